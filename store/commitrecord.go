@@ -1,0 +1,88 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// CommitRecord is what a commit row says besides its offset. Every field is a
+// function of the log below that offset, counted since the epoch's start, so
+// any processor that commits there writes the same bytes (law 4).
+type CommitRecord struct {
+	LogTime         int64  // highest record timestamp so far, ms since 1970
+	Generation      uint32 // newest generation
+	GenerationStart int64  // first offset of it
+	Records         int64  // records seen, of any kind
+	Events          int64  // pageviews counted
+	Duplicates      int64  // dropped as (nonce, person) seen before
+	Refused         int64  // sent to the dead-letter topic
+	MovedOut        int64  // records that lay in a wrong partition, sent to the right one
+	MovedIn         int64  // records that came from another partition
+	MovedAgain      int64  // of those, ignored since they came a second time
+	Markers         int64  // markers that counted
+	MarkersIgnored  int64  // markers that did not
+	DedupeEntries   int64  // pairs remembered
+	DedupeReach     int64  // log time (ms) of the oldest pair remembered
+	VisitEntries    int64  // visits remembered
+	VisitReach      int64  // log time (ms) of the visit remembered that was touched longest ago
+}
+
+// Byte layout, version 1: 0x01, then each field above in its order as a varint
+// (zig-zag, encoding/binary). Fields may be added at the end: a reader takes
+// missing ones as 0 and ignores ones it does not know.
+const commitRecordVersion = 1
+
+func (r *CommitRecord) fields() []*int64 {
+	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.MovedOut,
+		&r.MovedIn, &r.MovedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach,
+		&r.VisitEntries, &r.VisitReach}
+}
+
+// Append appends the encoded record to dst.
+func (r *CommitRecord) Append(dst []byte) []byte {
+	dst = append(dst, commitRecordVersion)
+	dst = binary.AppendVarint(dst, r.LogTime)
+	dst = binary.AppendVarint(dst, int64(r.Generation))
+	for _, f := range r.fields() {
+		dst = binary.AppendVarint(dst, *f)
+	}
+	return dst
+}
+
+// DecodeCommitRecord is the inverse of Append. Errors wrap ErrCorrupt.
+func DecodeCommitRecord(b []byte) (CommitRecord, error) {
+	var r CommitRecord
+	if len(b) == 0 || b[0] != commitRecordVersion {
+		return r, fmt.Errorf("%w: commit record does not begin with version %d", ErrCorrupt, commitRecordVersion)
+	}
+	b = b[1:]
+	next := func() (int64, error) {
+		if len(b) == 0 {
+			return 0, nil
+		}
+		v, n := binary.Varint(b)
+		if n <= 0 {
+			return 0, fmt.Errorf("%w: commit record is cut off", ErrCorrupt)
+		}
+		b = b[n:]
+		return v, nil
+	}
+	var err error
+	if r.LogTime, err = next(); err != nil {
+		return CommitRecord{}, err
+	}
+	g, err := next()
+	if err != nil {
+		return CommitRecord{}, err
+	}
+	if g < 0 || g > 1<<32-1 {
+		return CommitRecord{}, fmt.Errorf("%w: generation %d in commit record", ErrCorrupt, g)
+	}
+	r.Generation = uint32(g)
+	for _, f := range r.fields() {
+		if *f, err = next(); err != nil {
+			return CommitRecord{}, err
+		}
+	}
+	return r, nil
+}

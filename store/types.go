@@ -1,0 +1,141 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// Shard is one replica of every cell: a partition in one life of the topic.
+type Shard struct {
+	Epoch     uint32 // log epoch, index into Epochs
+	Partition int32
+}
+
+func (s Shard) String() string { return fmt.Sprintf("epoch %d partition %d", s.Epoch, s.Partition) }
+
+// Compare orders shards by epoch, then partition.
+func (s Shard) Compare(o Shard) int {
+	if c := cmp.Compare(s.Epoch, o.Epoch); c != 0 {
+		return c
+	}
+	return cmp.Compare(s.Partition, o.Partition)
+}
+
+// ViewID names a view in keys. The store gives it no meaning.
+type ViewID uint8
+
+// Key is a cell's key without its shard. URL is a page or a domain; it holds no
+// byte 0x00. Hour counts whole hours since 1970-01-01T00:00Z.
+type Key struct {
+	Generation uint32
+	View       ViewID
+	URL        string
+	Hour       int32
+}
+
+// Compare orders keys by generation, view, url bytes, hour: a range of hours of
+// one url, and all urls that begin alike, lie together.
+func (k Key) Compare(o Key) int {
+	if c := cmp.Compare(k.Generation, o.Generation); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(k.View, o.View); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.URL, o.URL); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.Hour, o.Hour)
+}
+
+// Cell is one put: the bytes of a cell at a version. The version is the offset
+// of the last event that changed the cell, plus one.
+type Cell struct {
+	Key     Key
+	Version int64
+	Value   []byte
+}
+
+// Commit says that every event of a shard below Offset is in its cells. Record
+// is an encoded CommitRecord, a function of the log below Offset alone.
+type Commit struct {
+	Offset int64
+	Record []byte
+}
+
+// Batch is what a processor writes at once: the changed cells of a range of
+// offsets of one shard, and the commit that follows them.
+type Batch struct {
+	Shard  Shard
+	Cells  []Cell // sorted by Key, each once
+	Commit Commit
+}
+
+// SnapshotName says which chunks are the shard's operator state.
+type SnapshotName struct {
+	Offset int64 // the state is the one before the event at Offset
+	Chunks int
+}
+
+// ShardCommit is a commit row with its shard.
+type ShardCommit struct {
+	Shard  Shard
+	Commit Commit
+}
+
+// Range selects cells of one generation and view, with From <= hour < To.
+// With Prefix, every url that begins with URL is meant (all, if it is empty).
+type Range struct {
+	Generation uint32
+	View       ViewID
+	URL        string
+	Prefix     bool
+	From, To   int32
+}
+
+// ScanCell is a cell as a scan finds it.
+type ScanCell struct {
+	URL     []byte
+	Hour    int32
+	Shard   Shard
+	Version int64
+	Value   []byte
+}
+
+// Epoch is one life of the topic (law 1): its id, its number of partitions, and
+// where in each partition the life begins.
+type Epoch struct {
+	Number     uint32   `json:"number"`
+	TopicID    string   `json:"topic_id"` // hex; Kafka's topic id
+	Partitions int32    `json:"partitions"`
+	Starts     []int64  `json:"starts"`     // first offset, by partition
+	Generation uint32   `json:"generation"` // the generation it begins in, for every partition
+	Settings   string   `json:"settings"`   // JSON of the settings that change results
+	Reason     string   `json:"reason"`     // why it began, for people
+	_          struct{} // keyed literals only
+}
+
+// Pointer says what queries read: the batch runs and the list of generations.
+// Every change moves Counter by one.
+type Pointer struct {
+	Counter     uint64   `json:"counter"`
+	Current     *Run     `json:"current,omitempty"`  // newest complete run
+	Previous    *Run     `json:"previous,omitempty"` // the one before, kept for rollback
+	Next        uint32   `json:"next"`               // next number to be taken
+	Generations []uint32 `json:"generations"`        // what queries read, ascending
+}
+
+// Run is a batch run: its number, which is also its generation's, and the
+// offsets up to which it absorbed the log.
+type Run struct {
+	Number uint32        `json:"number"`
+	Vector []VectorEntry `json:"vector"`
+}
+
+// VectorEntry is one shard's offset in a run's vector.
+type VectorEntry struct {
+	Epoch     uint32 `json:"epoch"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
