@@ -1,0 +1,321 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// counter is a cell of PageviewsView.
+type counter struct {
+	n       uint64
+	version int64
+}
+
+// visitors is a cell of UniquesView.
+type visitors struct {
+	set     crdt.Visitors
+	version int64
+}
+
+// bounces is a cell of BouncesView.
+type bounces struct {
+	n       crdt.VisitCount
+	version int64
+}
+
+// slot holds the cells of one page and hour, or of one domain and hour.
+type slot struct {
+	url     string
+	hash    uint64 // of url and hour, for the index
+	hour    int32
+	domain  int32 // slot of the domain in this hour; its own number for a domain
+	visits  int32 // domains only: place in cells.visits
+	dirty   uint8 // which cells differ from the store: a set of dirtyX
+	queued  bool  // is in cells.changed
+	recent  bool  // used since the clock's hand last passed
+	free    bool
+	views   counter
+	persons visitors
+}
+
+const (
+	dirtyViews = 1 << iota
+	dirtyPersons
+	dirtyVisits
+)
+
+func (s *slot) isDomain(i int32) bool { return s.domain == i }
+
+// cells is the cache of one shard's cells in its newest generation. What is not
+// in it is read from the store once (missing, fill). A slot leaves it only when
+// it does not differ from the store, so never while a put is in flight: evict
+// is called after the batch was acknowledged (DESIGN, law 3).
+type cells struct {
+	generation uint32
+	start      int64 // version of a cell that is not there
+	maxSlots   int
+	maxBytes   int
+
+	slots   []slot
+	visits  []bounces
+	index   []int32 // open addressing, linear probing; slot number + 1
+	mask    uint64
+	live    int
+	domains int
+	freed   []int32
+	hand    int
+
+	missing []int32 // slots whose cells must be read before use
+	changed []int32 // slots with a dirty cell
+}
+
+func newCells(maxSlots, maxBytes int) *cells {
+	c := &cells{maxSlots: maxSlots, maxBytes: maxBytes}
+	c.reset(0, 0)
+	return c
+}
+
+// reset forgets everything and begins with a generation that starts at offset
+// start. Nothing may be dirty.
+func (c *cells) reset(generation uint32, start int64) {
+	for i := range c.slots {
+		c.slots[i].persons.set.Release()
+	}
+	clear(c.slots)
+	c.generation, c.start = generation, start
+	c.slots, c.visits, c.freed = c.slots[:0], c.visits[:0], c.freed[:0]
+	c.missing, c.changed = c.missing[:0], c.changed[:0]
+	c.live, c.domains, c.hand = 0, 0, 0
+	if c.index == nil {
+		c.index = make([]int32, 1<<12)
+	}
+	clear(c.index)
+	c.mask = uint64(len(c.index) - 1)
+}
+
+func slotHash(url []byte, hour int32) uint64 {
+	return (xxh3.Hash(url) ^ uint64(uint32(hour))) * 0x9e3779b97f4a7c15
+}
+
+// page returns the slot of a page in an hour; its domain's slot comes with it.
+func (c *cells) page(page []byte, domainLen int, hour int32) int32 {
+	h := slotHash(page, hour)
+	if i := c.lookup(h, page, hour); i >= 0 {
+		c.slots[i].recent = true
+		return i
+	}
+	url := string(page) // one copy, shared by the page's and a new domain's slot
+	d := c.domain(url[:domainLen], hour)
+	return c.insert(h, url, hour, d)
+}
+
+// domain returns the slot of a domain in an hour.
+func (c *cells) domain(domain string, hour int32) int32 {
+	h := slotHash([]byte(domain), hour)
+	if i := c.lookup(h, []byte(domain), hour); i >= 0 {
+		c.slots[i].recent = true
+		return i
+	}
+	i := c.insert(h, domain, hour, -1)
+	s := &c.slots[i]
+	s.domain = i
+	s.visits = int32(len(c.visits))
+	c.visits = append(c.visits, bounces{version: c.start})
+	c.domains++
+	return i
+}
+
+func (c *cells) lookup(h uint64, url []byte, hour int32) int32 {
+	for p := h >> 32 & c.mask; c.index[p] != 0; p = (p + 1) & c.mask {
+		i := c.index[p] - 1
+		if s := &c.slots[i]; s.hash == h && s.hour == hour && s.url == string(url) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *cells) insert(h uint64, url string, hour, domain int32) int32 {
+	if 2*(c.live+1) > len(c.index) {
+		c.rebuild(2 * len(c.index))
+	}
+	var i int32
+	if n := len(c.freed); n > 0 {
+		i = c.freed[n-1]
+		c.freed = c.freed[:n-1]
+	} else {
+		i = int32(len(c.slots))
+		c.slots = append(c.slots, slot{})
+	}
+	c.slots[i] = slot{url: url, hash: h, hour: hour, domain: domain, recent: true,
+		views: counter{version: c.start}, persons: visitors{version: c.start}}
+	c.live++
+	c.place(i)
+	c.missing = append(c.missing, i)
+	return i
+}
+
+func (c *cells) place(i int32) {
+	p := c.slots[i].hash >> 32 & c.mask
+	for c.index[p] != 0 {
+		p = (p + 1) & c.mask
+	}
+	c.index[p] = i + 1
+}
+
+func (c *cells) rebuild(size int) {
+	if size != len(c.index) {
+		c.index = make([]int32, size)
+		c.mask = uint64(size - 1)
+	} else {
+		clear(c.index)
+	}
+	for i := range c.slots {
+		if !c.slots[i].free {
+			c.place(int32(i))
+		}
+	}
+}
+
+// missingKeys appends the keys of the cells that must be read, in the order in
+// which fill takes them: sorted by key.
+func (c *cells) missingKeys(dst []store.Key) []store.Key {
+	slices.SortFunc(c.missing, c.byURL)
+	for _, i := range c.missing {
+		dst = append(dst, c.key(PageviewsView, i))
+	}
+	for _, i := range c.missing {
+		dst = append(dst, c.key(UniquesView, i))
+	}
+	for _, i := range c.missing {
+		if c.slots[i].isDomain(i) {
+			dst = append(dst, c.key(BouncesView, i))
+		}
+	}
+	return dst
+}
+
+// fill takes a cell that the store has: the n-th of the keys.
+func (c *cells) fill(n int, version int64, value []byte) error {
+	m := len(c.missing)
+	switch n / m {
+	case 0:
+		s := &c.slots[c.missing[n]]
+		v, err := crdt.Count(value)
+		s.views = counter{v, version}
+		return err
+	case 1:
+		s := &c.slots[c.missing[n-m]]
+		s.persons.version = version
+		return s.persons.set.Decode(value)
+	}
+	n -= 2 * m
+	for _, i := range c.missing {
+		if !c.slots[i].isDomain(i) {
+			continue
+		}
+		if n == 0 {
+			v, err := crdt.DecodeVisitCount(value)
+			c.visits[c.slots[i].visits] = bounces{v, version}
+			return err
+		}
+		n--
+	}
+	return nil
+}
+
+func (c *cells) filled() { c.missing = c.missing[:0] }
+
+func (c *cells) key(v store.ViewID, i int32) store.Key {
+	return store.Key{Generation: c.generation, View: v, URL: c.slots[i].url, Hour: c.slots[i].hour}
+}
+
+func (c *cells) byURL(a, b int32) int {
+	x, y := &c.slots[a], &c.slots[b]
+	if n := strings.Compare(x.url, y.url); n != 0 {
+		return n
+	}
+	return int(x.hour) - int(y.hour)
+}
+
+// Changes. Each obeys law 3: nothing below the cell's version, and the version
+// moves only with the bytes.
+
+func (c *cells) touch(s *slot, i int32, what uint8) {
+	s.dirty |= what
+	if !s.queued {
+		s.queued = true
+		c.changed = append(c.changed, i)
+	}
+}
+
+func (c *cells) addView(i int32, person uint64, offset int64) {
+	s := &c.slots[i]
+	if offset >= s.views.version {
+		s.views.n++
+		s.views.version = offset + 1
+		c.touch(s, i, dirtyViews)
+	}
+	if offset >= s.persons.version && s.persons.set.Add(person) {
+		s.persons.version = offset + 1
+		c.touch(s, i, dirtyPersons)
+	}
+}
+
+func (c *cells) addVisits(i int32, visitsBy, bouncesBy, offset int64) {
+	if visitsBy == 0 && bouncesBy == 0 {
+		return // the bytes stay as they are
+	}
+	s := &c.slots[i]
+	b := &c.visits[s.visits]
+	if offset < b.version {
+		return
+	}
+	b.n.Visits += visitsBy
+	b.n.Bounces += bouncesBy
+	b.version = offset + 1
+	c.touch(s, i, dirtyVisits)
+}
+
+// evict makes room after a batch was acknowledged: everything is clean then.
+// The second-chance clock takes pages; domains are few, stay, and are only
+// dropped with everything else when they alone fill the cache.
+func (c *cells) evict() {
+	bytes := 0
+	if c.live > c.maxSlots/2 || c.live*64 > c.maxBytes {
+		for i := range c.slots {
+			bytes += c.slots[i].persons.set.MemoryBytes()
+		}
+	}
+	if c.live <= c.maxSlots && bytes <= c.maxBytes {
+		return
+	}
+	if c.domains > c.maxSlots/4 {
+		c.reset(c.generation, c.start)
+		return
+	}
+	for steps := 2 * len(c.slots); steps > 0 && (c.live > c.maxSlots*3/4 || bytes > c.maxBytes*3/4); steps-- {
+		if c.hand >= len(c.slots) {
+			c.hand = 0
+		}
+		s := &c.slots[c.hand]
+		switch {
+		case s.free || s.isDomain(int32(c.hand)):
+		case s.recent:
+			s.recent = false
+		default:
+			bytes -= s.persons.set.MemoryBytes()
+			s.persons.set.Release()
+			*s = slot{free: true}
+			c.freed = append(c.freed, int32(c.hand))
+			c.live--
+		}
+		c.hand++
+	}
+	c.rebuild(len(c.index))
+}

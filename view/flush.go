@@ -1,0 +1,58 @@
+package view
+
+import (
+	"slices"
+
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// flush holds the encoded cells of a batch until they are acknowledged; its
+// buffers are used again for the next.
+type flush struct {
+	cells []store.Cell
+	bytes []byte
+	ends  []int // end of each cell's value in bytes, which may still move
+}
+
+// encode writes down every dirty cell, sorted by key, and marks all clean. The
+// result is owned by f and stays until the next encode: a batch that the store
+// refuses is offered again as it is, never made anew.
+func (f *flush) encode(c *cells) []store.Cell {
+	f.cells, f.bytes, f.ends = f.cells[:0], f.bytes[:0], f.ends[:0]
+	slices.SortFunc(c.changed, c.byURL)
+	for _, i := range c.changed {
+		if s := &c.slots[i]; s.dirty&dirtyViews != 0 {
+			f.bytes = crdt.AppendCount(f.bytes, s.views.n)
+			f.add(c.key(PageviewsView, i), s.views.version)
+		}
+	}
+	for _, i := range c.changed {
+		if s := &c.slots[i]; s.dirty&dirtyPersons != 0 {
+			f.bytes = s.persons.set.Append(f.bytes)
+			f.add(c.key(UniquesView, i), s.persons.version)
+		}
+	}
+	for _, i := range c.changed {
+		if s := &c.slots[i]; s.dirty&dirtyVisits != 0 {
+			b := &c.visits[s.visits]
+			f.bytes = b.n.Append(f.bytes)
+			f.add(c.key(BouncesView, i), b.version)
+		}
+	}
+	begin := 0
+	for n, end := range f.ends {
+		f.cells[n].Value = f.bytes[begin:end:end]
+		begin = end
+	}
+	for _, i := range c.changed {
+		c.slots[i].dirty, c.slots[i].queued = 0, false
+	}
+	c.changed = c.changed[:0]
+	return f.cells
+}
+
+func (f *flush) add(k store.Key, version int64) {
+	f.cells = append(f.cells, store.Cell{Key: k, Version: version})
+	f.ends = append(f.ends, len(f.bytes))
+}

@@ -1,0 +1,191 @@
+package view
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+
+	"speedlayer/event"
+	"speedlayer/store"
+)
+
+const hourMS = 3600 * 1000
+
+// Settings are what changes results, so they take effect at a marker only.
+type Settings struct {
+	VisitsWindow  int64 // ms of log time that a visit is remembered after its last view
+	VisitsEntries int   // visits remembered at most
+}
+
+// Limits bound the cache of cells. They change no result.
+type Limits struct {
+	Slots int // (url, hour) pairs; 0 is 131,072
+	Bytes int // of visitor sets and sketches; 0 is 32 MiB
+}
+
+// Pageviews is the operator of web analytics: the three views of one partition.
+// Its state is what visits remember; its cells are a cache over the store.
+type Pageviews struct {
+	decoder event.Decoder
+	pv      event.Pageview // last decoded; its bytes are the record's
+	page    []byte         // its page
+	person  uint64
+
+	rows   []row
+	cells  *cells
+	memory *visitMemory
+	delta  changes
+	out    flush
+}
+
+// row is one event of a batch: a line of its columns.
+type row struct {
+	offset int64
+	ts     int64
+	person uint64
+	domain uint64 // hash of the domain
+	slot   int32  // page slot; -1 when the event changes no cells
+}
+
+// NewPageviews returns an operator with no memory of the past.
+func NewPageviews(s Settings, l Limits) *Pageviews {
+	if l.Slots == 0 {
+		l.Slots = 128 << 10
+	}
+	if l.Bytes == 0 {
+		l.Bytes = 32 << 20
+	}
+	return &Pageviews{cells: newCells(l.Slots, l.Bytes), memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries)}
+}
+
+// Decode reads a record's value and keeps it as the operator's current event.
+// It returns who viewed (the record's owner, valid until the next Decode) and
+// the nonce, nil if it has none. An error says why the record is refused.
+func (p *Pageviews) Decode(value []byte, logTime int64) (owner, nonce []byte, err error) {
+	if err := p.decoder.Decode(value, &p.pv); err != nil {
+		return nil, nil, err
+	}
+	if err := event.CheckAhead(p.pv.TS, logTime, event.MaxAheadLog); err != nil {
+		return nil, nil, err
+	}
+	if p.page, err = event.AppendPage(p.page[:0], p.pv.URL); err != nil {
+		return nil, nil, err
+	}
+	if p.pv.HasNonce {
+		nonce = p.pv.Nonce
+	}
+	return p.pv.Person, nonce, nil
+}
+
+// AppendWithNonce encodes the current event with a nonce of its own.
+func (p *Pageviews) AppendWithNonce(dst, nonce []byte) []byte {
+	pv := p.pv
+	pv.Nonce, pv.HasNonce = nonce, true
+	return event.AppendJSON(dst, &pv)
+}
+
+// Take makes the current event the next one of the batch; ownerHash is its
+// person's. An event that is not live changes the operator state only: its
+// cells have it already.
+func (p *Pageviews) Take(offset int64, ownerHash uint64, live bool) {
+	n := len(event.DomainOf(p.page))
+	r := row{offset: offset, ts: p.pv.TS, person: ownerHash, domain: xxh3.Hash(p.page[:n]), slot: -1}
+	if live {
+		r.slot = p.cells.page(p.page, n, event.HourOf(r.ts))
+	}
+	p.rows = append(p.rows, r)
+}
+
+// Missing appends the keys of cells that must be read from the store before
+// Run, sorted. The caller answers with Fill for those that are there.
+func (p *Pageviews) Missing(dst []store.Key) []store.Key {
+	if len(p.cells.missing) == 0 {
+		return dst
+	}
+	return p.cells.missingKeys(dst)
+}
+
+// Fill gives the n-th missing cell as the store has it.
+func (p *Pageviews) Fill(n int, version int64, value []byte) error {
+	return p.cells.fill(n, version, value)
+}
+
+// Filled says that all missing cells which the store has were given.
+func (p *Pageviews) Filled() { p.cells.filled() }
+
+// Run applies the events taken, in log order. Late events may change visits of
+// hours that no event of the batch lies in; load is called to have those cells
+// read (through Missing, Fill and Filled). Its error ends the operator's life:
+// the state has moved on and cannot be used again.
+func (p *Pageviews) Run(logTimes []int64, load func() error) error {
+	for n := range p.rows {
+		r := &p.rows[n]
+		p.memory.view(visitKey{r.domain, r.person}, r.ts, logTimes[n], &p.delta)
+		if r.slot < 0 {
+			continue
+		}
+		d := p.cells.slots[r.slot].domain
+		p.cells.addView(r.slot, r.person, r.offset)
+		p.cells.addView(d, r.person, r.offset)
+		for _, ch := range p.delta.list[:p.delta.n] {
+			i := d
+			if ch.hour != p.cells.slots[d].hour {
+				i = p.cells.domain(p.cells.slots[d].url, ch.hour)
+				if len(p.cells.missing) > 0 {
+					if err := load(); err != nil {
+						return err
+					}
+				}
+			}
+			p.cells.addVisits(i, ch.visits, ch.bounces, r.offset)
+		}
+	}
+	p.rows = p.rows[:0]
+	return nil
+}
+
+// Changed returns the cells that differ from the store, sorted by key. They are
+// valid until the next call.
+func (p *Pageviews) Changed() []store.Cell { return p.out.encode(p.cells) }
+
+// Acknowledged says that all that Changed returned is durable.
+func (p *Pageviews) Acknowledged() { p.cells.evict() }
+
+// Begin starts a generation whose first offset in this partition is start.
+// Everything changed was acknowledged. Memory of the past is kept.
+func (p *Pageviews) Begin(generation uint32, start int64, s Settings) {
+	p.cells.reset(generation, start)
+	p.memory.window, p.memory.bound = s.VisitsWindow, s.VisitsEntries
+}
+
+// Memory says how many visits are remembered, and the log time of the oldest.
+func (p *Pageviews) Memory() (entries, reach int64) {
+	return int64(p.memory.count), p.memory.reach()
+}
+
+// AppendState appends the operator state: version u8 | visits, see visits.go.
+func (p *Pageviews) AppendState(dst []byte) []byte {
+	return p.memory.appendState(append(dst, stateVersion))
+}
+
+const stateVersion = 1
+
+// LoadState replaces the operator state by one that AppendState wrote.
+func (p *Pageviews) LoadState(b []byte) error {
+	if len(b) == 0 || b[0] != stateVersion {
+		return fmt.Errorf("%w: does not begin with version %d", errState, stateVersion)
+	}
+	p.memory.reset(p.memory.window, p.memory.bound)
+	rest, err := p.memory.loadState(b[1:])
+	if err != nil {
+		return err
+	}
+	if len(rest) != 0 {
+		return fmt.Errorf("%w: %d bytes behind it", errState, len(rest))
+	}
+	return nil
+}
+
+// StateBytes estimates the length of what AppendState appends.
+func (p *Pageviews) StateBytes() int { return 1 + binary.MaxVarintLen32 + p.memory.count*visitBytes }
