@@ -61,10 +61,10 @@ func (d *dedupe) first(nonce, owner uint64, offset, now int64) bool {
 		}
 		return true // the very record that is remembered
 	}
-	d.push(h, nonce, owner, offset, now)
-	for d.count > d.bound {
+	for d.count >= d.bound { // before the push, so that the ring need not hold one more
 		d.pop()
 	}
+	d.push(h, nonce, owner, offset, now)
 	return true
 }
 
@@ -110,10 +110,14 @@ func (d *dedupe) push(h, nonce, owner uint64, offset, now int64) {
 	if d.count == len(d.ring) {
 		d.resize(2 * len(d.ring))
 	}
+	for d.count > 0 && (offset-d.base.offset > 1<<32-1 || now-d.base.time > 1<<32-1) {
+		if d.ring[d.head].offset == 0 && d.ring[d.head].time == 0 {
+			d.pop() // the base already: that many duplicates in a window
+		}
+		d.rebase()
+	}
 	if d.count == 0 {
 		d.base = pairBase{offset, now}
-	} else if offset-d.base.offset > 1<<32-1 || now-d.base.time > 1<<32-1 {
-		d.rebase()
 	}
 	place := (d.head + d.count) & (len(d.ring) - 1)
 	d.ring[place] = pair{nonce, owner, uint32(offset - d.base.offset), uint32(now - d.base.time)}
@@ -126,10 +130,12 @@ func (d *dedupe) push(h, nonce, owner uint64, offset, now int64) {
 }
 
 // rebase counts offsets and times from the oldest pair on. The window is under
-// 2^32 ms, so times fit afterwards; a ring whose offsets still would not fit
-// (that many duplicates in a window) gives up its oldest pairs. That is judged
-// by the log alone.
+// 2^32 ms, so times fit afterwards; a ring whose offsets still do not fit gives
+// up its oldest pairs, which is judged by the log alone.
 func (d *dedupe) rebase() {
+	if d.count == 0 {
+		return
+	}
 	old := d.base
 	first := d.ring[d.head]
 	d.base = pairBase{old.offset + int64(first.offset), old.time + int64(first.time)}

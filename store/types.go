@@ -124,6 +124,8 @@ type Pointer struct {
 	Previous    *Run     `json:"previous,omitempty"` // the one before, kept for rollback
 	Next        uint32   `json:"next"`               // next number to be taken
 	Generations []uint32 `json:"generations"`        // what queries read, ascending
+	Settings    string   `json:"settings"`           // JSON, of the last in the list
+	Marked      bool     `json:"marked"`             // its markers stand in every partition
 }
 
 // Run is a batch run: its number, which is also its generation's, and the

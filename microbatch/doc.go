@@ -1,0 +1,21 @@
+// Package microbatch is the engine: it takes a range of offsets of one
+// partition, drops duplicates, moves what lies in the wrong partition, and
+// hands the events to an [Operator], whose changed cells it commits.
+//
+//	queue.Reader -> judge -> dedupe -> Operator -> store.Apply -> next
+//
+// It does not know what a pageview is. [Processor] is the whole of it that
+// needs no goroutine and no clock: "process this range of this partition
+// against this store" is Load, Process, Commit. [Runner] keeps one processor
+// for each partition alive.
+//
+// Exactly once comes from four things together (DESIGN, laws 2-5): the log is
+// the only input; cells carry the offset that they stand for; the commit row
+// follows the cells; operator state is kept as whole snapshots at an offset. A
+// processor that takes over loads the snapshot and runs the log from there. Up
+// to the commit it only rebuilds its memory; behind it, it works.
+//
+// Within a process a batch is never made anew: when the store refuses it, the
+// same bytes are offered until it takes them. Meanwhile nothing is read from
+// the queue, so a slow store costs no memory.
+package microbatch

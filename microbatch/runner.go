@@ -1,0 +1,262 @@
+package microbatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+// RunnerConfig says what a Runner runs and with what.
+type RunnerConfig struct {
+	Store    store.Store
+	Queue    *queue.Client
+	Epoch    store.Epoch
+	Progress *Progress
+	Operator func() Operator // a fresh one for each processor
+	Hash     Hash
+	Logger   *slog.Logger
+
+	MaxBatch      int           // records of one commit at most; 0 is 131,072
+	MaxDelay      time.Duration // a commit follows at the latest, under load; 0 is 100 ms
+	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 10 s
+
+	// Observe is told of every commit; Snapshotted of every snapshot that was
+	// named. Both may be nil and are called from the workers.
+	Observe     func(CommitStats)
+	Snapshotted func(partition int32, offset int64)
+}
+
+// CommitStats describe one commit.
+type CommitStats struct {
+	Partition int32
+	Records   int64
+	Cells     int
+	Process   time.Duration // judging and running the records
+	Apply     time.Duration // until the store had them
+	Counts    store.CommitRecord
+}
+
+// Runner runs one processor for each partition, each in a goroutine of its own,
+// until its context ends.
+type Runner struct {
+	cfg RunnerConfig
+	// snapshots holds the one buffer for operator state: so one snapshot is
+	// written at a time, and memory for it is bounded.
+	snapshots chan []byte
+}
+
+// NewRunner returns a runner; Run starts it.
+func NewRunner(cfg RunnerConfig) *Runner {
+	if cfg.MaxBatch == 0 {
+		cfg.MaxBatch = 128 << 10
+	}
+	if cfg.MaxDelay == 0 {
+		cfg.MaxDelay = 100 * time.Millisecond
+	}
+	if cfg.SnapshotEvery == 0 {
+		cfg.SnapshotEvery = 10 * time.Second
+	}
+	r := &Runner{cfg: cfg, snapshots: make(chan []byte, 1)}
+	r.snapshots <- nil
+	return r
+}
+
+// Run works until ctx ends, and then commits what it has and leaves a snapshot
+// of each partition, for at most the time that stop allows. It returns ErrGap
+// when a log epoch has ended: call EnsureEpoch and run anew.
+func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
+	g, work := errgroup.WithContext(ctx)
+	for part := range r.cfg.Epoch.Partitions {
+		g.Go(func() error { return r.partition(work, part, stop) })
+	}
+	return g.Wait()
+}
+
+// partition keeps a processor of one partition alive.
+func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) error {
+	log := r.cfg.Logger.With("partition", part)
+	for attempt := 1; ; attempt++ {
+		w := &worker{r: r, part: part, log: log}
+		err := w.run(ctx, stop)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrGap):
+			return err
+		}
+		log.Error("processor stopped, another takes over from its commit", "err", err, "attempt", attempt)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(min(5*time.Second, 50*time.Millisecond<<min(attempt, 7))):
+		}
+	}
+}
+
+// worker is one processor with its reader, from take-over to its end.
+type worker struct {
+	r    *Runner
+	part int32
+	log  *slog.Logger
+
+	proc      *Processor
+	reader    *queue.Reader
+	spent     time.Duration // processing since the last commit
+	records   int64
+	since     time.Time // of the first record that is not committed
+	snapshot  int64     // offset of the last snapshot taken
+	snapAt    time.Time
+	snapDone  chan error // answers of the snapshot in flight
+	inFlight  bool
+	snapStart int64
+	dead      bool // state moved on and was not committed: of no more use
+}
+
+func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
+	cfg := &w.r.cfg
+	mover, err := cfg.Queue.NewMover()
+	if err != nil {
+		return err
+	}
+	sink := &moverSink{client: cfg.Queue, mover: mover}
+	defer sink.close()
+	began := time.Now()
+	w.proc, err = Load(ctx, Config{
+		Store: cfg.Store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
+		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
+	})
+	if err != nil {
+		return err
+	}
+	w.snapshot, w.snapAt = w.proc.Next(), began
+	w.snapDone = make(chan error, 1)
+	cfg.Progress.Set(w.part, w.proc.Committed())
+	w.log.Debug("took over", "from", w.proc.Next(), "commit", w.proc.Committed(), "took", time.Since(began))
+	w.reader, err = cfg.Queue.NewReader(w.part, w.proc.Next())
+	if err != nil {
+		return err
+	}
+	defer w.reader.Close()
+	// A stop must not cut through a range: state that moved on could not be
+	// committed. So the work has a context of its own, which ends a while after
+	// the one that asks for the stop.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stop, cancel) })()
+	err = w.loop(ctx, work)
+	defer w.awaitSnapshot()
+	if ctx.Err() != nil && !w.dead {
+		return w.finish(work)
+	}
+	return err
+}
+
+// loop works until ctx ends or something fails. Whatever changes state runs
+// under the context work.
+func (w *worker) loop(ctx, work context.Context) error {
+	var recs []*kgo.Record
+	var err error
+	for {
+		recs, err = w.reader.Poll(ctx, recs[:0])
+		if err != nil {
+			return w.logError(err)
+		}
+		begin := time.Now()
+		if w.records == 0 {
+			w.since = begin
+		}
+		w.records += int64(len(recs))
+		err = w.proc.Process(work, recs)
+		w.reader.Recycle(recs)
+		w.spent += time.Since(begin)
+		if err != nil {
+			w.dead = true
+			return err
+		}
+		if w.reader.Buffered() == 0 || w.records >= int64(w.r.cfg.MaxBatch) || time.Since(w.since) >= w.r.cfg.MaxDelay {
+			if err := w.commit(work); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// logError makes a gap of a log that begins above the position, after another
+// look at what the snapshot's row names now.
+func (w *worker) logError(err error) error {
+	var start *queue.ErrLogStart
+	var end *queue.ErrLogEnd
+	switch {
+	case errors.As(err, &start):
+		name, found, err2 := w.r.cfg.Store.Snapshot(context.Background(), w.proc.cfg.Shard)
+		if err2 == nil && found && name.Offset >= start.Start {
+			return err // take over from it
+		}
+		return fmt.Errorf("%w: %w", ErrGap, err)
+	case errors.As(err, &end):
+		return fmt.Errorf("%w: %w", ErrGap, err)
+	}
+	return err
+}
+
+func (w *worker) commit(ctx context.Context) error {
+	begin := time.Now()
+	if err := w.proc.Commit(ctx); err != nil {
+		w.dead = true
+		return err
+	}
+	w.r.cfg.Progress.Set(w.part, w.proc.Committed())
+	if w.r.cfg.Observe != nil {
+		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: len(w.proc.batch.Cells),
+			Process: w.spent, Apply: time.Since(begin), Counts: w.proc.Counts()})
+	}
+	w.records, w.spent = 0, 0
+	w.snapshotIfDue(ctx)
+	return nil
+}
+
+// retry waits between attempts; the store or the sink is away, so the partition
+// waits and its reader with it: back-pressure, not memory.
+func (w *worker) retry(ctx context.Context, attempt int, err error) error {
+	if errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
+		return err
+	}
+	if attempt == 1 || attempt%100 == 0 {
+		w.log.Warn("store or queue refused, trying again", "attempt", attempt, "err", err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(min(time.Second, time.Millisecond<<min(attempt, 10))):
+		return nil
+	}
+}
+
+// finish commits what was processed, so that nothing is done twice, and leaves
+// a snapshot at the commit, so that the next start is quick.
+func (w *worker) finish(ctx context.Context) error {
+	if err := w.commit(ctx); err != nil {
+		return fmt.Errorf("last commit of partition %d: %w", w.part, err)
+	}
+	w.awaitSnapshot()
+	if w.proc.Next() == w.snapshot || w.proc.Next() < w.proc.Committed() {
+		return nil
+	}
+	select {
+	case buf := <-w.r.snapshots:
+		buf = w.proc.AppendState(buf[:0])
+		err := SaveSnapshot(ctx, w.r.cfg.Store, w.proc.cfg.Shard, w.proc.Next(), buf)
+		w.r.snapshots <- buf
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
