@@ -1,0 +1,45 @@
+package oracle
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"testing"
+)
+
+func TestPageCases(t *testing.T) {
+	f, err := os.Open("testdata/url_cases.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, 1<<20)
+	cases := 0
+	for in.Scan() {
+		var c struct {
+			URL       json.RawMessage // as it stands: some cases are about JSON's escapes
+			Page, Why string
+			Error     bool
+		}
+		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		cases++
+		pv, err := decode([]byte(`{"person":"p","ts":0,"url":`+string(c.URL)+`}`), Page)
+		page := pv.Page
+		switch {
+		case c.Error && err == nil:
+			t.Errorf("%s is page %q, want an error (%s)", c.URL, page, c.Why)
+		case !c.Error && (err != nil || page != c.Page):
+			t.Errorf("%s is page %q, %v, want %q (%s)", c.URL, page, err, c.Page, c.Why)
+		case !c.Error:
+			if again, err := Page("http://" + page); again != page || err != nil {
+				t.Errorf("Page(%q) = %q, %v: not idempotent", page, again, err)
+			}
+		}
+	}
+	if cases < 500 || in.Err() != nil {
+		t.Fatalf("%d cases, %v", cases, in.Err())
+	}
+}
