@@ -33,14 +33,14 @@ type Pageview struct {
 // decode reads a record's value by the rules for fields, pages and times that
 // need no log time.
 func decode(value []byte, page func(raw string) (string, error)) (Pageview, error) {
+	if len(value) > 0 && value[0] == 1 {
+		return decodeCompact(value[1:], page)
+	}
 	if len(value) == 0 || value[0] != '{' {
 		return Pageview{}, errors.New("unknown version")
 	}
 	if !utf8.Valid(value) {
 		return Pageview{}, errors.New("not UTF-8")
-	}
-	if loneSurrogate(value) {
-		return Pageview{}, errors.New("lone surrogate")
 	}
 	// Into a map, since encoding/json matches the names of struct fields in any
 	// case, and fields have theirs exactly.
@@ -85,11 +85,18 @@ func text(fields map[string]json.RawMessage, name string, required bool, max int
 		}
 		return nil
 	}
+	if loneSurrogate(raw) {
+		return fmt.Errorf("%s has a lone surrogate", name)
+	}
 	if err := json.Unmarshal(raw, to); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if max > 0 && (*to == "" || len(*to) > max) {
-		return fmt.Errorf("%s has %d bytes, allowed is 1 to %d", name, len(*to), max)
+	return bounds(name, *to, max)
+}
+
+func bounds(name, text string, max int) error {
+	if max > 0 && (text == "" || len(text) > max) {
+		return fmt.Errorf("%s has %d bytes, allowed is 1 to %d", name, len(text), max)
 	}
 	return nil
 }
@@ -141,7 +148,7 @@ func milliseconds(raw json.RawMessage) (int64, error) {
 
 // loneSurrogate finds a \uD800-\uDFFF escape that has no partner, which
 // encoding/json would turn into U+FFFD without a word.
-func loneSurrogate(value []byte) bool {
+func loneSurrogate(value json.RawMessage) bool {
 	escape := func(i int) (rune, bool) { // \uXXXX at i
 		if i+6 > len(value) || value[i] != '\\' || value[i+1] != 'u' {
 			return 0, false

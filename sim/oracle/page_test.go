@@ -8,7 +8,7 @@ import (
 )
 
 func TestPageCases(t *testing.T) {
-	f, err := os.Open("testdata/url_cases.jsonl")
+	f, err := os.Open("../../event/testdata/url_cases.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
