@@ -63,6 +63,8 @@
 // whose Missed is at or below the commit lacks an event that the commit covers;
 // a cell that is not frozen and whose First is at or below the commit is
 // missing in the store. With Options.Histories every version is kept instead.
+// [ParseValue] reads the bytes of a stored cell, [Value.Bytes] says what they
+// must be: the same version means the same bytes.
 //
 // # Answers
 //

@@ -3,6 +3,7 @@ package oracle
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/apache/datasketches-go/hll"
 )
@@ -45,23 +46,45 @@ func mergeRegisters(a, b []byte) {
 	}
 }
 
-// A serialized HLL_8 sketch (DataSketches, serial version 1), 40 bytes and the
-// registers:
+// sketchHeader is what stands before the registers in a sketch's bytes, see
+// appendSketch.
+const sketchHeader = 40
+
+// appendSketch writes a serialized HLL_8 sketch (DataSketches, serial version
+// 1), 40 bytes and the registers; numbers are little-endian:
 //
 //	0 preamble ints 10 | 1 version 1 | 2 family 7 | 3 lgK | 4 unused
-//	5 flags: out of order 16, derived fields are to be made anew 32
-//	6 lowest register | 7 mode: HLL 2 + type HLL_8 2<<2
-//	8-39 fields derived from the registers and their order
-const sketchHeader = 40
+//	5 flags: out of order 16 | 6 lowest register 0 | 7 mode HLL 2, type HLL_8 8
+//	8 f64 of the order of updates: 0 | 16, 24 f64 sums of 2^-register, for
+//	registers below 32 and others | 32 u32 registers that are 0 | 36 u32 0
+func appendSketch(b, registers []byte) []byte {
+	var low, high float64
+	zeros := uint32(0)
+	for _, r := range registers {
+		if r < 32 {
+			low += math.Ldexp(1, -int(r))
+		} else {
+			high += math.Ldexp(1, -int(r))
+		}
+		if r == 0 {
+			zeros++
+		}
+	}
+	b = append(b, 10, 1, 7, lgK, 0, 16, 0, 2|8)
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(low))
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(high))
+	b = binary.LittleEndian.AppendUint32(b, zeros)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	return append(b, registers...)
+}
 
 // estimate is the library's estimate of how many persons registers stand for,
 // without what the order of updates would tell.
 func estimate(registers []byte) float64 {
-	b := make([]byte, sketchHeader, sketchHeader+registerCount)
-	copy(b, []byte{10, 1, 7, lgK, 0, 16 | 32, 0, 2 | 2<<2})
-	s, err := hll.NewHllSketchFromSlice(append(b, registers...), true)
+	s, err := hll.NewHllSketchFromSlice(appendSketch(nil, registers), true)
 	if err != nil {
-		panic(err)
+		panic(err) // of our own making
 	}
 	e, err := s.GetCompositeEstimate()
 	if err != nil {
