@@ -1,0 +1,116 @@
+package pebble
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"speedlayer/store"
+)
+
+// Apply writes cells and commit row as one synced batch.
+//
+// No cell's version is compared. Every stored cell of a shard lies at or below
+// the shard's commit, for they came in one batch. A processor whose batch ends
+// above the stored commit began at a commit at or below it, so for each cell of
+// the batch it has seen every event that the stored version has: its version is
+// the same, with the same bytes (law 2), or newer. A zombie's batch that ends
+// at or below the commit is left out whole.
+func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.applying.RLock()
+	defer s.applying.RUnlock()
+	sh, err := s.shard(b.Shard)
+	if err != nil {
+		return err
+	}
+	sh.Lock() // one batch of a shard at a time; others share the sync
+	defer sh.Unlock()
+	if b.Commit.Offset <= sh.committed {
+		return nil
+	}
+	batch := s.db.NewBatchWithSize(sh.batchBytes + sh.batchBytes/4)
+	defer batch.Close()
+	if err := s.addCells(batch, b); err != nil {
+		return err
+	}
+	if err := batch.Set(shardKey(commitPrefix, b.Shard), appendCommit(nil, b.Commit), nil); err != nil {
+		return err
+	}
+	sh.batchBytes = batch.Len()
+	if err := batch.Commit(s.sync); err != nil {
+		return fmt.Errorf("batch of %v up to %d: %w", b.Shard, b.Commit.Offset, err)
+	}
+	sh.committed = b.Commit.Offset
+	return nil
+}
+
+// addCells puts the cells of generations that are there into the batch, without
+// a copy between.
+func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
+	var checked uint32
+	live, known := false, false
+	for i := range b.Cells {
+		c := &b.Cells[i]
+		if i == 0 || c.Key.Generation != checked {
+			checked = c.Key.Generation
+			if live, known = s.generation(checked); !known {
+				return fmt.Errorf("%w: %d", store.ErrNoGeneration, checked)
+			}
+		}
+		if !live {
+			continue
+		}
+		var version [binary.MaxVarintLen64]byte
+		v := binary.AppendUvarint(version[:0], uint64(c.Version))
+		op := batch.SetDeferred(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))
+		appendCellKey(op.Key[:0], &c.Key, b.Shard)
+		copy(op.Value[copy(op.Value, v):], c.Value)
+		if err := op.Finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shard returns what is known of a shard, read from its row the first time.
+func (s *Store) shard(id store.Shard) (*shard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return nil, store.ErrClosed
+	}
+	if sh := s.mu.shards[id]; sh != nil {
+		return sh, nil
+	}
+	sh := &shard{committed: -1, batchBytes: 4 << 10}
+	c, found, err := commitRow(s.db, id)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		sh.committed = c.Offset
+	}
+	s.mu.shards[id] = sh
+	return sh, nil
+}
+
+// Commit implements store.Writer.
+func (s *Store) Commit(_ context.Context, id store.Shard) (store.Commit, bool, error) {
+	if s.isClosed() {
+		return store.Commit{}, false, store.ErrClosed
+	}
+	return commitRow(s.db, id)
+}
+
+func commitRow(r pebble.Reader, id store.Shard) (c store.Commit, found bool, err error) {
+	found, err = get(r, shardKey(commitPrefix, id), func(value []byte) error {
+		c, err = parseCommit(value)
+		return err
+	})
+	return c, found, err
+}

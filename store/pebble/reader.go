@@ -1,0 +1,110 @@
+package pebble
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"speedlayer/store"
+)
+
+// reader is one snapshot of the database.
+type reader struct {
+	s    *Store
+	snap *pebble.Snapshot
+	low  []byte // bounds of the current scan; kept for the next
+	high []byte
+}
+
+// Read implements store.Store.
+func (s *Store) Read(context.Context) (store.Reader, error) {
+	// Shared with Apply, so that Close waits, and no reader outlives the
+	// database unknown to it.
+	s.applying.RLock()
+	defer s.applying.RUnlock()
+	if s.isClosed() {
+		return nil, store.ErrClosed
+	}
+	return &reader{s: s, snap: s.db.NewSnapshot()}, nil
+}
+
+func (r *reader) Atomic() bool { return true }
+func (r *reader) Close() error { return r.snap.Close() }
+
+func (r *reader) Pointer(context.Context) (store.Pointer, error) { return pointer(r.snap) }
+
+func (r *reader) Epochs(context.Context) ([]store.Epoch, error) { return epochs(r.snap) }
+
+func (r *reader) Commits(context.Context) (all []store.ShardCommit, err error) {
+	it, err := r.snap.NewIter(&pebble.IterOptions{LowerBound: []byte{commitPrefix}, UpperBound: []byte{commitPrefix + 1}})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		c, err := parseCommit(it.Value())
+		if err != nil {
+			return nil, err
+		}
+		k := it.Key()
+		all = append(all, store.ShardCommit{Commit: c, Shard: store.Shard{
+			Epoch: binary.BigEndian.Uint32(k[1:]), Partition: int32(binary.BigEndian.Uint32(k[5:]))}})
+	}
+	return all, it.Error()
+}
+
+// Scan implements store.Reader. For one url the bounds hold exactly the hours
+// asked for. Under a prefix the urls are gone through one by one; where a url
+// has hours outside of the range, it seeks past them.
+func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	if rg.From >= rg.To {
+		return nil
+	}
+	r.low = appendURLKey(r.low[:0], rg.Generation, rg.View, rg.URL)
+	if rg.Prefix {
+		r.high = append(r.high[:0], after(r.low)...)
+	} else {
+		r.high = binary.BigEndian.AppendUint32(append(append(r.high[:0], r.low...), 0), uint32(rg.To))
+		r.low = binary.BigEndian.AppendUint32(append(r.low, 0), uint32(rg.From))
+	}
+	it, err := r.snap.NewIter(&pebble.IterOptions{LowerBound: r.low, UpperBound: r.high})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var c store.ScanCell
+	var seek []byte
+	n := 0
+	for ok := it.First(); ok; {
+		if n++; n%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		key := it.Key()
+		if err := parseCellKey(key, &c); err != nil {
+			return err
+		}
+		if c.Hour < rg.From || c.Hour >= rg.To {
+			seek = append(seek[:0], key[:len(key)-cellTail]...)
+			if c.Hour < rg.From {
+				seek = binary.BigEndian.AppendUint32(append(seek, 0), uint32(rg.From))
+			} else {
+				seek = append(seek, 1) // behind all hours of this url
+			}
+			ok = it.SeekGE(seek)
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if c.Version, c.Value, err = parseCellValue(value); err != nil {
+			return err
+		}
+		if err := fn(&c); err != nil {
+			return err
+		}
+		ok = it.Next()
+	}
+	return it.Error()
+}

@@ -1,0 +1,339 @@
+package pebble
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"speedlayer/store"
+)
+
+// Options say where and with how much memory. The zero value but Dir is right.
+type Options struct {
+	Dir           string
+	FS            vfs.FS // nil is the disk
+	CacheBytes    int64  // of blocks; 0 is 64 MiB
+	MemTableBytes uint64 // each of at most four; 0 is 32 MiB
+	Logger        *slog.Logger
+
+	// NoSync leaves out every sync. It exists so that the crash tests can show
+	// that they would notice; whoever sets it loses data.
+	NoSync bool
+}
+
+// Store implements store.Store.
+type Store struct {
+	opts Options
+	db   *pebble.DB
+	fs   vfs.FS
+	sync *pebble.WriteOptions
+
+	// applying is held shared by Apply and exclusively by DropGeneration, so
+	// that no cell is written into a generation behind its drop.
+	applying sync.RWMutex
+	// control serialises compare-and-sets.
+	control sync.Mutex
+
+	mu struct {
+		sync.Mutex
+		shards      map[store.Shard]*shard
+		generations map[uint32]bool // true: created, false: dropped
+		closed      bool
+	}
+}
+
+// shard is what is known of one shard in memory.
+type shard struct {
+	sync.Mutex       // held while a batch of the shard is written
+	committed  int64 // offset of the commit row; -1 if there is none
+	batchBytes int   // of the last batch: a hint for the next
+}
+
+// Open opens or makes the store in a directory.
+func Open(o Options) (*Store, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 32 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{opts: o, fs: o.FS, sync: pebble.Sync}
+	if o.NoSync {
+		s.sync = pebble.NoSync
+	}
+	s.mu.shards = make(map[store.Shard]*shard)
+	s.mu.generations = make(map[uint32]bool)
+	cache := pebble.NewCache(o.CacheBytes)
+	defer cache.Unref()
+	db, err := pebble.Open(o.Dir, tune(o, cache))
+	if err != nil {
+		return nil, fmt.Errorf("store in %s: %w", o.Dir, err)
+	}
+	s.db = db
+	if err := s.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store in %s: %w", o.Dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// tune sets Pebble up for many small sorted batches that overwrite young keys:
+// an L0 that is compacted early, filters against lookups of cells that are not
+// there, and two compactions at most, for there may be two cores.
+func tune(o Options, cache *pebble.Cache) *pebble.Options {
+	p := &pebble.Options{
+		FS:                          o.FS,
+		Cache:                       cache,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                o.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                1000,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      logger{o.Logger},
+		DisableWAL:                  false,
+	}
+	for i := range p.Levels {
+		p.Levels[i].BlockSize = 16 << 10
+		p.Levels[i].IndexBlockSize = 64 << 10
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		p.Levels[i].FilterType = pebble.TableFilter
+		p.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.FastestCompression }
+	}
+	return p
+}
+
+func (s *Store) load() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{generationPrefix}, UpperBound: []byte{generationPrefix + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		key, value := it.Key(), it.Value()
+		if len(key) != 5 || len(value) != 1 {
+			return fmt.Errorf("%w: a generation's row of %d and %d bytes", store.ErrCorrupt, len(key), len(value))
+		}
+		s.mu.generations[uint32(key[1])<<24|uint32(key[2])<<16|uint32(key[3])<<8|uint32(key[4])] = value[0] == 1
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	return s.openSnapshots()
+}
+
+// Close writes down what is in memory and gives the directory free.
+func (s *Store) Close() error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.control.Lock()
+	defer s.control.Unlock()
+	s.mu.Lock()
+	closed := s.mu.closed
+	s.mu.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	return s.db.Close()
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.closed
+}
+
+// Stats implements store.Store.
+func (s *Store) Stats(context.Context) (store.Stats, error) {
+	if s.isClosed() {
+		return store.Stats{}, store.ErrClosed
+	}
+	m := s.db.Metrics()
+	st := store.Stats{DiskBytes: int64(m.DiskSpaceUsage()) + s.snapshotBytes(), MemoryBytes: m.BlockCache.Size + int64(m.MemTable.Size)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for g, live := range s.mu.generations {
+		if live {
+			st.Generations = append(st.Generations, g)
+		}
+	}
+	return st, nil
+}
+
+// get calls fn with a row's value, which is valid during the call only.
+func get(r pebble.Reader, key []byte, fn func(value []byte) error) (found bool, err error) {
+	value, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close()
+	return true, fn(value)
+}
+
+// Epochs implements store.Control.
+func (s *Store) Epochs(context.Context) ([]store.Epoch, error) {
+	if s.isClosed() {
+		return nil, store.ErrClosed
+	}
+	return epochs(s.db)
+}
+
+func epochs(r pebble.Reader) (all []store.Epoch, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{epochPrefix}, UpperBound: []byte{epochPrefix + 1}})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		var e store.Epoch
+		if err := json.Unmarshal(it.Value(), &e); err != nil {
+			return nil, fmt.Errorf("%w: epoch: %w", store.ErrCorrupt, err)
+		}
+		all = append(all, e)
+	}
+	return all, it.Error()
+}
+
+// AppendEpoch implements store.Control.
+func (s *Store) AppendEpoch(ctx context.Context, e store.Epoch) error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	all, err := s.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	if int(e.Number) != len(all) {
+		return fmt.Errorf("%w: epoch %d, there are %d", store.ErrConflict, e.Number, len(all))
+	}
+	row, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return s.db.Set(numberKey(epochPrefix, e.Number), row, s.sync)
+}
+
+// Pointer implements store.Control.
+func (s *Store) Pointer(context.Context) (store.Pointer, error) {
+	if s.isClosed() {
+		return store.Pointer{}, store.ErrClosed
+	}
+	return pointer(s.db)
+}
+
+func pointer(r pebble.Reader) (p store.Pointer, err error) {
+	_, err = get(r, []byte(pointerKey), func(value []byte) error {
+		if err := json.Unmarshal(value, &p); err != nil {
+			return fmt.Errorf("%w: pointer: %w", store.ErrCorrupt, err)
+		}
+		return nil
+	})
+	return p, err
+}
+
+// SwapPointer implements store.Control.
+func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	have, err := s.Pointer(ctx)
+	if err != nil {
+		return err
+	}
+	if have.Counter != expect || p.Counter != expect+1 {
+		return fmt.Errorf("%w: pointer's counter is %d, not %d", store.ErrConflict, have.Counter, expect)
+	}
+	row, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return s.db.Set([]byte(pointerKey), row, s.sync)
+}
+
+// CreateGeneration implements store.Control.
+func (s *Store) CreateGeneration(_ context.Context, g uint32) error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	if s.isClosed() {
+		return store.ErrClosed
+	}
+	if live, known := s.generation(g); known {
+		if !live {
+			return fmt.Errorf("%w: %d", store.ErrDropped, g)
+		}
+		return nil
+	}
+	if err := s.db.Set(numberKey(generationPrefix, g), []byte{1}, s.sync); err != nil {
+		return err
+	}
+	s.setGeneration(g, true)
+	return nil
+}
+
+// DropGeneration implements store.Control: one range delete.
+func (s *Store) DropGeneration(_ context.Context, g uint32) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.control.Lock()
+	defer s.control.Unlock()
+	if s.isClosed() {
+		return store.ErrClosed
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	cells := numberKey(cellPrefix, g)
+	if err := errors.Join(
+		b.DeleteRange(cells, after(cells), nil),
+		b.Set(numberKey(generationPrefix, g), []byte{0}, nil),
+		b.Commit(s.sync),
+	); err != nil {
+		return err
+	}
+	s.setGeneration(g, false)
+	return nil
+}
+
+func (s *Store) generation(g uint32) (live, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live, known = s.mu.generations[g]
+	return live, known
+}
+
+func (s *Store) setGeneration(g uint32, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.generations[g] = live
+}
+
+// logger passes Pebble's messages on. Its errors in the background come as
+// Errorf; a Fatalf means that going on would lose data.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
+}
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Error("pebble: " + fmt.Sprintf(format, args...))
+}
+func (l logger) Fatalf(format string, args ...any) {
+	l.log.Error("pebble: " + fmt.Sprintf(format, args...))
+	panic("pebble: " + fmt.Sprintf(format, args...))
+}
