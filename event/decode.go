@@ -29,7 +29,7 @@ func (d *Decoder) Decode(value []byte, pv *Pageview) error {
 	default:
 		return refuse("", CodeEncoding, "first byte is 0x%02x: allowed are { for JSON and 0x01 for compact encoding 1", value[0])
 	}
-	return pv.check()
+	return pv.Check()
 }
 
 // validUTF8 checks the fields that are text.

@@ -66,8 +66,9 @@ func refuse(field, code, format string, args ...any) *Refusal {
 	return &Refusal{Field: field, Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// check holds the bounds that do not depend on how the pageview was encoded.
-func (pv *Pageview) check() error {
+// Check holds the bounds that do not depend on how the pageview was encoded.
+// Errors are *Refusal.
+func (pv *Pageview) Check() error {
 	switch {
 	case len(pv.Person) == 0:
 		return refuse("person", CodeEmpty, "is empty: allowed are 1 to %d bytes", MaxPerson)

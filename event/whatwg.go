@@ -13,11 +13,27 @@ import (
 // ASCII already the library decodes and checks labels, which the standard's
 // non-strict processing leaves alone.
 func parsePage(raw []byte) (string, error) {
+	domain, path, err := parseURL(raw)
+	if err != nil {
+		return "", err
+	}
+	path = strings.TrimRight(path, "/")
+	if path == "" {
+		path = "/"
+	}
+	if n := len(domain) + len(path); n > MaxPage {
+		return "", refuse("url", CodeTooLong, "its page has %d bytes: allowed are %d", n, MaxPage)
+	}
+	return domain + path, nil
+}
+
+// parseURL returns host and port, and the normalised path with all its slashes.
+func parseURL(raw []byte) (domain, path string, err error) {
 	if len(raw) > MaxURL {
-		return "", refuse("url", CodeTooLong, "has %d bytes: allowed are %d", len(raw), MaxURL)
+		return "", "", refuse("url", CodeTooLong, "has %d bytes: allowed are %d", len(raw), MaxURL)
 	}
 	if !utf8.Valid(raw) {
-		return "", refuse("url", CodeUTF8, "is not UTF-8")
+		return "", "", refuse("url", CodeUTF8, "is not UTF-8")
 	}
 	var host string
 	parser := url.NewParser(url.WithPreParseHostFunc(func(_ *url.Url, h string) string {
@@ -26,41 +42,34 @@ func parsePage(raw []byte) (string, error) {
 	}))
 	u, err := parser.Parse(string(raw))
 	if err != nil {
-		return "", badURL(raw, err.Error())
+		return "", "", badURL(raw, err.Error())
 	}
 	if s := u.Scheme(); s != "http" && s != "https" {
-		return "", refuse("url", CodeURL, "%q has the scheme %q: allowed are http and https", cut(raw), s)
+		return "", "", refuse("url", CodeURL, "%q has the scheme %q: allowed are http and https", cut(raw), s)
 	}
 	name, why := parseHost(host)
 	if why != "" {
-		return "", badURL(raw, why)
+		return "", "", badURL(raw, why)
 	}
-	var b strings.Builder
-	b.WriteString(name)
 	if port := u.Port(); port != "" && port != "80" && port != "443" {
-		b.WriteByte(':')
-		b.WriteString(port)
+		name += ":" + port
 	}
-	writePath(&b, u.Pathname())
-	if b.Len() > MaxPage {
-		return "", refuse("url", CodeTooLong, "its page has %d bytes: allowed are %d", b.Len(), MaxPage)
-	}
-	return b.String(), nil
+	return name, normalPath(u.Pathname()), nil
 }
 
 func badURL(raw []byte, why string) error {
 	return refuse("url", CodeURL, "%q is no url of a page: %s", cut(raw), why)
 }
 
-// writePath makes one spelling of each path: the library has resolved dot
+// normalPath makes one spelling of each path: the library has resolved dot
 // segments and encoded what the standard's path percent-encode set had in its
 // version; '^' came later. Escapes of unreserved characters (RFC 3986, section
 // 2.3) are undone, the others get upper-case hex, and a % without two hex digits
 // is itself escaped. No dot segment appears when %2E is undone: the standard
 // takes it for a dot already when it resolves them.
-func writePath(b *strings.Builder, path string) {
+func normalPath(path string) string {
 	const hex = "0123456789ABCDEF"
-	begin := b.Len()
+	var b strings.Builder
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		switch {
@@ -82,13 +91,7 @@ func writePath(b *strings.Builder, path string) {
 			i += 2
 		}
 	}
-	whole := b.String()
-	page := strings.TrimRight(whole, "/")
-	if len(page) <= begin {
-		page = whole[:begin] + "/"
-	}
-	b.Reset()
-	b.WriteString(page)
+	return b.String()
 }
 
 func unhex(c byte) int {
