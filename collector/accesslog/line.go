@@ -73,7 +73,10 @@ func Parse(line []byte, combined bool, l *Line) error {
 		return ErrFormat
 	}
 	if l.UserAgent, _, ok = field(rest); !ok {
-		return ErrFormat
+		if !bytes.HasPrefix(rest, []byte(` "`)) {
+			return ErrFormat
+		}
+		l.UserAgent = unescape(rest[2:], false) // servers cut long ones, quote and all
 	}
 	return nil
 }

@@ -1,0 +1,81 @@
+package accesslog
+
+import (
+	"testing"
+
+	"speedlayer/event"
+)
+
+func TestPageview(t *testing.T) {
+	const front, behind = `1.2.3.4 - - [17/May/2015:12:05:03 +0200] `, ` 5 "http://r/" "agent \"x\" \xc3\xa9"`
+	for _, c := range []struct {
+		line   string
+		reason Reason
+		url    string
+		person string
+	}{
+		{front + `"GET /a HTTP/1.1" 200` + behind, "", "http://h/a", "1.2.3.4"},
+		{front + `"GET /a" 304` + behind, "", "http://h/a", "1.2.3.4"},
+		{front + `"GET  /a b  HTTP/1.1" 200` + behind, "", "http://h/a%20b", "1.2.3.4"},
+		{front + `"GET /a HTTP/x HTTP/1.1" 200` + behind, "", "http://h/a%20HTTP/x", "1.2.3.4"},
+		{front + `"GET https://o.example/x HTTP/1.1" 200` + behind, "", "https://o.example/x", "1.2.3.4"},
+		{front + `"GET /?u=http://x/y.png HTTP/1.1" 200` + behind, "", "http://h/?u=http://x/y.png", "1.2.3.4"},
+		{front + `"GET /\xe9\"\\ HTTP/1.1" 200` + behind, "", `http://h/%E9%22%5C`, "1.2.3.4"},
+		{`::1 - frank [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "frank"},
+		{`::1 - "" [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "::1"},
+		{`::1 - John Doe [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "John Doe"},
+		{front + `"POST /a HTTP/1.1" 200` + behind, NotGET, "", ""},
+		{front + `"-" 408` + behind, NotGET, "", ""},
+		{front + `"GET /a HTTP/1.1" 301` + behind, BadStatus, "", ""},
+		{front + `"GET /a.png HTTP/1.1" 200` + behind, OtherFile, "", ""},
+		{front + `"GET * HTTP/1.1" 200` + behind, RefusedTarget, "", ""},
+		{front + `"GET http://a..b/ HTTP/1.1" 200` + behind, RefusedTarget, "", ""},
+	} {
+		var l Line
+		if err := Parse([]byte(c.line), true, &l); err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		var pv event.Pageview
+		reason, err := l.Pageview("h", &pv)
+		if reason != c.reason || (err != nil) != (reason == RefusedTarget) {
+			t.Errorf("%s: reason %q, %v, want %q", c.line, reason, err, c.reason)
+			continue
+		}
+		if reason == "" && (string(pv.URL) != c.url || string(pv.Person) != c.person || pv.TS != 1431857103000 || string(pv.UserAgent) != `agent "x" é`) {
+			t.Errorf("%s: %q %q %d %q", c.line, pv.URL, pv.Person, pv.TS, pv.UserAgent)
+		}
+	}
+}
+
+func TestNotALine(t *testing.T) {
+	for _, line := range []string{"", "x", `1.2.3.4 - - [x] "GET / HTTP/1.1" 200 5 "-" "-"`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 5`,
+		`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" abc 5 "-" "-"`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1 200 5 - -`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 5 "-" x`} {
+		var l Line
+		if err := Parse([]byte(line), true, &l); err == nil {
+			t.Errorf("%q is a line of the combined format: %+v", line, l)
+		}
+	}
+	var l Line
+	if err := Parse([]byte(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 -`), false, &l); err != nil {
+		t.Errorf("common format: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET /a\x20 HTTP/1.1" 200 5 "-" "\"`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		for _, combined := range []bool{false, true} {
+			var l Line
+			if Parse(line, combined, &l) != nil {
+				continue
+			}
+			var pv event.Pageview
+			if reason, _ := l.Pageview("h.example", &pv); reason == "" {
+				if _, err := event.AppendPage(nil, pv.URL); err != nil {
+					t.Fatalf("%q: %q is a pageview, but %v", line, pv.URL, err)
+				}
+			}
+		}
+	})
+}
