@@ -1,0 +1,94 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Position is where a record lies in the topic pageviews.
+type Position struct {
+	Partition int32
+	Offset    int64
+}
+
+// Message is a record to append: a person, which is the key, and an encoded
+// pageview.
+type Message struct{ Person, Value []byte }
+
+// Append appends a pageview to the person's partition. It returns at once; done
+// is called when the record is durable, or will never be said to be: after an
+// error it may still be in the log, so the client must send it again with the
+// same nonce. Records that arrive together share one synced append. person and
+// value are the queue's until done.
+func (c *Client) Append(ctx context.Context, person, value []byte, done func(Position, error)) {
+	c.kafka.TryProduce(ctx, &kgo.Record{Topic: TopicPageviews, Key: person, Value: value}, func(r *kgo.Record, err error) {
+		if err != nil {
+			done(Position{}, appendError(err))
+			return
+		}
+		done(Position{r.Partition, r.Offset}, nil)
+	})
+}
+
+func appendError(err error) error {
+	switch {
+	case errors.Is(err, kgo.ErrMaxBuffered):
+		return ErrOverloaded
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// AppendSync appends messages and waits until all are durable. Messages of one
+// person keep their order.
+func (c *Client) AppendSync(ctx context.Context, messages []Message) ([]Position, error) {
+	recs := make([]*kgo.Record, len(messages))
+	for i, m := range messages {
+		recs[i] = &kgo.Record{Topic: TopicPageviews, Key: m.Person, Value: m.Value}
+	}
+	at := make([]Position, len(messages))
+	for i, r := range c.kafka.ProduceSync(ctx, recs...) {
+		if r.Err != nil {
+			return nil, appendError(r.Err)
+		}
+		at[i] = Position{recs[i].Partition, recs[i].Offset}
+	}
+	return at, nil
+}
+
+// AppendMarker appends a marker to one partition and waits until it is durable:
+// a record without a key, with MarkerHeader.
+func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte) error {
+	p, err := newManualProducer(c.cfg)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	r := &kgo.Record{Topic: TopicPageviews, Partition: partition, Value: value,
+		Headers: []kgo.RecordHeader{{Key: MarkerHeader, Value: []byte("1")}}}
+	if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
+		return appendError(err)
+	}
+	return nil
+}
+
+// newManualProducer is an idempotent producer whose records say their partition.
+func newManualProducer(cfg Config) (*kgo.Client, error) {
+	p, err := kgo.NewClient(
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RecordDeliveryTimeout(answerTime),
+		kgo.ProducerLinger(0),
+		kgo.StopProducerOnDataLossDetected(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,106 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// BrokerConfig says where the embedded broker keeps its log and listens.
+type BrokerConfig struct {
+	Dir        string
+	Listen     string // host:port; "" is any port on the loopback
+	Partitions int32  // of topics made without a number; 0 is 8
+	Logger     *slog.Logger
+}
+
+// Broker is the embedded broker. Topics are made by Dial, as on a cluster.
+type Broker struct {
+	cluster *kfake.Cluster
+	lock    *flock.Flock
+}
+
+// segmentBytes is how large a file of the log grows. The broker frees disk
+// space by whole files.
+const segmentBytes = 128 << 20
+
+// StartBroker starts the broker with what its directory holds.
+func StartBroker(cfg BrokerConfig) (*Broker, error) {
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = 8
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	lock := flock.New(filepath.Join(cfg.Dir, "LOCK"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("queue in %s: %w", cfg.Dir, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("queue in %s is held by another process", cfg.Dir)
+	}
+	doSync, opts := brokerSync(cfg.Dir)
+	group := newGroupSync(func() error {
+		err := doSync()
+		if err != nil && cfg.Logger != nil {
+			cfg.Logger.Error("broker: appends are no longer acknowledged", "err", err)
+		}
+		return err
+	})
+	cluster, err := kfake.NewCluster(append(opts,
+		kfake.NumBrokers(1),
+		kfake.ClusterID("speedlayer"),
+		kfake.DefaultNumPartitions(int(cfg.Partitions)),
+		kfake.DataDir(filepath.Join(cfg.Dir, "log")),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": fmt.Sprint(segmentBytes),
+			"message.max.bytes": fmt.Sprint(maxBatchBytes + 1<<16),
+		}),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			l, err := net.Listen(network, cfg.Listen)
+			if err != nil {
+				return nil, err
+			}
+			return &syncListener{Listener: l, group: group}, nil
+		}),
+		kfake.WithLogger(brokerLog{cfg.Logger}),
+	)...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("queue in %s, listening on %s: %w", cfg.Dir, cfg.Listen, err), lock.Unlock())
+	}
+	return &Broker{cluster: cluster, lock: lock}, nil
+}
+
+// Addr is where the broker listens.
+func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }
+
+// Close stops the broker; what it acknowledged is on disk already.
+func (b *Broker) Close() error {
+	b.cluster.Close()
+	return b.lock.Unlock()
+}
+
+// brokerLog passes the broker's messages on.
+type brokerLog struct{ log *slog.Logger }
+
+func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	if l.log == nil {
+		return
+	}
+	switch level {
+	case kfake.LogLevelError:
+		l.log.Error("broker: " + fmt.Sprintf(format, args...))
+	case kfake.LogLevelWarn:
+		l.log.Warn("broker: " + fmt.Sprintf(format, args...))
+	}
+}

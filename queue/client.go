@@ -1,0 +1,189 @@
+package queue
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Topics.
+const (
+	TopicPageviews = "pageviews"
+	TopicEquivs    = "equivs"
+	TopicRejected  = "pageviews-rejected"
+)
+
+// Headers of records.
+const (
+	MarkerHeader = "speedlayer-marker"     // a marker of a generation; value: 1
+	MovedHeader  = "speedlayer-moved-from" // epoch/partition/offset, decimal
+	ReasonHeader = "speedlayer-reason"     // of a dead letter
+	SourceHeader = "speedlayer-source"     // of a dead letter: topic/epoch/partition/offset
+)
+
+// Bounds of what one produce request and the producer's memory hold.
+const (
+	maxBatchBytes    = 4 << 20
+	maxBufferedBytes = 64 << 20
+	answerTime       = 10 * time.Second // after which a broker is said to be away
+)
+
+var (
+	// ErrOverloaded: the producer's memory is full; try again later.
+	ErrOverloaded = errors.New("queue: too much is waiting to be written")
+	// ErrUnavailable: the broker did not answer in time.
+	ErrUnavailable = errors.New("queue: the broker does not answer")
+)
+
+// Config says how to reach the queue.
+type Config struct {
+	Brokers     []string
+	Partitions  int32 // of the topic pageviews if it must be made; 0 is 8
+	Replication int16 // of topics that must be made; 0 is the cluster's default
+	MaxBuffered int   // records waiting at once; 0 is 200,000
+	Logger      *slog.Logger
+}
+
+// Client appends to the queue and describes it. Safe for concurrent use.
+type Client struct {
+	cfg   Config
+	kafka *kgo.Client
+	admin *kadm.Client
+}
+
+// Dial connects, and makes the topics that are missing.
+func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.Partitions == 0 {
+		cfg.Partitions = 8
+	}
+	if cfg.Replication == 0 {
+		cfg.Replication = -1
+	}
+	if cfg.MaxBuffered == 0 {
+		cfg.MaxBuffered = 200_000
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{cfg: cfg}
+	var err error
+	c.kafka, err = kgo.NewClient(
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerLinger(lingerTime),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.MaxBufferedRecords(cfg.MaxBuffered),
+		kgo.MaxBufferedBytes(maxBufferedBytes),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+		kgo.RecordDeliveryTimeout(answerTime),
+		kgo.UnknownTopicRetries(5),
+		kgo.MetadataMinAge(100*time.Millisecond),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	c.admin = kadm.NewClient(c.kafka)
+	if err := c.makeTopics(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// lingerTime is how long a record waits for others to share its synced append.
+// The embedded broker syncs twice a batch, so few large ones carry more.
+const lingerTime = time.Millisecond
+
+func (c *Client) makeTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	forever := map[string]*string{
+		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
+		"retention.ms":           kadm.StringPtr("-1"),
+		"retention.bytes":        kadm.StringPtr("-1"),
+		"max.message.bytes":      kadm.StringPtr(fmt.Sprint(maxBatchBytes + 1<<16)),
+	}
+	for _, t := range []struct {
+		name       string
+		partitions int32
+	}{{TopicPageviews, c.cfg.Partitions}, {TopicRejected, 1}, {TopicEquivs, 1}} {
+		_, err := c.admin.CreateTopic(ctx, t.partitions, c.cfg.Replication, forever, t.name)
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("%w: topic %s on %s: %w", ErrUnavailable, t.name, strings.Join(c.cfg.Brokers, ","), err)
+		}
+	}
+	return nil
+}
+
+// Close drops what was not acknowledged yet.
+func (c *Client) Close() { c.kafka.Close() }
+
+// TopicInfo describes the topic pageviews: what makes it this life of the log.
+type TopicInfo struct {
+	ID         string // hex; another topic of the same name has another
+	Partitions int32
+	Starts     []int64 // first offset still there, by partition
+	Ends       []int64 // next offset
+}
+
+// Info asks the broker.
+func (c *Client) Info(ctx context.Context) (TopicInfo, error) {
+	details, err := c.admin.ListTopics(ctx, TopicPageviews)
+	if err != nil {
+		return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	d, ok := details[TopicPageviews]
+	if !ok || d.Err != nil {
+		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicPageviews, d.Err)
+	}
+	n := int32(len(d.Partitions))
+	info := TopicInfo{ID: hex.EncodeToString(d.ID[:]), Partitions: n, Starts: make([]int64, n), Ends: make([]int64, n)}
+	starts, err := c.admin.ListStartOffsets(ctx, TopicPageviews)
+	if err == nil {
+		err = fill(info.Starts, starts)
+	}
+	if err != nil {
+		return TopicInfo{}, err
+	}
+	return info, c.ends(ctx, info.Ends)
+}
+
+func (c *Client) ends(ctx context.Context, to []int64) error {
+	ends, err := c.admin.ListEndOffsets(ctx, TopicPageviews)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fill(to, ends)
+}
+
+func fill(to []int64, offsets kadm.ListedOffsets) error {
+	for part := range to {
+		o, ok := offsets.Lookup(TopicPageviews, int32(part))
+		if !ok || o.Err != nil {
+			return fmt.Errorf("%w: offsets of partition %d: %w", ErrUnavailable, part, o.Err)
+		}
+		to[part] = o.Offset
+	}
+	return nil
+}
+
+// Size is how many bytes the log takes on disk; 0 if the broker does not say.
+func (c *Client) Size(ctx context.Context) (int64, error) {
+	dirs, err := c.admin.DescribeAllLogDirs(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	var sum int64
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) { sum += p.Size })
+	})
+	return sum, nil
+}

@@ -1,0 +1,75 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/event"
+)
+
+// AppendEdge appends an equiv edge and returns when it is durable. Its key is
+// the pair, the smaller identifier first.
+func (c *Client) AppendEdge(ctx context.Context, e event.Edge) error {
+	a, b := e.Pair()
+	r := &kgo.Record{Topic: TopicEquivs, Key: []byte(a + "\x00" + b), Value: e.AppendJSON(nil)}
+	if err := c.kafka.ProduceSync(ctx, r).FirstErr(); err != nil {
+		return appendError(err)
+	}
+	return nil
+}
+
+// FollowEdges calls fn with every edge from the beginning, for ever, until ctx
+// ends. caughtUp is called once, when all that were there at the start have
+// been seen. A record that is no edge is skipped and said.
+func (c *Client) FollowEdges(ctx context.Context, fn func(offset int64, e event.Edge), caughtUp func()) error {
+	offsets := func(list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+		all, err := list(ctx, TopicEquivs)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		o, ok := all.Lookup(TopicEquivs, 0)
+		if !ok || o.Err != nil {
+			return 0, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicEquivs, o.Err)
+		}
+		return o.Offset, nil
+	}
+	start, err := offsets(c.admin.ListStartOffsets)
+	if err != nil {
+		return err
+	}
+	end, err := offsets(c.admin.ListEndOffsets)
+	if err != nil {
+		return err
+	}
+	r, err := c.newReader(TopicEquivs, 0, start)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	behind := start < end
+	if !behind {
+		caughtUp()
+	}
+	var recs []*kgo.Record
+	for {
+		if recs, err = r.Poll(ctx, recs[:0]); err != nil {
+			return err
+		}
+		for _, rec := range recs {
+			e, err := event.DecodeEdge(rec.Value)
+			if err != nil {
+				c.cfg.Logger.Warn("record in topic equivs is no edge", "offset", rec.Offset, "err", err)
+			} else {
+				fn(rec.Offset, e)
+			}
+			if behind && rec.Offset+1 >= end {
+				behind = false
+				caughtUp()
+			}
+		}
+		r.Recycle(recs)
+	}
+}

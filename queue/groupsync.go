@@ -1,0 +1,165 @@
+package queue
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+)
+
+// The embedded broker can sync each batch of each partition by itself: two
+// files, one after the other, so that 64 clients with one record each on the
+// way wait for 16 syncs. Instead, the port in front of it holds back the answer
+// to a produce request until one sync of the whole file system, begun after the
+// broker wrote the batch, has ended. All answers that wait share it, whatever
+// their partition or connection; and whoever speaks to the port, our own client
+// or another, is told "durable" only when it is. Unlike in the broker, a sync
+// that fails is not overlooked: the connection ends without the answer.
+
+// groupSync shares syncs among those who wait for one. Its owner closes nothing:
+// it has no goroutine of its own; the first to wait works for the others.
+type groupSync struct {
+	sync func() error
+	mu   struct {
+		sync.Mutex
+		running bool
+		begun   uint64 // syncs begun
+		ended   uint64 // number of the last that ended
+		err     error  // its result; once set it stays: what was lost stays lost
+	}
+	ended sync.Cond // on mu
+}
+
+func newGroupSync(do func() error) *groupSync {
+	g := &groupSync{sync: do}
+	g.ended.L = &g.mu
+	return g
+}
+
+// wait returns when a sync that began after the call has ended.
+func (g *groupSync) wait() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	mine := g.mu.begun + 1 // the one running may have begun before our write
+	for g.mu.ended < mine && g.mu.err == nil {
+		if g.mu.running {
+			g.ended.Wait()
+			continue
+		}
+		g.mu.running = true
+		g.mu.begun++
+		g.mu.Unlock()
+		err := g.sync()
+		g.mu.Lock()
+		g.mu.running = false
+		g.mu.ended = g.mu.begun
+		if err != nil {
+			g.mu.err = err
+		}
+		g.ended.Broadcast()
+	}
+	return g.mu.err
+}
+
+// syncListener is the broker's port.
+type syncListener struct {
+	net.Listener
+	group *groupSync
+}
+
+func (l *syncListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &syncConn{Conn: c, group: l.group}, nil
+}
+
+// syncConn follows the frames of one connection, which in the Kafka protocol
+// are length-prefixed both ways:
+//
+//	request:  length i32 | api key i16 | api version i16 | correlation id i32 | ...
+//	response: length i32 | correlation id i32 | ...
+type syncConn struct {
+	net.Conn
+	group *groupSync
+
+	requests, responses frames
+
+	mu struct {
+		sync.Mutex
+		produces map[int32]bool // correlation ids of produce requests without an answer
+	}
+}
+
+const (
+	produceKey = 0
+	// maxUnanswered bounds produces: requests that want no answer (acks 0)
+	// leave their ids behind. A connection has a few on the way at once.
+	maxUnanswered = 1 << 12
+)
+
+func (c *syncConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.requests.follow(p[:n], 12, func(head []byte) {
+		if binary.BigEndian.Uint16(head[4:]) != produceKey {
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.mu.produces == nil || len(c.mu.produces) > maxUnanswered {
+			c.mu.produces = make(map[int32]bool)
+		}
+		c.mu.produces[int32(binary.BigEndian.Uint32(head[8:]))] = true
+	})
+	return n, err
+}
+
+func (c *syncConn) Write(p []byte) (int, error) {
+	produced := false
+	c.responses.follow(p, 8, func(head []byte) {
+		id := int32(binary.BigEndian.Uint32(head[4:]))
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.mu.produces[id] {
+			delete(c.mu.produces, id)
+			produced = true
+		}
+	})
+	if produced {
+		if err := c.group.wait(); err != nil {
+			_ = c.Conn.Close() // no answer: the client cannot take it for durable
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// frames finds the head of each length-prefixed frame in a stream that comes in
+// pieces.
+type frames struct {
+	head [12]byte
+	have int   // bytes of the current head
+	rest int64 // bytes of the current frame still to skip
+}
+
+// follow calls fn with the first `size` bytes of each frame that p completes the
+// head of. Its last byte goes out only behind the call.
+func (f *frames) follow(p []byte, size int, fn func(head []byte)) {
+	for len(p) > 0 {
+		if f.rest > 0 {
+			n := min(int64(len(p)), f.rest)
+			f.rest -= n
+			p = p[n:]
+			continue
+		}
+		n := copy(f.head[f.have:size], p)
+		f.have += n
+		p = p[n:]
+		if f.have < size {
+			return
+		}
+		fn(f.head[:size])
+		f.rest = max(0, int64(binary.BigEndian.Uint32(f.head[:]))+4-int64(size))
+		f.have = 0
+	}
+}

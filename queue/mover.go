@@ -1,0 +1,74 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Mover sends records on: to the partition where they belong, or to the
+// dead-letter topic. It is one idempotent producer, which keeps the order for
+// each target and fails everything behind a failed record. After an error it is
+// of no more use. One goroutine owns it.
+type Mover struct {
+	kafka *kgo.Client
+	mu    struct {
+		sync.Mutex
+		err error // the first
+	}
+}
+
+// NewMover returns a mover; its owner closes it.
+func (c *Client) NewMover() (*Mover, error) {
+	p, err := newManualProducer(c.cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Mover{kafka: p}, nil
+}
+
+// Move appends a record to partition target, with where it came from. Key and
+// value are the mover's until Flush.
+func (m *Mover) Move(target int32, key, value []byte, from Source) {
+	m.send(&kgo.Record{Topic: TopicPageviews, Partition: target, Key: key, Value: value,
+		Headers: []kgo.RecordHeader{{Key: MovedHeader, Value: []byte(from.String())}}})
+}
+
+// DeadLetter appends a record, as it is, to the dead-letter topic, with why and
+// where it stood.
+func (m *Mover) DeadLetter(r *kgo.Record, from Source, why string) {
+	headers := append([]kgo.RecordHeader(nil), r.Headers...)
+	headers = append(headers,
+		kgo.RecordHeader{Key: ReasonHeader, Value: []byte(why)},
+		kgo.RecordHeader{Key: SourceHeader, Value: fmt.Appendf(nil, "%s/%v", TopicPageviews, from)})
+	m.send(&kgo.Record{Topic: TopicRejected, Key: r.Key, Value: r.Value, Headers: headers})
+}
+
+func (m *Mover) send(r *kgo.Record) {
+	m.kafka.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+		if err == nil {
+			return
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.mu.err == nil {
+			m.mu.err = appendError(err)
+		}
+	})
+}
+
+// Flush waits until everything sent is acknowledged. An error means that some
+// of it may not be: send all of it again with a new mover.
+func (m *Mover) Flush(ctx context.Context) error {
+	if err := m.kafka.Flush(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.err
+}
+
+// Close drops what is not acknowledged.
+func (m *Mover) Close() { m.kafka.Close() }

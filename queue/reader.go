@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ErrLogStart: the log begins above the offset asked for.
+type ErrLogStart struct{ Offset, Start int64 }
+
+func (e *ErrLogStart) Error() string {
+	return fmt.Sprintf("queue: the log begins at %d, above %d", e.Start, e.Offset)
+}
+
+// ErrLogEnd: the log ends below the offset asked for.
+type ErrLogEnd struct{ Offset, End int64 }
+
+func (e *ErrLogEnd) Error() string {
+	return fmt.Sprintf("queue: the log ends at %d, below %d", e.End, e.Offset)
+}
+
+// fetchBytes bounds what a reader holds: one fetch being worked on and one
+// behind it.
+const fetchBytes = 4 << 20
+
+// Reader reads one partition of the topic pageviews, in order, from an offset
+// on. One goroutine owns it.
+type Reader struct {
+	kafka     *kgo.Client
+	topic     string
+	partition int32
+	next      int64
+}
+
+// NewReader returns a reader; its owner closes it.
+func (c *Client) NewReader(partition int32, from int64) (*Reader, error) {
+	return c.newReader(TopicPageviews, partition, from)
+}
+
+func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, error) {
+	kafka, err := kgo.NewClient(
+		kgo.SeedBrokers(c.cfg.Brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchBytes),
+		kgo.FetchMinBytes(1),
+		kgo.FetchMaxWait(5*time.Second),
+		kgo.MaxConcurrentFetches(1),
+		kgo.WithPools(recordPool),
+		kgo.MetadataMinAge(100*time.Millisecond),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return &Reader{kafka: kafka, topic: topic, partition: partition, next: from}, nil
+}
+
+// Poll appends the records that have arrived, waiting for at least one. They
+// are the caller's until Recycle. *ErrLogStart and *ErrLogEnd say that the
+// offset lies outside of the log.
+func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, error) {
+	for {
+		fetches := r.kafka.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return dst, err
+		}
+		for _, e := range fetches.Errors() {
+			if err := r.outside(ctx, e.Err); err != nil {
+				return dst, err
+			}
+		}
+		before := len(dst)
+		fetches.EachRecord(func(rec *kgo.Record) { dst = append(dst, rec) })
+		if len(dst) > before {
+			r.next = dst[len(dst)-1].Offset + 1
+			return dst, nil
+		}
+	}
+}
+
+// outside looks at what a fetch failed for: what passes by itself is waited
+// for by the client.
+func (r *Reader) outside(ctx context.Context, err error) error {
+	if !errors.Is(err, kerr.OffsetOutOfRange) {
+		if kerr.IsRetriable(err) {
+			return nil
+		}
+		return fmt.Errorf("queue: partition %d at %d: %w", r.partition, r.next, err)
+	}
+	admin := kadm.NewClient(r.kafka)
+	starts, err1 := admin.ListStartOffsets(ctx, r.topic)
+	ends, err2 := admin.ListEndOffsets(ctx, r.topic)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	start, _ := starts.Lookup(r.topic, r.partition)
+	end, _ := ends.Lookup(r.topic, r.partition)
+	if r.next < start.Offset {
+		return &ErrLogStart{Offset: r.next, Start: start.Offset}
+	}
+	return &ErrLogEnd{Offset: r.next, End: end.Offset}
+}
+
+// Buffered is how many records are here already and will be polled next.
+func (r *Reader) Buffered() int64 { return r.kafka.BufferedFetchRecords() }
+
+// Recycle gives polled records back, to be filled again.
+func (r *Reader) Recycle(recs []*kgo.Record) {
+	for _, rec := range recs {
+		rec.Recycle()
+	}
+	clear(recs)
+}
+
+// Close ends the reader; a Poll that waits returns.
+func (r *Reader) Close() { r.kafka.Close() }
+
+// recordPool keeps the structs of fetched records: 150 bytes each, a million a
+// second.
+var recordPool = &records{}
+
+type records struct{ pool sync.Pool }
+
+// GetRecords implements kgo.PoolRecords.
+func (p *records) GetRecords(n int) []kgo.Record {
+	if r, ok := p.pool.Get().(*[]kgo.Record); ok && cap(*r) >= n {
+		return (*r)[:0]
+	}
+	return make([]kgo.Record, 0, n+n/4)
+}
+
+// PutRecords implements kgo.PoolRecords.
+func (p *records) PutRecords(r []kgo.Record) { p.pool.Put(&r) }
+
+// ReadAll calls fn with the records of a partition in [from, to). They are
+// valid during the call.
+func (c *Client) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	if from >= to {
+		return nil
+	}
+	r, err := c.NewReader(partition, from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var recs []*kgo.Record
+	for from < to {
+		if recs, err = r.Poll(ctx, recs[:0]); err != nil {
+			return err
+		}
+		for _, rec := range recs {
+			if rec.Offset >= to {
+				return nil
+			}
+			if err := fn(rec); err != nil {
+				return err
+			}
+			from = rec.Offset + 1
+		}
+		r.Recycle(recs)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package queue
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Source is where a record lay first: what a moved record says of itself.
+type Source struct {
+	Epoch     uint32
+	Partition int32
+	Offset    int64
+}
+
+// String is the value of MovedHeader: epoch/partition/offset.
+func (s Source) String() string { return fmt.Sprintf("%d/%d/%d", s.Epoch, s.Partition, s.Offset) }
+
+// ParseSource is the inverse of String.
+func ParseSource(b []byte) (Source, error) {
+	parts := strings.Split(string(b), "/")
+	if len(parts) != 3 {
+		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", MovedHeader, b)
+	}
+	epoch, err1 := strconv.ParseUint(parts[0], 10, 32)
+	partition, err2 := strconv.ParseUint(parts[1], 10, 31)
+	offset, err3 := strconv.ParseUint(parts[2], 10, 63)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", MovedHeader, b)
+	}
+	return Source{uint32(epoch), int32(partition), int64(offset)}, nil
+}
