@@ -8,7 +8,11 @@ cd "$(dirname "$0")/.."
 tools=${SPEEDLAYER_TOOLS:-$PWD/.tools}
 fixed=v0.0.0-20261105234957-e22db6528018
 mod=$(cd / && GOFLAGS=-mod=mod go mod download -json golang.org/x/vulndb@latest 2>/dev/null ||
-	GOFLAGS=-mod=mod go mod download -json golang.org/x/vulndb@$fixed)
+	GOFLAGS=-mod=mod go mod download -json golang.org/x/vulndb@$fixed || true)
+if ! grep -q '"Dir"' <<<"$mod"; then
+	echo "vulncheck: the module proxy does not serve golang.org/x/vulndb: offline this cannot run" >&2
+	exit 1
+fi
 version=$(sed -n 's/^.*"Version": "\(.*\)".*$/\1/p' <<<"$mod" | head -n 1)
 dir=$(sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p' <<<"$mod" | head -n 1)
 db=$tools/vulndb-$version

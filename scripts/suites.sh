@@ -1,0 +1,169 @@
+# The suites of scripts/test.sh, which reads this file: one function each, run
+# in a subshell with -e and its output in a log. shellcheck shell=bash
+
+# tested PACKAGE fails unless the package is there and has tests.
+tested() {
+	local n
+	n=$(go list -f '{{len .TestGoFiles}}+{{len .XTestGoFiles}}' "./$1") || {
+		echo "package $1 is missing: its suite cannot run"
+		return 1
+	}
+	if [ $((n)) = 0 ]; then
+		echo "package $1 has no tests: its suite cannot run"
+		return 1
+	fi
+}
+
+# gotest runs go test with -v, so that skipped tests show in the log. A pattern
+# that matches nothing is a failure, not a pass.
+gotest() {
+	local out
+	out=$(mktemp)
+	go test -count=1 -v "$@" 2>&1 | tee "$out"
+	if grep -q 'no tests to run' "$out"; then
+		echo "a suite ran no test: go test $*"
+		rm -f "$out"
+		return 1
+	fi
+	rm -f "$out"
+}
+
+# light lists all packages but the heavy ones.
+light() {
+	local heavy
+	heavy=$(printf '|speedlayer/%s' "${HEAVY[@]}")
+	go list ./... | grep -Evx "${heavy#|}"
+}
+
+suite_format() {
+	local bad
+	bad=$(find . -name '*.go' -not -path './.*/*' -exec gofmt -l {} +)
+	[ -z "$bad" ] || { echo "not formatted by gofmt:"; echo "$bad"; return 1; }
+}
+
+suite_vet() { go vet ./...; }
+
+suite_staticcheck() { go run "$STATICCHECK" ./...; }
+
+suite_vulncheck() { scripts/vulncheck.sh; }
+
+suite_unit() {
+	local packages
+	packages=$(light)
+	# shellcheck disable=SC2086
+	gotest -timeout 5m $packages
+}
+
+suite_race() {
+	local packages
+	packages=$(light)
+	# shellcheck disable=SC2086
+	gotest -race -timeout 10m $packages
+	gotest -race -timeout 5m ./sim/worlds -args -worlds 300
+	gotest -race -timeout 5m ./sim/crash -args -crashes 60
+	gotest -race -timeout 5m ./sim/days -args -seeds 1
+}
+
+suite_worlds() {
+	tested sim/worlds
+	gotest -timeout 10m ./sim/worlds -args -worlds "$WORLDS"
+}
+
+suite_crash() {
+	tested sim/crash
+	gotest -timeout 10m ./sim/crash -args -crashes "$CRASHES"
+}
+
+suite_days() {
+	tested sim/days
+	gotest -timeout 10m ./sim/days -args -seeds "$DAYS"
+}
+
+suite_torture() {
+	tested cmd/speedlayer
+	gotest -timeout 10m ./cmd/speedlayer -run 'Torture' -args -kills "$KILLS"
+}
+
+suite_mutants() {
+	go list ./sim/mutants >/dev/null || { echo "package sim/mutants is missing"; return 1; }
+	go run ./sim/mutants
+}
+
+# fuzz runs each target by itself, as go test can only fuzz one at a time.
+suite_fuzz() {
+	local targets package name n=0 out
+	targets=$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {f[++n] = $1} /^ok/ {for (i = 1; i <= n; i++) print $2, f[i]; n = 0}')
+	out=$(mktemp)
+	while read -r package name; do
+		[ -n "$name" ] || continue
+		n=$((n + 1))
+		echo "fuzz $package $name"
+		fuzz_one "$package" "$name" "$out" || return 1
+	done <<<"$targets"
+	rm -f "$out"
+	[ $n -gt 0 ] || { echo "no fuzz targets found"; return 1; }
+	echo "ok  	$n fuzz targets, $FUZZTIME each"
+}
+
+# fuzz_one tries again when the end of the fuzzing time itself was taken for a
+# failure (go.dev/issue/48591): no input is at fault then.
+fuzz_one() {
+	local try
+	for try in 1 2 3; do
+		if go test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" "$1" >"$3" 2>&1; then
+			tail -n 2 "$3"
+			return 0
+		fi
+		if ! grep -q 'context deadline exceeded' "$3" || grep -q 'Failing input' "$3"; then break; fi
+		echo "the fuzzer ran into its own deadline (try $try)"
+	done
+	cat "$3"
+	return 1
+}
+
+# chromium installs a browser from Debian where none is there.
+chromium() {
+	local b
+	for b in chromium chromium-browser google-chrome headless-shell; do
+		if command -v $b >/dev/null; then return 0; fi
+	done
+	if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+		echo "Chromium is missing and this is not root on Debian or Ubuntu: install it, then run again"
+		return 1
+	fi
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
+}
+
+suite_browser() {
+	tested dashboard/browser
+	chromium
+	gotest -timeout 5m ./dashboard/browser
+}
+
+suite_bench() {
+	go test -run '^$' -bench . -benchtime 1x -timeout 5m ./...
+	go run ./cmd/speedlayer bench --events 20000
+}
+
+# summary shows what of a suite's log says what ran.
+summary() {
+	case $1 in
+	mutants) cat "$2" ;;
+	fuzz) tail -n 1 "$2" ;;
+	bench) grep -vE '^(goos|goarch|pkg|cpu|PASS|\?|ok)' "$2" ;;
+	vulncheck) tail -n 3 "$2" ;;
+	*) grep -E '^(ok|\?|FAIL|PASS: )' "$2" | grep -v 'no test files' ;;
+	esac
+	return 0
+}
+
+# failure shows the part of a log that says what failed.
+failure() {
+	if [ "$(wc -l <"$1")" -le 200 ]; then
+		cat "$1"
+		return
+	fi
+	grep -nE -B 30 '^\s*--- (FAIL|SKIP)|^FAIL|^panic:|DATA RACE' "$1" | tail -n 300
+	echo "---- end of the log"
+	tail -n 40 "$1"
+}
