@@ -7,9 +7,13 @@ const hourMS = 3600 * 1000
 // HourOf counts whole hours since 1970-01-01T00:00Z.
 func HourOf(ms int64) int32 { return int32(ms / hourMS) }
 
-// Buckets of hours that nest: h in d in w in m.
-func DayOf(hour int32) int32   { return hour / 24 }
-func WeekOf(hour int32) int32  { return DayOf(hour) / 7 }
+// DayOf is the bucket of 24 hours that an hour lies in: h in d in w in m.
+func DayOf(hour int32) int32 { return hour / 24 }
+
+// WeekOf is the bucket of 7 days.
+func WeekOf(hour int32) int32 { return DayOf(hour) / 7 }
+
+// MonthOf is the bucket of 28 days.
 func MonthOf(hour int32) int32 { return DayOf(hour) / 28 }
 
 // FormatTime writes ms since 1970 as RFC 3339 in UTC.
