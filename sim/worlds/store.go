@@ -23,11 +23,19 @@ type cellValue struct {
 	value   []byte
 }
 
+// flight is the puts of one Apply.
+type flight struct {
+	author    *task
+	end       int64 // of its batch
+	total     int
+	delivered int
+}
+
 // put is one put on its way to the store.
 type put struct {
-	id        cellID
-	cell      cellValue
-	delivered bool
+	id     cellID
+	cell   cellValue
+	flight *flight
 }
 
 type chunkID struct {
@@ -59,57 +67,94 @@ func newTornStore(w *world) *tornStore {
 		created: map[uint32]bool{}, dropped: map[uint32]bool{}}
 }
 
-// Apply sends the puts, waits until all have arrived, then writes the row.
+// Apply sends the puts, waits until all have arrived, then writes the row. They
+// are compared with the oracle as they are sent: one that never arrives must be
+// right as well.
 func (s *tornStore) Apply(_ context.Context, b *store.Batch) error {
-	var mine []*put
-	for _, c := range b.Cells {
+	f := &flight{author: s.w.running, end: b.Commit.Offset}
+	for i := range b.Cells {
+		c := &b.Cells[i]
+		if i > 0 && b.Cells[i-1].Key.Compare(c.Key) >= 0 {
+			s.w.fail("cells of a batch are not in order: %v behind %v", c.Key, b.Cells[i-1].Key)
+		}
 		switch {
 		case s.dropped[c.Key.Generation]:
+			s.w.saw(PutIntoDroppedGeneration)
 			continue
 		case !s.created[c.Key.Generation]:
 			return fmt.Errorf("%w: %d", store.ErrNoGeneration, c.Key.Generation)
 		}
-		p := &put{id: cellID{c.Key, b.Shard}, cell: cellValue{c.Version, slices.Clone(c.Value)}}
-		mine = append(mine, p)
+		s.w.checkPut(b.Shard, c, b.Commit.Offset)
+		p := &put{id: cellID{c.Key, b.Shard}, cell: cellValue{c.Version, slices.Clone(c.Value)}, flight: f}
+		s.inFlight = append(s.inFlight, p)
+		f.author.put[c.Key] = true
+		f.total++
 	}
 	commit := store.Commit{Offset: b.Commit.Offset, Record: slices.Clone(b.Commit.Record)}
-	s.inFlight = append(s.inFlight, mine...)
-	for {
-		if err := s.w.pause("put"); err != nil {
+	s.w.checkRecord(b.Shard, commit)
+	if s.w.tracing {
+		s.w.trace("puts %d cells, to commit %v at %d", f.total, b.Shard, commit.Offset)
+		for i := range b.Cells {
+			s.w.trace("    %s = %s", keyText(b.Cells[i].Key), valueText(&b.Cells[i]))
+		}
+	}
+	for f.delivered < f.total {
+		if err := s.w.pause("a put"); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(mine, func(p *put) bool { return !p.delivered }) {
-			break
-		}
-		if s.w.chance(12) {
+		if s.w.fault(30) {
+			s.w.saw(BatchOfferedAgain)
 			return errLost
 		}
 	}
-	if s.commits[b.Shard].Offset < commit.Offset {
-		s.w.checkCommit(b.Shard, commit)
-		s.commits[b.Shard] = commit
+	if err := s.w.pause("its puts, before the commit row"); err != nil {
+		return err
 	}
-	if s.w.chance(12) {
+	if s.commits[b.Shard].Offset < commit.Offset {
+		s.w.trace("commits %v at %d", b.Shard, commit.Offset)
+		s.commits[b.Shard] = commit
+		s.w.checkCommit(b.Shard, commit.Offset)
+	} else {
+		s.w.saw(CommitLowerThanStored)
+	}
+	if s.w.fault(12) {
+		s.w.saw(BatchOfferedAgain)
 		return errLost
 	}
-	return s.w.pause("commit answered")
+	return s.w.pause("the commit's answer")
 }
 
 // deliver lets one put arrive: the highest version stays.
-func (s *tornStore) deliver(p *put) {
-	p.delivered = true
-	s.inFlight = slices.DeleteFunc(s.inFlight, func(q *put) bool { return q == p })
+func (s *tornStore) deliver(i int) {
+	p := s.inFlight[i]
+	s.inFlight = slices.Delete(s.inFlight, i, i+1)
+	p.flight.delivered++
+	if s.w.tracing {
+		s.w.trace("a put arrives: %s of version %d", keyText(p.id.key), p.cell.version)
+	}
+	if p.flight.author.over {
+		s.w.saw(PutOfTheDead)
+	}
 	if s.dropped[p.id.key.Generation] {
+		s.w.saw(PutIntoDroppedGeneration)
 		return
 	}
-	s.w.checkPut(p)
-	if have, ok := s.cells[p.id]; !ok || have.version < p.cell.version {
+	if s.commits[p.id.shard].Offset > p.flight.end {
+		s.w.saw(PutBehindNewerCommit)
+	}
+	have, ok := s.cells[p.id]
+	switch {
+	case !ok || have.version < p.cell.version:
 		s.cells[p.id] = p.cell
+	case have.version > p.cell.version:
+		s.w.saw(PutLowerThanStored)
+	default:
+		s.w.saw(PutSameVersionAgain)
 	}
 }
 
 func (s *tornStore) Commit(_ context.Context, sh store.Shard) (store.Commit, bool, error) {
-	if err := s.w.pause("read commit"); err != nil {
+	if err := s.w.call("reading the commit"); err != nil {
 		return store.Commit{}, false, err
 	}
 	c, ok := s.commits[sh]
@@ -117,24 +162,32 @@ func (s *tornStore) Commit(_ context.Context, sh store.Shard) (store.Commit, boo
 }
 
 func (s *tornStore) Cells(_ context.Context, sh store.Shard, keys []store.Key, fn func(int, int64, []byte) error) error {
+	if err := s.w.call("reading cells"); err != nil {
+		return err
+	}
 	for i, k := range keys {
-		if err := s.w.pause("read cell"); err != nil {
-			return err
-		}
-		if c, ok := s.cells[cellID{k, sh}]; ok {
-			if err := fn(i, c.version, c.value); err != nil {
+		if s.w.below(8) == 7 {
+			if err := s.w.call("reading a cell"); err != nil {
 				return err
 			}
 		}
-		if s.w.chance(40) {
-			return errLost
+		if !s.created[k.Generation] && !s.dropped[k.Generation] {
+			return fmt.Errorf("%w: %d", store.ErrNoGeneration, k.Generation)
+		}
+		if t := s.w.running; t != nil && t.put[k] {
+			s.w.saw(CellReadAgain)
+		}
+		if c, ok := s.cells[cellID{k, sh}]; ok {
+			if err := fn(i, c.version, slices.Clone(c.value)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 func (s *tornStore) PutChunk(_ context.Context, sh store.Shard, offset int64, index int, chunk []byte) error {
-	if err := s.w.pause("put chunk"); err != nil {
+	if err := s.w.call("putting a chunk"); err != nil {
 		return err
 	}
 	s.chunks[chunkID{sh, offset, index}] = slices.Clone(chunk)
@@ -142,21 +195,25 @@ func (s *tornStore) PutChunk(_ context.Context, sh store.Shard, offset int64, in
 }
 
 func (s *tornStore) NameSnapshot(_ context.Context, sh store.Shard, n store.SnapshotName) error {
-	if err := s.w.pause("name snapshot"); err != nil {
+	if err := s.w.call("naming the snapshot"); err != nil {
 		return err
 	}
-	if s.commits[sh].Offset < n.Offset {
+	have, named := s.names[sh]
+	switch {
+	case s.commits[sh].Offset < n.Offset:
+		s.w.saw(SnapshotAboveCommitRefused)
 		return store.ErrAboveCommit
+	case named && have.Offset >= n.Offset:
+		return nil
 	}
 	for i := range n.Chunks {
 		if _, ok := s.chunks[chunkID{sh, n.Offset, i}]; !ok {
+			s.w.fail("snapshot of %v at %d is named before its chunk %d is there", sh, n.Offset, i)
 			return store.ErrNoChunk
 		}
 	}
-	if have, ok := s.names[sh]; ok && have.Offset >= n.Offset {
-		return nil
-	}
 	s.names[sh] = n
+	s.w.trace("names the snapshot of %v at %d", sh, n.Offset)
 	for id := range maps.Keys(s.chunks) {
 		if id.shard == sh && id.offset < n.Offset {
 			delete(s.chunks, id)
@@ -166,7 +223,7 @@ func (s *tornStore) NameSnapshot(_ context.Context, sh store.Shard, n store.Snap
 }
 
 func (s *tornStore) Snapshot(_ context.Context, sh store.Shard) (store.SnapshotName, bool, error) {
-	if err := s.w.pause("read snapshot's name"); err != nil {
+	if err := s.w.call("reading the snapshot's name"); err != nil {
 		return store.SnapshotName{}, false, err
 	}
 	n, ok := s.names[sh]
@@ -174,49 +231,13 @@ func (s *tornStore) Snapshot(_ context.Context, sh store.Shard) (store.SnapshotN
 }
 
 func (s *tornStore) Chunk(_ context.Context, sh store.Shard, offset int64, index int, dst []byte) ([]byte, error) {
-	if err := s.w.pause("read chunk"); err != nil {
+	if err := s.w.call("reading a chunk"); err != nil {
 		return nil, err
 	}
 	c, ok := s.chunks[chunkID{sh, offset, index}]
 	if !ok {
+		s.w.saw(SnapshotGoneWhileLoading)
 		return nil, store.ErrNoChunk
 	}
 	return append(dst, c...), nil
 }
-
-func (s *tornStore) Epochs(context.Context) ([]store.Epoch, error) { return slices.Clone(s.epochs), nil }
-
-func (s *tornStore) AppendEpoch(_ context.Context, e store.Epoch) error {
-	if int(e.Number) != len(s.epochs) {
-		return store.ErrConflict
-	}
-	s.epochs = append(s.epochs, e)
-	return nil
-}
-
-func (s *tornStore) Pointer(context.Context) (store.Pointer, error) { return s.pointer, nil }
-
-func (s *tornStore) SwapPointer(_ context.Context, expect uint64, p store.Pointer) error {
-	if s.pointer.Counter != expect {
-		return store.ErrConflict
-	}
-	s.pointer = p
-	return nil
-}
-
-func (s *tornStore) CreateGeneration(_ context.Context, g uint32) error {
-	if s.dropped[g] {
-		return store.ErrDropped
-	}
-	s.created[g] = true
-	return nil
-}
-
-func (s *tornStore) DropGeneration(_ context.Context, g uint32) error {
-	s.dropped[g] = true
-	maps.DeleteFunc(s.cells, func(id cellID, _ cellValue) bool { return id.key.Generation == g })
-	return nil
-}
-
-func (s *tornStore) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
-func (s *tornStore) Close() error                               { return nil }

@@ -1,0 +1,70 @@
+package worlds
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/expire"
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+// markerLog appends markers to the world's logs; their answers may be lost.
+type markerLog struct{ w *world }
+
+func (l markerLog) AppendMarker(_ context.Context, partition int32, value []byte) error {
+	if err := l.w.call("appending a marker"); err != nil {
+		return err
+	}
+	l.w.append(l.w.parts[partition], nil, append([]byte(nil), value...), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")})
+	if l.w.fault(8) {
+		return errLost
+	}
+	return nil
+}
+
+// startSettings changes the settings, as processes do that start with others
+// than the newest generation's.
+func (w *world) startSettings() {
+	s := w.settings()
+	if w.markersFull() {
+		return
+	}
+	w.spawn("change of settings", func(t *task) {
+		g, began, err := expire.EnsureSettings(context.Background(), w.store, markerLog{w}, w.epoch.Partitions, s)
+		if err != nil {
+			w.trace("settings not changed: %v", err)
+			return
+		}
+		w.trace("settings are those of generation %d (begun now: %v)", g, began)
+	})
+}
+
+// markersFull keeps worlds small.
+func (w *world) markersFull() bool { return w.store.pointer.Next > 3 }
+
+// startRetire does what follows a completed batch run: generations leave the
+// list, then are dropped.
+func (w *world) startRetire() {
+	w.spawn("retiring generations", func(*task) {
+		p, err := w.store.Pointer(context.Background())
+		if err != nil || len(p.Generations) < 2 || !p.Marked {
+			return
+		}
+		gone := p.Generations[0]
+		left := p
+		left.Counter++
+		left.Generations = append([]uint32(nil), p.Generations[1:]...)
+		if err := w.store.SwapPointer(context.Background(), p.Counter, left); err != nil {
+			if !errors.Is(err, store.ErrConflict) {
+				w.trace("generation %d stays: %v", gone, err)
+			}
+			return
+		}
+		if w.pause("dropping the generation") == nil {
+			_ = w.store.DropGeneration(context.Background(), gone) // else it stays, unread
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package worlds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A situation is something that worlds must come into, or their passing says
+// little.
+type situation int
+
+// The situations.
+const (
+	TakeOverFromStart situation = iota
+	TakeOverFromOlderSnapshot
+	TakeOverAtCommit
+	TakeOverWhileAnotherLives
+	SnapshotGoneWhileLoading
+	SnapshotAboveCommitRefused
+	LogTrimmedBelowProcessor
+	TornFlush
+	PutOfTheDead
+	PutBehindNewerCommit
+	PutNeverArrived
+	PutLowerThanStored
+	PutSameVersionAgain
+	CommitLowerThanStored
+	BatchOfferedAgain
+	CellReadAgain
+	ReplayOfDroppedGeneration
+	PutIntoDroppedGeneration
+	MarkerCounted
+	MarkerIgnored
+	SettingsChangedTwice
+	RecordMoved
+	RecordMovedAgain
+	MoveSentAgain
+	RecordOfOtherEpoch
+	RecordRefused
+	Duplicate
+	DedupeForgot
+	VisitsForgot
+	VisitMovedHour
+	LateEvent
+	LogTimeWentBack
+	GapInOffsets
+	situations
+)
+
+var situationNames = [situations]string{
+	"take-over from the log's start above a commit", "take-over from a snapshot below the commit", "take-over at the commit",
+	"take-over while another lives", "snapshot gone while it was loaded", "snapshot above the commit refused",
+	"log trimmed below a processor", "torn flush", "put of a dead processor arrived", "put arrived behind a newer commit",
+	"put never arrived", "put below the stored version", "same version put twice", "commit at or below the stored one",
+	"batch offered again", "cell read again after eviction", "events of a dropped generation replayed",
+	"put into a dropped generation", "marker counted", "marker ignored", "settings changed twice", "record moved",
+	"record moved again", "moved records sent again after a failure", "moved record of another epoch", "record refused",
+	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
+	"gap in offsets",
+}
+
+func (s situation) String() string { return situationNames[s] }
+
+// Coverage counts in how many worlds each situation came up.
+type Coverage struct {
+	Worlds, Steps, Puts, Commits, Queries int
+	seen                                  [situations]int
+}
+
+// Missing are the situations that never came up.
+func (c *Coverage) Missing() []string {
+	var missing []string
+	for s, n := range c.seen {
+		if n == 0 {
+			missing = append(missing, situation(s).String())
+		}
+	}
+	return missing
+}
+
+func (c *Coverage) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d worlds, %d steps, %d puts compared, %d commits, %d queries; worlds in which there was a\n",
+		c.Worlds, c.Steps, c.Puts, c.Commits, c.Queries)
+	for s, n := range c.seen {
+		fmt.Fprintf(&b, "  %7d %s\n", n, situation(s))
+	}
+	return b.String()
+}
+
+// seen is what one world came into.
+type seen [situations]bool
+
+func (c *Coverage) add(s *seen) {
+	c.Worlds++
+	for i, yes := range s {
+		if yes {
+			c.seen[i]++
+		}
+	}
+}
+
+// names lists what a single world came into.
+func (s *seen) names() []string {
+	var names []string
+	for i, yes := range s {
+		if yes {
+			names = append(names, situation(i).String())
+		}
+	}
+	slices.Sort(names)
+	return names
+}

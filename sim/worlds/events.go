@@ -1,0 +1,101 @@
+package worlds
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
+)
+
+// What clients send: few persons, pages and nonces, so that they meet.
+
+var (
+	urls   = []string{"https://a.com/", "http://a.com/x", "https://b.com/"}
+	nonces = 5
+	// personsPerPartition of each partition.
+	personsPerPartition = 3
+)
+
+// persons finds some for each partition.
+func persons(partitions int32) [][]string {
+	found := make([][]string, partitions)
+	for n, missing := 0, int(partitions); missing > 0; n++ {
+		name := fmt.Sprintf("u%d", n)
+		p := queue.PartitionOf([]byte(name), partitions)
+		if len(found[p]) < personsPerPartition {
+			if found[p] = append(found[p], name); len(found[p]) == personsPerPartition {
+				missing--
+			}
+		}
+	}
+	return found
+}
+
+// tick moves the clock by which records are stamped; it may go back.
+func (w *world) tick() {
+	w.now += []int64{1, 1, 5, 5, 12, 31, 45, 90, -3, -40}[w.below(10)] * minute
+}
+
+// times of events against the clock, in minutes: most are on time, some late,
+// one too far ahead to be taken.
+var times = []int64{0, 0, 0, 0, -1, -5, -20, -29, -30, -31, -60, -95, -180, 20, 60, 25*60 + 100}
+
+// appendClient adds what a client sends to a partition's log.
+func (w *world) appendClient() {
+	p := w.parts[w.below(len(w.parts))]
+	switch kind := w.below(20); kind {
+	case 16:
+		w.append(p, []byte("k"), []byte(`{"person":"u0"`))
+		return
+	case 17:
+		w.append(p, nil, []byte(fmt.Sprintf(`{"person":"u0","url":"ftp://a.com/","ts":%d,"nonce":"n%d"}`, w.now, w.below(nonces))))
+		return
+	case 18:
+		w.appendOtherEpoch(p)
+		return
+	case 19:
+		if w.gaps {
+			p.next += int64(1 + w.below(2))
+			w.saw(GapInOffsets)
+		}
+	}
+	w.append(p, nil, w.pageview(w.person(p)))
+}
+
+// person is one of the partition's; now and then one of another's, whose record
+// then lies where it should not.
+func (w *world) person(p *partition) string {
+	of := p.shard.Partition
+	if len(w.parts) > 1 && w.below(5) == 4 {
+		of = 1 - of
+	}
+	return w.persons[of][w.below(personsPerPartition)]
+}
+
+func (w *world) pageview(person string) []byte {
+	url := urls[w.below(len(urls))]
+	shift := times[w.below(len(times))]
+	if shift < -30 {
+		w.saw(LateEvent)
+	}
+	ts := w.now + shift*minute
+	switch n := w.below(nonces + 3); {
+	case n >= nonces:
+		return fmt.Appendf(nil, `{"person":%q,"url":%q,"ts":%d}`, person, url, ts)
+	default:
+		return fmt.Appendf(nil, `{"nonce":"n%d","person":%q,"url":%q,"ts":%d}`, n, person, url, ts)
+	}
+}
+
+// appendOtherEpoch adds a record that says it was moved here from a partition
+// of another life of the log, or from nowhere at all.
+func (w *world) appendOtherEpoch(p *partition) {
+	from := queue.Source{Epoch: uint32(1 + w.below(2)), Partition: int32(w.below(2)), Offset: int64(w.below(6))}
+	text := from.String()
+	if w.below(8) == 7 {
+		text = "1/2"
+	}
+	w.saw(RecordOfOtherEpoch)
+	w.append(p, nil, w.pageview(w.person(p)), kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte(text)})
+}

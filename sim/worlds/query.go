@@ -1,0 +1,4 @@
+package worlds
+
+func (w *world) startQuery()     {}
+func (w *world) checkLastQuery() {}

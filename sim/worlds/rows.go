@@ -1,0 +1,127 @@
+package worlds
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"speedlayer/store"
+)
+
+// The rows that change rarely.
+
+func (s *tornStore) Epochs(context.Context) ([]store.Epoch, error) {
+	return slices.Clone(s.epochs), nil
+}
+
+func (s *tornStore) AppendEpoch(_ context.Context, e store.Epoch) error {
+	if int(e.Number) != len(s.epochs) {
+		return store.ErrConflict
+	}
+	s.epochs = append(s.epochs, e)
+	return nil
+}
+
+func (s *tornStore) Pointer(context.Context) (store.Pointer, error) {
+	if err := s.w.call("reading the pointer"); err != nil {
+		return store.Pointer{}, err
+	}
+	return s.pointer, nil
+}
+
+func (s *tornStore) SwapPointer(_ context.Context, expect uint64, p store.Pointer) error {
+	if err := s.w.call("swapping the pointer"); err != nil {
+		return err
+	}
+	if s.pointer.Counter != expect || p.Counter != expect+1 {
+		return store.ErrConflict
+	}
+	p.Generations = slices.Clone(p.Generations)
+	s.pointer = p
+	s.w.trace("the list of generations is %v, marked %v, next %d", p.Generations, p.Marked, p.Next)
+	return nil
+}
+
+func (s *tornStore) CreateGeneration(_ context.Context, g uint32) error {
+	if err := s.w.call("creating a generation"); err != nil {
+		return err
+	}
+	if s.dropped[g] {
+		return store.ErrDropped
+	}
+	s.created[g] = true
+	return nil
+}
+
+func (s *tornStore) DropGeneration(_ context.Context, g uint32) error {
+	if err := s.w.call("dropping a generation"); err != nil {
+		return err
+	}
+	s.w.trace("generation %d is dropped", g)
+	s.dropped[g] = true
+	maps.DeleteFunc(s.cells, func(id cellID, _ cellValue) bool { return id.key.Generation == g })
+	return nil
+}
+
+func (s *tornStore) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
+func (s *tornStore) Close() error                               { return nil }
+
+// reader reads what is there at each step: nothing is of one moment.
+type reader struct{ s *tornStore }
+
+func (s *tornStore) Read(context.Context) (store.Reader, error) { return reader{s}, nil }
+
+func (r reader) Atomic() bool { return false }
+func (r reader) Close() error { return nil }
+
+func (r reader) Pointer(ctx context.Context) (store.Pointer, error) { return r.s.Pointer(ctx) }
+func (r reader) Epochs(ctx context.Context) ([]store.Epoch, error)  { return r.s.Epochs(ctx) }
+
+func (r reader) Commits(context.Context) ([]store.ShardCommit, error) {
+	if err := r.s.w.call("reading the commits"); err != nil {
+		return nil, err
+	}
+	var all []store.ShardCommit
+	for sh, c := range r.s.commits {
+		all = append(all, store.ShardCommit{Shard: sh, Commit: c})
+	}
+	slices.SortFunc(all, func(a, b store.ShardCommit) int { return a.Shard.Compare(b.Shard) })
+	return all, nil
+}
+
+// Scan takes the list of cells at its start and each cell's value when it comes
+// to it.
+func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	if err := r.s.w.call("scanning"); err != nil {
+		return err
+	}
+	var found []cellID
+	for id := range r.s.cells {
+		k := id.key
+		in := k.URL == rg.URL || rg.Prefix && len(k.URL) >= len(rg.URL) && k.URL[:len(rg.URL)] == rg.URL
+		if k.Generation == rg.Generation && k.View == rg.View && in && rg.From <= k.Hour && k.Hour < rg.To {
+			found = append(found, id)
+		}
+	}
+	slices.SortFunc(found, func(a, b cellID) int {
+		if c := a.key.Compare(b.key); c != 0 {
+			return c
+		}
+		return a.shard.Compare(b.shard)
+	})
+	for i, id := range found {
+		if i > 0 {
+			if err := r.s.w.call("scanning on"); err != nil {
+				return err
+			}
+		}
+		c, ok := r.s.cells[id]
+		if !ok {
+			continue // its generation was dropped
+		}
+		if err := fn(&store.ScanCell{URL: []byte(id.key.URL), Hour: id.key.Hour, Shard: id.shard, Version: c.version, Value: c.value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

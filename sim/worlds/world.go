@@ -1,0 +1,266 @@
+package worlds
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"speedlayer/microbatch"
+	"speedlayer/queue"
+	"speedlayer/sim/oracle"
+	"speedlayer/store"
+)
+
+// Sizes of a world.
+const (
+	stepsPerWorld = 220
+	maxRecords    = 18 // that clients send
+	maxProcessors = 4  // alive at once
+	maxLogEnd     = 80 // records of a partition: moving again ends there
+)
+
+// world is one log, one store, and what runs on them.
+type world struct {
+	*choices
+	cov     *Coverage
+	seen    seen
+	store   *tornStore
+	parts   []*partition
+	epoch   store.Epoch
+	persons [][]string
+	now     int64
+
+	slots, bytes int // limits of the cell cache
+	batch        int // records of the smallest batch
+	gaps         bool
+
+	tasks      []*task
+	running    *task
+	processors int
+	clients    int
+	calm       bool // no faults: the world comes to its end
+	state      []byte
+
+	failure error
+	tracing bool
+	lines   []string
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.failure == nil {
+		w.failure = fmt.Errorf(format, args...)
+		w.trace("WRONG: %v", w.failure)
+	}
+}
+
+func (w *world) trace(format string, args ...any) {
+	if !w.tracing {
+		return
+	}
+	who := "world"
+	if w.running != nil {
+		who = w.running.name
+	}
+	w.lines = append(w.lines, who+": "+fmt.Sprintf(format, args...))
+}
+
+func (w *world) saw(s situation) { w.seen[s] = true }
+
+func (w *world) sawIf(s situation, yes bool) {
+	if yes {
+		w.seen[s] = true
+	}
+}
+
+// fault happens once in n times, while things may go wrong.
+func (w *world) fault(n int) bool { return !w.calm && w.below(n) == n-1 }
+
+// call is a call of the store or the queue: others run before it happens, and
+// its answer may be lost.
+func (w *world) call(what string) error {
+	if err := w.pause(what); err != nil {
+		return err
+	}
+	if w.fault(60) {
+		return fmt.Errorf("%s: %w", what, errLost)
+	}
+	return nil
+}
+
+// newWorld makes the store's first rows and the empty logs.
+func newWorld(c *choices, cov *Coverage, tracing bool) *world {
+	w := &world{choices: c, cov: cov, tracing: tracing, calm: true}
+	w.store = newTornStore(w)
+	w.now = 475000 * 60 * minute // an hour's start in 2024
+	partitions := int32(2 - w.below(3)/2)
+	w.persons = persons(partitions)
+	w.slots, w.bytes = []int{128, 3, 6, 12}[w.below(4)], 1<<20
+	w.batch, w.gaps = 1, w.below(4) == 3
+	s := w.settings()
+	var err error
+	w.epoch, _, err = microbatch.EnsureEpoch(context.Background(), w.store, queue.TopicInfo{ID: "t", Partitions: partitions,
+		Starts: make([]int64, partitions), Ends: make([]int64, partitions)}, s)
+	if err != nil {
+		w.fail("no first epoch: %v", err)
+		return w
+	}
+	settings, err := oracle.ParseSettings(w.epoch.Settings)
+	if err != nil {
+		w.fail("settings: %v", err)
+	}
+	for part := range partitions {
+		w.parts = append(w.parts, w.newPartition(w.epoch, part, settings))
+	}
+	w.calm = false
+	w.trace("%d partitions, cache of %d slots, settings %s", partitions, w.slots, w.epoch.Settings)
+	return w
+}
+
+// settings are small, so that what is remembered ends within a few events.
+func (w *world) settings() microbatch.Settings {
+	s := microbatch.DefaultSettings()
+	s.DedupeWindow = []int64{60, 20, 12, 0}[w.below(4)] * minute
+	s.DedupeEntries = 2 + w.below(4)
+	s.VisitsWindow = []int64{120, 60, 31, 0}[w.below(4)] * minute
+	s.VisitsEntries = 2 + w.below(2)
+	return s
+}
+
+// run lets a world happen. What goes wrong is in w.failure.
+func (w *world) run() {
+	defer func() {
+		if r := recover(); r != nil {
+			w.fail("panic: %v\n%s", r, debug.Stack())
+			w.tasks = nil // what panicked cannot be resumed
+		}
+		w.killAll()
+		w.cov.add(&w.seen)
+	}()
+	for step := 0; step < stepsPerWorld && w.failure == nil && w.more(); step++ {
+		w.step()
+		w.cov.Steps++
+	}
+	if w.failure == nil {
+		w.end()
+	}
+}
+
+// step does one thing, whichever is chosen.
+func (w *world) step() {
+	switch k := w.below(40); {
+	case k < 8 && w.clients < maxRecords:
+		w.clients++
+		w.appendClient()
+	case k < 12 && len(w.store.inFlight) > 0:
+		w.deliverSome()
+	case k < 15 && w.alive() < maxProcessors:
+		w.startProcessor(w.parts[w.below(len(w.parts))])
+	case k == 15 && len(w.tasks) > 0:
+		t := w.tasks[w.below(len(w.tasks))]
+		w.trace("%s is killed at %s", t.name, t.at)
+		w.kill(t)
+	case k == 16:
+		w.startSettings()
+	case k == 17:
+		w.startRetire()
+	case k == 18:
+		w.startQuery()
+	case k == 19:
+		w.trim()
+	case len(w.tasks) > 0:
+		w.resume(w.tasks[w.below(len(w.tasks))])
+	}
+}
+
+func (w *world) alive() (n int) {
+	for _, t := range w.tasks {
+		if t.part != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// deliverSome lets puts arrive, picked from all that are on their way.
+func (w *world) deliverSome() {
+	for range []int{1, 4, 16, 64}[w.below(4)] {
+		if len(w.store.inFlight) > 0 {
+			w.store.deliver(w.below(len(w.store.inFlight)))
+		}
+	}
+}
+
+// trim drops what no snapshot needs any more from a log.
+func (w *world) trim() {
+	p := w.parts[w.below(len(w.parts))]
+	if name, ok := w.store.names[p.shard]; ok && name.Offset > p.start {
+		w.trace("the log of %v begins at %d now", p.shard, name.Offset)
+		p.start = name.Offset
+	}
+}
+
+// end kills everything, then has new processors read to the end of the log
+// without faults, and looks at what is in the store: before and after the puts
+// of the dead arrive.
+func (w *world) end() {
+	w.killAll()
+	for len(w.store.inFlight) > 0 && w.below(3) > 0 {
+		w.store.deliver(w.below(len(w.store.inFlight)))
+	}
+	late := w.store.inFlight
+	w.store.inFlight = nil
+	w.sawTorn(late)
+	w.trace("the end: new processors, no faults")
+	w.calm = true
+	for _, p := range w.parts {
+		w.startProcessor(p)
+	}
+	for step := 0; !w.settled() && w.failure == nil; step++ {
+		if step > 2000 {
+			w.fail("no end is reached: %s", w.standing())
+			return
+		}
+		for len(w.store.inFlight) > 0 {
+			w.store.deliver(0)
+		}
+		for i := 0; i < len(w.tasks); i++ {
+			w.resume(w.tasks[i])
+		}
+	}
+	w.killAll()
+	if w.failure == nil {
+		w.checkEnd()
+		w.checkLastQuery()
+		w.trace("the puts of the dead arrive")
+		w.store.inFlight = late
+		for len(w.store.inFlight) > 0 {
+			w.store.deliver(0)
+		}
+		w.checkEnd()
+	}
+}
+
+func (w *world) sawTorn(late []*put) {
+	for _, p := range late {
+		w.saw(PutNeverArrived)
+		w.sawIf(TornFlush, p.flight.delivered > 0)
+	}
+}
+
+// settled says whether every log is committed to its end.
+func (w *world) settled() bool {
+	for _, p := range w.parts {
+		if len(p.records) > 0 && w.store.commits[p.shard].Offset < p.end() {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) standing() string {
+	text := ""
+	for _, t := range w.tasks {
+		text += t.name + " at " + t.at + "; "
+	}
+	return text
+}
