@@ -1,0 +1,208 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
+	"speedlayer/sim/oracle"
+	"speedlayer/store"
+)
+
+// checkShard runs the log of a shard through an oracle that holds each cell at
+// the version of the stored one.
+func (r *run) checkShard(ctx context.Context, j *job) error {
+	settings, err := oracle.ParseSettings(j.epoch.Settings)
+	if err != nil {
+		return fmt.Errorf("settings of epoch %d: %w", j.epoch.Number, err)
+	}
+	o := oracle.New(oracle.Options{Epoch: j.shard.Epoch, Partition: j.shard.Partition, Partitions: j.epoch.Partitions,
+		Start: j.start, Generation: j.epoch.Generation, Settings: settings})
+	for i := range j.cells {
+		// One that is beyond the log's end cannot be compared, and so need not
+		// be held.
+		if c := &j.cells[i]; c.version > 0 && c.version <= j.limit {
+			o.Freeze(c.key, c.version)
+		}
+	}
+	counts, counted := o.Counts(), false
+	departed := 0 // of o.Moved() below the commit
+	read := j.start
+	err = r.cfg.Log.ReadAll(ctx, j.shard.Partition, j.start, j.end, func(rec *kgo.Record) error {
+		if !counted && rec.Offset >= j.cover {
+			counts, counted, departed = o.Counts(), true, len(o.Moved())
+		}
+		record := record(rec)
+		r.noteArrival(j.shard.Partition, &record)
+		if rec.Offset < j.to {
+			o.Add(record)
+		}
+		r.progress(rec.Offset + 1 - read)
+		read = rec.Offset + 1
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("log of %v: %w", j.shard, err)
+	}
+	if !counted {
+		counts, departed = o.Counts(), len(o.Moved())
+	}
+	r.progress(j.end - read)
+	rep := &j.report
+	rep.Shards, rep.Records, rep.Pageviews = 1, counts.Records, counts.Events
+	rep.Duplicates, rep.Refused, rep.Moved = counts.Duplicates, counts.Refused, counts.MovedOut
+	r.noteDepartures(j.shard, o.Moved()[:departed])
+	r.compareCells(j, o)
+	r.compareCommit(j, counts)
+	return nil
+}
+
+// record copies: what the oracle keeps of a record must not keep the fetch it
+// came with.
+func record(rec *kgo.Record) oracle.Record {
+	out := oracle.Record{Offset: rec.Offset, Timestamp: rec.Timestamp.UnixMilli(),
+		Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value)}
+	for _, h := range rec.Headers {
+		out.Headers = append(out.Headers, oracle.Header{Name: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	return out
+}
+
+func (r *run) progress(n int64) {
+	done := r.done.Add(n)
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(done, r.total)
+	}
+}
+
+// noteArrival remembers where a moved record came from.
+func (r *run) noteArrival(partition int32, rec *oracle.Record) {
+	for _, h := range rec.Headers {
+		if h.Name != queue.MovedHeader {
+			continue
+		}
+		var from oracle.Source
+		if n, err := fmt.Sscanf(string(h.Value), "%d/%d/%d", &from.Epoch, &from.Partition, &from.Offset); n == 3 && err == nil {
+			r.mu.Lock()
+			r.arrived[arrival{partition, from}] = true
+			r.mu.Unlock()
+		}
+		return
+	}
+}
+
+func (r *run) noteDepartures(s store.Shard, moved []oracle.Moved) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range moved {
+		r.left = append(r.left, departure{s, arrival{m.Target, m.Source}})
+	}
+}
+
+// compareCells goes through the stored cells and the oracle's side by side;
+// both are sorted.
+func (r *run) compareCells(j *job, o *oracle.Oracle) {
+	lowest := uint32(0)
+	if g := r.snap.Pointer.Generations; len(g) > 0 {
+		lowest = g[0]
+	}
+	beyond := int64(0)
+	keys := o.Keys()
+	for i := range j.cells {
+		c := &j.cells[i]
+		for len(keys) > 0 && keys[0].Compare(c.key) < 0 {
+			r.compareMissing(j, o, keys[0], lowest)
+			keys = keys[1:]
+		}
+		if len(keys) > 0 && keys[0] == c.key {
+			keys = keys[1:]
+		}
+		if c.version > j.limit {
+			beyond++
+			continue
+		}
+		j.report.Cells[viewName(c.key.View)]++
+		r.compareCell(j, o, c)
+	}
+	for _, k := range keys {
+		r.compareMissing(j, o, k, lowest)
+	}
+	if lost := j.commit != nil && j.commit.Offset > j.limit; lost || beyond > 0 {
+		j.report.Unchecked = append(j.report.Unchecked, Unchecked{j.shard.Epoch, j.shard.Partition, beyond,
+			fmt.Sprintf("the log of the epoch ends at offset %d, below what was stored: its last records were lost", j.limit)})
+	}
+}
+
+// compareMissing reports a cell of the log that is not stored. Those of
+// generations that left the list are not missed.
+func (r *run) compareMissing(j *job, o *oracle.Oracle, k oracle.CellKey, lowest uint32) {
+	c, ok := o.Cell(k)
+	if !ok || k.Generation < lowest || c.First == 0 || c.First > j.cover {
+		return
+	}
+	r.differs(j, cellDifference(KindMissing, j.shard, k, c.First, "",
+		fmt.Sprintf("%v (first version %d, commit %d)", c.Value, c.First, j.cover)))
+}
+
+func (r *run) compareCell(j *job, o *oracle.Oracle, c *stored) {
+	want, ok := o.Cell(c.key)
+	differs := func(kind, expected string) {
+		r.differs(j, cellDifference(kind, j.shard, c.key, c.version, storedText(c), expected))
+	}
+	switch {
+	case !ok:
+		differs(KindExtra, "no such cell: no event changes it")
+	case want.Version.Version != c.version && want.First == 0:
+		differs(KindVersion, fmt.Sprintf("version %d at the lowest", want.Missed))
+	case want.Version.Version != c.version:
+		differs(KindVersion, fmt.Sprintf("version %d, %v", want.Version.Version, want.Value))
+	case !bytes.Equal(want.Value.Bytes(c.key.View), c.value):
+		expected := want.Value.String()
+		if expected == storedText(c) {
+			expected += " with other bytes"
+		}
+		differs(KindValue, expected)
+	case want.Missed != 0 && want.Missed <= j.cover:
+		differs(KindBehind, fmt.Sprintf("version %d or above, since the commit is at %d", want.Missed, j.cover))
+	}
+}
+
+func (r *run) differs(j *job, d Difference) { j.report.note(r.cfg.First, d) }
+
+func cellDifference(kind string, s store.Shard, k oracle.CellKey, version int64, have, want string) Difference {
+	return Difference{Kind: kind, Epoch: s.Epoch, Partition: s.Partition, Generation: k.Generation, View: viewName(k.View),
+		URL: k.URL, Hour: hourText(k.Hour), Version: version, Stored: have, Expected: want}
+}
+
+func storedText(c *stored) string {
+	v, err := oracle.ParseValue(c.key.View, c.value)
+	if err != nil {
+		return fmt.Sprintf("%d bytes that are no cell: %.32x", len(c.value), c.value)
+	}
+	return v.String()
+}
+
+// compareCommit compares the counters of a commit row, field by field.
+func (r *run) compareCommit(j *job, want store.CommitRecord) {
+	if j.commit == nil || j.commit.Offset > j.limit {
+		return
+	}
+	d := Difference{Kind: KindCommit, Epoch: j.shard.Epoch, Partition: j.shard.Partition, Version: j.commit.Offset}
+	have, err := store.DecodeCommitRecord(j.commit.Record)
+	if err != nil {
+		d.Field, d.Stored, d.Expected = "record", err.Error(), "a commit record"
+		r.differs(j, d)
+		return
+	}
+	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
+	for i := range h.NumField() {
+		if a, b := h.Field(i).Interface(), w.Field(i).Interface(); a != b {
+			d.Field, d.Stored, d.Expected = h.Type().Field(i).Name, fmt.Sprint(a), fmt.Sprint(b)
+			r.differs(j, d)
+		}
+	}
+}

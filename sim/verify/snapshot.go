@@ -1,0 +1,176 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"speedlayer/sim/oracle"
+	"speedlayer/store"
+)
+
+// views are all that a store holds, in the order of their keys.
+var views = []oracle.View{oracle.Pageviews, oracle.Uniques, oracle.Bounces}
+
+// errMoved: the pointer moved while the store was read.
+var errMoved = errors.New("verify: the list of generations changed while the cells were read")
+
+// moves is how often in a row the pointer may move before Load gives up.
+const moves = 10
+
+// Head is what is read before the cells.
+type Head struct {
+	Format  int           `json:"format"`          // 1
+	Kafka   string        `json:"kafka,omitempty"` // address of the log, of a server
+	Pointer store.Pointer `json:"pointer"`
+	Epochs  []store.Epoch `json:"epochs"`
+	Commits []Commit      `json:"commits"`
+}
+
+// Commit is one shard's commit row.
+type Commit struct {
+	Epoch     uint32 `json:"epoch"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Record    []byte `json:"record"`
+}
+
+// Cell is one cell as it lies in the store.
+type Cell struct {
+	Generation uint32      `json:"generation"`
+	View       oracle.View `json:"view"`
+	URL        string      `json:"url"`
+	Hour       int32       `json:"hour"`
+	Epoch      uint32      `json:"epoch"`
+	Partition  int32       `json:"partition"`
+	Version    int64       `json:"version"`
+	Value      []byte      `json:"value"`
+}
+
+// Snapshot is all that the store holds: commits not newer than the cells.
+type Snapshot struct {
+	Head
+	shards map[store.Shard][]stored // cells of each shard, by key
+	arena  []byte                   // the values' memory
+	url    string                   // of the last cell, whose neighbours share it
+}
+
+// stored is a cell without its shard.
+type stored struct {
+	key     oracle.CellKey
+	version int64
+	value   []byte
+}
+
+// FromStore returns how to read a store's cells.
+func FromStore(read func(context.Context) (store.Reader, error)) func(context.Context) (*Snapshot, error) {
+	return func(ctx context.Context) (*Snapshot, error) {
+		return again(ctx, func() (*Snapshot, error) {
+			s := &Snapshot{}
+			head := func(h *Head) error { s.Head = *h; return nil }
+			return s, walk(ctx, read, head, s.add)
+		})
+	}
+}
+
+// again reads until the pointer stays where it is.
+func again(ctx context.Context, load func() (*Snapshot, error)) (*Snapshot, error) {
+	for n := 1; ; n++ {
+		s, err := load()
+		if err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, errMoved) || n == moves || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// walk reads a store in the order of law 9: pointer, commits, cells, pointer.
+func walk(ctx context.Context, read func(context.Context) (store.Reader, error), head func(*Head) error, cell func(*Cell) error) (err error) {
+	r, err := read(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	h, err := readHead(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := head(h); err != nil {
+		return err
+	}
+	for _, g := range h.Pointer.Generations {
+		for _, v := range views {
+			rg := store.Range{Generation: g, View: store.ViewID(v), Prefix: true, From: 0, To: math.MaxInt32}
+			var url string
+			err := r.Scan(ctx, rg, func(c *store.ScanCell) error {
+				if url != string(c.URL) {
+					url = string(c.URL)
+				}
+				return cell(&Cell{g, v, url, c.Hour, c.Shard.Epoch, c.Shard.Partition, c.Version, c.Value})
+			})
+			if err != nil {
+				return fmt.Errorf("cells of generation %d, view %s: %w", g, viewName(v), err)
+			}
+		}
+	}
+	if p, err := r.Pointer(ctx); err != nil || p.Counter != h.Pointer.Counter {
+		return errors.Join(err, errMoved)
+	}
+	return nil
+}
+
+func readHead(ctx context.Context, r store.Reader) (*Head, error) {
+	h := &Head{Format: 1}
+	var err error
+	if h.Pointer, err = r.Pointer(ctx); err != nil {
+		return nil, err
+	}
+	if h.Epochs, err = r.Epochs(ctx); err != nil {
+		return nil, err
+	}
+	commits, err := r.Commits(ctx)
+	for _, c := range commits {
+		h.Commits = append(h.Commits, Commit{c.Shard.Epoch, c.Shard.Partition, c.Commit.Offset, bytes.Clone(c.Commit.Record)})
+	}
+	return h, err
+}
+
+// arenaBytes is how much memory for values is taken at once.
+const arenaBytes = 1 << 20
+
+// add keeps a copy of a cell.
+func (s *Snapshot) add(c *Cell) error {
+	if s.shards == nil {
+		s.shards = map[store.Shard][]stored{}
+	}
+	if len(s.arena)+len(c.Value) > cap(s.arena) {
+		s.arena = make([]byte, 0, max(arenaBytes, len(c.Value)))
+	}
+	n := len(s.arena)
+	s.arena = append(s.arena, c.Value...)
+	if s.url != c.URL {
+		s.url = c.URL
+	}
+	shard := store.Shard{Epoch: c.Epoch, Partition: c.Partition}
+	s.shards[shard] = append(s.shards[shard], stored{
+		key:     oracle.CellKey{Generation: c.Generation, View: c.View, URL: s.url, Hour: c.Hour},
+		version: c.Version, value: s.arena[n:len(s.arena):len(s.arena)],
+	})
+	return nil
+}
+
+func viewName(v oracle.View) string {
+	switch v {
+	case oracle.Pageviews:
+		return "pageviews"
+	case oracle.Uniques:
+		return "uniques"
+	case oracle.Bounces:
+		return "bounces"
+	}
+	return fmt.Sprintf("view %d", v)
+}
