@@ -1,0 +1,136 @@
+package collector
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"speedlayer/event"
+	"speedlayer/internal/problem"
+)
+
+// serveEvent is POST /api/event, as Plausible's trackers call it, with short
+// names of fields or long ones. The person is the client's address. Only the
+// event pageview counts; others are answered alike. What else they send (domain,
+// props, revenue) is not used: the domain is that of the url. Ours adds a nonce.
+func (c *Collector) serveEvent(w http.ResponseWriter, r *http.Request) {
+	allowAnyOrigin(w)
+	lines, p := bodyType(r.Header)
+	if p == nil && lines {
+		p = &problem.Details{Status: http.StatusUnsupportedMediaType, Field: "Content-Type",
+			Detail: "JSON lines are not taken here", Allowed: "application/json or text/plain; JSON lines at /api/v1/pageviews"}
+	}
+	if p != nil {
+		c.problem(w, callEvent, p)
+		return
+	}
+	b, ok := c.open()
+	if !ok {
+		c.problem(w, callEvent, closing())
+		return
+	}
+	defer b.close()
+	if p = b.read(w, r); p == nil {
+		p = b.event(r)
+	}
+	if p != nil {
+		c.problem(w, callEvent, p)
+		return
+	}
+	c.metrics.answered(callEvent, http.StatusAccepted)
+	w.Header()["Content-Type"] = textType
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = w.Write(eventTaken)
+}
+
+var (
+	textType   = []string{"text/plain; charset=utf-8"}
+	eventTaken = []byte("ok")
+)
+
+// event takes the one event of the body.
+func (b *batch) event(r *http.Request) *problem.Details {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b.body, &fields); err != nil || fields == nil {
+		return eventProblem("body", "the body is no JSON object", `{"name":"pageview","url":"https://...","domain":"..."}`)
+	}
+	name, ok := text(pick(fields, "n", "name"))
+	if !ok || name == "" {
+		return eventProblem("name", "the event's name is missing, or no text", "pageview, or the name of an event")
+	}
+	if name != "pageview" {
+		b.c.metrics.ignored.Inc()
+		return nil
+	}
+	person, ok := clientAddr(r, b.c.cfg.TrustedProxies)
+	if !ok {
+		return eventProblem("X-Forwarded-For", "the client's address is not known", "an IP address")
+	}
+	// Written as the object that /api/v1/pageviews takes, the values as they
+	// came: the rules of fields then are the same, text that is no UTF-8
+	// included.
+	value := append(b.object[:0], `{"person":"`...)
+	value = person.AppendTo(value)
+	value = append(value, `","ts":`...)
+	value = strconv.AppendInt(value, b.now, 10)
+	for _, f := range [...]struct {
+		name string
+		raw  json.RawMessage
+	}{
+		{"url", pick(fields, "u", "url")},
+		{"nonce", pick(fields, "nonce")},
+		{"referrer", pick(fields, "r", "referrer")},
+		{"user_agent", userAgent(r)},
+	} {
+		if len(f.raw) > 0 {
+			value = append(value, `,"`+f.name+`":`...)
+			value = append(value, f.raw...)
+		}
+	}
+	b.object = append(value, '}')
+	if err := b.take(b.object); err != nil {
+		b.c.metrics.reject(err)
+		return refusalProblem(err)
+	}
+	return b.store(r.Context(), false)
+}
+
+// pick returns the first of the fields that is there and not null.
+func pick(fields map[string]json.RawMessage, names ...string) json.RawMessage {
+	for _, name := range names {
+		if raw := fields[name]; len(raw) > 0 && string(raw) != "null" {
+			return raw
+		}
+	}
+	return nil
+}
+
+func text(raw json.RawMessage) (s string, ok bool) {
+	return s, json.Unmarshal(raw, &s) == nil
+}
+
+// userAgent is the header as a JSON string; bytes that are no UTF-8 become
+// U+FFFD, since a strange header is no reason to refuse a pageview.
+func userAgent(r *http.Request) json.RawMessage {
+	agent := r.UserAgent()
+	if agent == "" {
+		return nil
+	}
+	raw, err := json.Marshal(agent)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+func eventProblem(field, detail, allowed string) *problem.Details {
+	return &problem.Details{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
+}
+
+func refusalProblem(err error) *problem.Details {
+	p := &problem.Details{Status: http.StatusBadRequest, Detail: err.Error()}
+	if r, ok := err.(*event.Refusal); ok {
+		p.Field = r.Field
+	}
+	return p
+}

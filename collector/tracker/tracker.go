@@ -1,0 +1,36 @@
+// Package tracker is what runs in browsers: the script that sends pageviews,
+// and a page that shows how to use it. Both are served as they lie here.
+package tracker
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+//go:embed script.js
+var script []byte
+
+//go:embed demo.html
+var demo []byte
+
+// ServeScript is GET /js/script.js. Any site may load it.
+func ServeScript(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	serve(w, "text/javascript; charset=utf-8", "public, max-age=3600", script)
+}
+
+// ServeDemo is GET /demo/ and every path below: the routes of a single-page
+// app.
+func ServeDemo(w http.ResponseWriter, _ *http.Request) {
+	serve(w, "text/html; charset=utf-8", "no-cache", demo)
+}
+
+func serve(w http.ResponseWriter, kind, cache string, content []byte) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", cache)
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(content) // the client may be gone
+}
