@@ -385,11 +385,31 @@ func (m *visitMemory) loadState(b []byte) ([]byte, error) {
 			end:   int64(binary.LittleEndian.Uint64(b[24:])),
 			multi: b[40] == 1,
 		}
-		if b[40] > 1 || v.end < v.start {
-			return nil, fmt.Errorf("%w: visit from %d to %d", errState, v.start, v.end)
+		touched := int64(binary.LittleEndian.Uint64(b[32:]))
+		if b[40] > 1 || v.start < 0 || v.end < v.start || v.end > maxTime || !m.apart(&v) ||
+			m.newest >= 0 && touched < m.visits[m.newest].touched {
+			return nil, fmt.Errorf("%w: visit from %d to %d, touched %d", errState, v.start, v.end, touched)
 		}
-		m.add(v.key, v, int64(binary.LittleEndian.Uint64(b[32:])))
+		m.add(v.key, v, touched)
 		b = b[visitBytes:]
 	}
 	return b, nil
+}
+
+// maxTime bounds times so that sums do not overflow: the year 144683, in ms.
+const maxTime = 1 << 52
+
+// apart says whether v lies more than visitGap from all visits of its key.
+func (m *visitMemory) apart(v *visit) bool {
+	i := m.find(v.key)
+	if i < 0 {
+		return true
+	}
+	list := m.several[v.key]
+	if list == nil {
+		list = []int32{i}
+	}
+	n := m.firstAfter(list, v.start)
+	return (n == 0 || m.visits[list[n-1]].end+visitGap < v.start) &&
+		(n == len(list) || v.end+visitGap < m.visits[list[n]].start)
 }
