@@ -1,0 +1,29 @@
+// Package query answers: how many pageviews, how many unique visitors, what
+// bounce rate, for any range of hours; and top pages, domains, exports, status.
+//
+// # How an answer is made
+//
+// One [Engine] serves any number of callers. A query reads, in this order: the
+// pointer row with the list of generations, the commit rows, each cell in the
+// newest generation first and the oldest last, and the pointer row again; it
+// starts anew if that has moved (DESIGN, law 9; read.go). Cells of all shards
+// and generations are merged (law 1; merge.go): numbers are added, visitors
+// united, persons mapped to the person they are known to be by the equiv edges
+// of this moment (law 8; edges.go). Every answer carries what it covers.
+//
+//	times.go    ranges of hours, as users write them
+//	answers.go  requests and answers, their JSON, and the interface Answers
+//	engine.go   Engine and its Config
+//	read.go     one consistent reading of the store
+//	covered.go  what the answer covers, lag, age
+//	merge.go    sums and unions by hour or day
+//	counts.go uniques.go top.go domains.go export.go equivs.go status.go  the answers
+//	edges.go    equiv edges and the canonical person
+//	presence.go current visitors, beside the store
+//	http.go params.go live.go  the HTTP API; client.go is its other end
+//
+// # Goroutines and locks
+//
+// The package starts no goroutine. Queries share the snapshot of the edges and
+// a pool of unions, and take no lock unless an edge has come since the last one.
+package query

@@ -1,0 +1,97 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"speedlayer/crdt"
+	"speedlayer/event"
+	"speedlayer/store"
+)
+
+// Config is what an Engine answers from. Store, Edges and Now must be there.
+type Config struct {
+	Store Reading
+	Edges *Edges
+	Now   func() time.Time // the wall clock: what now means, and age
+
+	// LogEnds says where the log of each shard of the newest log epoch ends. It
+	// is asked at most ten times a second. Nil, or an error: lag is not known.
+	LogEnds func(ctx context.Context) (map[store.Shard]int64, error)
+	// Append makes an edge durable in the queue. Who follows the queue hands it
+	// to Edges then. Nil: edges cannot be changed here.
+	Append func(ctx context.Context, e event.Edge) error
+	// Changed returns a channel that is closed at the next commit, for live
+	// events. Nil: live events look once a second.
+	Changed func() <-chan struct{}
+	// Presence counts current visitors. Nil: they are not known.
+	Presence *Presence
+	// Info is shown by status as it is, under "info": settings and sizes that
+	// the store does not know. May be nil.
+	Info func(ctx context.Context) map[string]any
+
+	// QueryTime bounds a query over HTTP but exports; 0 is 30 s. Generations
+	// that leave the list are dropped after the longest time of a query.
+	QueryTime time.Duration
+	// LiveStreams bounds streams of live events at once; 0 is 256.
+	LiveStreams int
+}
+
+// Reading is the part of a store.Store that queries use.
+type Reading interface {
+	Read(ctx context.Context) (store.Reader, error)
+	Stats(ctx context.Context) (store.Stats, error)
+}
+
+// Engine answers queries. Safe for concurrent use.
+type Engine struct {
+	cfg    Config
+	ends   logEnds
+	unions sync.Pool // of *crdt.Union, empty
+
+	live struct {
+		sync.Mutex
+		streams int
+		stopped chan struct{} // closed by StopLive
+		ended   bool
+	}
+}
+
+var _ Answers = (*Engine)(nil)
+
+// New returns an engine. It holds nothing that must be closed; StopLive ends
+// its streams of live events.
+func New(cfg Config) *Engine {
+	if cfg.QueryTime == 0 {
+		cfg.QueryTime = 30 * time.Second
+	}
+	if cfg.LiveStreams == 0 {
+		cfg.LiveStreams = 256
+	}
+	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}}
+	e.live.stopped = make(chan struct{})
+	return e
+}
+
+func (e *Engine) union() *crdt.Union { return e.unions.Get().(*crdt.Union) }
+
+func (e *Engine) putUnion(u *crdt.Union) {
+	u.Reset()
+	e.unions.Put(u)
+}
+
+// StopLive ends all streams of live events, now and later: a server that stops
+// would wait for them else.
+func (e *Engine) StopLive() {
+	e.live.Lock()
+	defer e.live.Unlock()
+	if !e.live.ended {
+		e.live.ended = true
+		close(e.live.stopped)
+	}
+}
+
+// errNoAppend: the process cannot reach the queue.
+var errNoAppend = errors.New("query: equiv edges cannot be changed here")

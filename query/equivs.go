@@ -1,0 +1,55 @@
+package query
+
+import (
+	"context"
+	"net/http"
+
+	"speedlayer/event"
+)
+
+const allowedID = "an identifier of 1 to 256 bytes of UTF-8, as pageviews have as their person"
+
+// Equivs implements Answers.
+func (e *Engine) Equivs(context.Context) (*EquivsAnswer, error) {
+	return &EquivsAnswer{Equivs: e.cfg.Edges.List()}, nil
+}
+
+// AddEquiv implements Answers.
+func (e *Engine) AddEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+	return e.append(ctx, event.Edge{ID1: id1, ID2: id2})
+}
+
+// RemoveEquiv implements Answers. Removing an edge that was never added is no
+// error: it does not hold, as asked.
+func (e *Engine) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+	return e.append(ctx, event.Edge{ID1: id1, ID2: id2, Retract: true})
+}
+
+// append makes the edge durable and waits until it has come back by the log.
+// Applying it here at once would put it beside the log's order: an edge and its
+// retraction, posted at the same time, could end the other way round.
+func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, error) {
+	if err := edge.Check(); err != nil {
+		allowed := allowedID
+		if edge.ID1 == edge.ID2 && edge.ID1 != "" && len(edge.ID1) <= event.MaxPerson {
+			allowed = "two different identifiers"
+		}
+		return nil, refused("id1", allowed, err)
+	}
+	if e.cfg.Append == nil {
+		return nil, &Error{Status: http.StatusServiceUnavailable, Detail: errNoAppend.Error()}
+	}
+	edge.TS = e.cfg.Now().UnixMilli()
+	w := e.cfg.Edges.expect(edge)
+	defer e.cfg.Edges.forget(w)
+	if err := e.cfg.Append(ctx, edge); err != nil {
+		return nil, err
+	}
+	select {
+	case <-w.applied:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	a, b := edge.Pair()
+	return &EquivAnswer{ID1: a, ID2: b, Time: event.FormatTime(edge.TS), Retract: edge.Retract, Edges: e.cfg.Edges.Len()}, nil
+}

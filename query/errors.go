@@ -1,0 +1,61 @@
+package query
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"speedlayer/event"
+)
+
+// Error is a request that was not answered, as HTTP says it in problem+json and
+// a command line in one line. A bad request has the status 400, the name of
+// what was wrong and what is allowed instead.
+type Error struct {
+	Status  int    // of HTTP
+	Field   string // parameter; empty when none is to blame
+	Detail  string // what is wrong
+	Allowed string // what would have been right; empty when nothing would
+}
+
+func (e *Error) Error() string {
+	text := e.Detail
+	if e.Field != "" {
+		text = e.Field + ": " + text
+	}
+	if e.Allowed != "" {
+		text += ": allowed is " + e.Allowed
+	}
+	return text
+}
+
+// IsBadRequest tells a call that was wrong from one that failed.
+func IsBadRequest(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests
+}
+
+func bad(field, detail, allowed string) *Error {
+	return &Error{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
+}
+
+// refused makes a bad request of what package event refuses.
+func refused(field, allowed string, err error) error {
+	var r *event.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	if r.Field == "id1" || r.Field == "id2" {
+		field = r.Field
+	}
+	detail := r.Text
+	for _, mark := range []string{": allowed is ", ": allowed are "} {
+		if what, rest, ok := strings.Cut(r.Text, mark); ok {
+			detail = what
+			if allowed == "" {
+				allowed = rest
+			}
+		}
+	}
+	return bad(field, detail, allowed)
+}

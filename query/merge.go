@@ -1,0 +1,136 @@
+package query
+
+import (
+	"slices"
+
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// defaultHours is the longest range whose answer has hours without being asked:
+// 31 days.
+const defaultHours = 31 * 24
+
+// breakdown says into which buckets the hours of an answer go: 1 by hour, 24 by
+// day, 0 none.
+type breakdown int32
+
+func parseBy(by string, h Hours) (breakdown, error) {
+	switch by {
+	case "hour":
+		return 1, nil
+	case "day":
+		return 24, nil
+	case "":
+		if h.To-h.From <= defaultHours {
+			return 1, nil
+		}
+		return 0, nil
+	}
+	return 0, bad("by", "\""+cut(by)+"\" is no bucket", "hour, day, or leaving it out")
+}
+
+// buckets is a map from numbers to values for numbers that mostly come
+// ascending, as hours do in a scan.
+type buckets[T any] struct {
+	keys   []int32
+	values []T
+}
+
+// at returns the value of a key, the zero one if it is new. It is valid until
+// the next call.
+func (b *buckets[T]) at(key int32) *T {
+	n := len(b.keys)
+	if n > 0 && b.keys[n-1] == key {
+		return &b.values[n-1]
+	}
+	i := n
+	if n > 0 && b.keys[n-1] > key {
+		var found bool
+		if i, found = slices.BinarySearch(b.keys, key); found {
+			return &b.values[i]
+		}
+	}
+	var zero T
+	b.keys = slices.Insert(b.keys, i, key)
+	b.values = slices.Insert(b.values, i, zero)
+	return &b.values[i]
+}
+
+// hourSet is a set of hours, as words of 64 bits.
+type hourSet struct{ words buckets[uint64] }
+
+func (s *hourSet) add(hour int32) { *s.words.at(hour >> 6) |= 1 << (hour & 63) }
+
+func (s *hourSet) len() int {
+	n := 0
+	for _, w := range s.words.values {
+		for ; w != 0; w &= w - 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// counts sums up counts.
+type counts struct {
+	by    breakdown
+	total uint64
+	parts buckets[uint64]
+	hours hourSet
+}
+
+func (s *counts) add(c *store.ScanCell) error {
+	n, err := crdt.Count(c.Value)
+	if err != nil {
+		return cellError(c, err)
+	}
+	s.total += n
+	s.hours.add(c.Hour)
+	if s.by != 0 {
+		*s.parts.at(c.Hour / int32(s.by)) += n
+	}
+	return nil
+}
+
+// visitCounts sums up visits and bounces. Cells of one shard and generation may
+// be negative; sums are not, but for what a dropped generation took away.
+type visitCounts struct {
+	by    breakdown
+	total crdt.VisitCount
+	parts buckets[crdt.VisitCount]
+	hours hourSet
+}
+
+func (s *visitCounts) add(c *store.ScanCell) error {
+	v, err := crdt.DecodeVisitCount(c.Value)
+	if err != nil {
+		return cellError(c, err)
+	}
+	plus(&s.total, v)
+	s.hours.add(c.Hour)
+	if s.by != 0 {
+		plus(s.parts.at(c.Hour/int32(s.by)), v)
+	}
+	return nil
+}
+
+func plus(a *crdt.VisitCount, b crdt.VisitCount) {
+	a.Visits += b.Visits
+	a.Bounces += b.Bounces
+}
+
+// clamp holds 0 <= bounces <= visits, and says whether it had to.
+func clamp(v crdt.VisitCount) (crdt.VisitCount, bool) {
+	c := crdt.VisitCount{Visits: max(0, v.Visits)}
+	c.Bounces = min(max(0, v.Bounces), c.Visits)
+	return c, c != v
+}
+
+func rate(v crdt.VisitCount) *float64 {
+	if v.Visits == 0 {
+		return nil
+	}
+	r := float64(v.Bounces) / float64(v.Visits)
+	return &r
+}

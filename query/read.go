@@ -1,0 +1,136 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"speedlayer/store"
+)
+
+// attempts is how often a reading starts anew when the pointer moves. It moves
+// a few times a batch run, so twice in a row is rare already.
+const attempts = 10
+
+// errMoved: generations came and went during every attempt.
+var errMoved = errors.New("query: the list of generations changed during every attempt")
+
+// reading is one look at the store.
+//
+// A store that is not atomic shows each cell as it is when its scan comes by.
+// What makes the answer right all the same is the order:
+//
+//   - Pointer first and again at the end: between them no generation that was
+//     read has left the list, so none was dropped, and none that has events
+//     was missed.
+//   - Commits before cells: every event below them was durable in its cell then.
+//   - The newest generation first, the oldest last, for each cell: an event of
+//     the older generation that a marker has not ended yet comes before any of
+//     the newer one, so a later event is never seen without an earlier one of
+//     the same cell.
+type reading struct {
+	store.Reader
+	pointer     store.Pointer
+	generations []uint32 // newest first
+	commits     []store.ShardCommit
+	ahead       bool // a cell lies above what is covered
+}
+
+// read calls do with a reading, again from the start when the pointer moved
+// meanwhile: do must forget what it had.
+func (e *Engine) read(ctx context.Context, do func(r *reading) error) error {
+	for range attempts {
+		moved, err := e.readOnce(ctx, do)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			return nil
+		}
+	}
+	return errMoved
+}
+
+func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved bool, err error) {
+	reader, err := e.cfg.Store.Read(ctx)
+	if err != nil {
+		return false, fmt.Errorf("reading the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	r := &reading{Reader: reader}
+	if err := r.begin(ctx); err != nil {
+		return false, err
+	}
+	err = do(r)
+	if reader.Atomic() {
+		return false, err // all was read at one moment
+	}
+	// An error may come of a generation that was dropped under us: then the
+	// pointer has moved, and the answer is in the generations it names now.
+	again, err2 := reader.Pointer(ctx)
+	if err2 != nil {
+		return false, errors.Join(err, fmt.Errorf("reading the pointer again: %w", err2))
+	}
+	if again.Counter != r.pointer.Counter {
+		return true, nil
+	}
+	return false, err
+}
+
+func (r *reading) begin(ctx context.Context) (err error) {
+	if r.pointer, err = r.Reader.Pointer(ctx); err != nil {
+		return fmt.Errorf("reading the pointer: %w", err)
+	}
+	r.generations = slices.Clone(r.pointer.Generations)
+	slices.Sort(r.generations)
+	slices.Reverse(r.generations)
+	if r.commits, err = r.Reader.Commits(ctx); err != nil {
+		return fmt.Errorf("reading the commits: %w", err)
+	}
+	if run := r.pointer.Current; run != nil {
+		r.raise(run.Vector)
+	}
+	slices.SortFunc(r.commits, func(a, b store.ShardCommit) int { return a.Shard.Compare(b.Shard) })
+	return nil
+}
+
+// raise makes covered at least a run's vector: what lies below is in the batch
+// views, also when no processor has committed it.
+func (r *reading) raise(vector []store.VectorEntry) {
+	for _, v := range vector {
+		s := store.Shard{Epoch: v.Epoch, Partition: v.Partition}
+		i := slices.IndexFunc(r.commits, func(c store.ShardCommit) bool { return c.Shard == s })
+		if i < 0 {
+			r.commits = append(r.commits, store.ShardCommit{Shard: s, Commit: store.Commit{Offset: v.Offset}})
+		} else if r.commits[i].Commit.Offset < v.Offset {
+			r.commits[i].Commit.Offset = v.Offset
+		}
+	}
+}
+
+// scan calls fn with the cells of all generations, the newest generation first.
+func (r *reading) scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	visit := fn
+	if !r.Atomic() {
+		visit = func(c *store.ScanCell) error {
+			r.ahead = r.ahead || c.Version > r.coveredOf(c.Shard)
+			return fn(c)
+		}
+	}
+	for _, g := range r.generations {
+		rg.Generation = g
+		if err := r.Scan(ctx, rg, visit); err != nil {
+			return fmt.Errorf("generation %d: %w", g, err)
+		}
+	}
+	return nil
+}
+
+func (r *reading) coveredOf(s store.Shard) int64 {
+	i, ok := slices.BinarySearchFunc(r.commits, s, func(c store.ShardCommit, s store.Shard) int { return c.Shard.Compare(s) })
+	if !ok {
+		return 0
+	}
+	return r.commits[i].Commit.Offset
+}
