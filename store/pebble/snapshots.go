@@ -133,8 +133,10 @@ func (s *Store) NameSnapshot(_ context.Context, id store.Shard, n store.Snapshot
 		return nil
 	}
 	for i := range n.Chunks {
-		if _, err := s.fs.Stat(s.chunkPath(id, n.Offset, i)); err != nil {
+		if _, err := s.fs.Stat(s.chunkPath(id, n.Offset, i)); isNotExist(err) {
 			return fmt.Errorf("%w: chunk %d of snapshot at %d of %v", store.ErrNoChunk, i, n.Offset, id)
+		} else if err != nil {
+			return err
 		}
 	}
 	row := binary.LittleEndian.AppendUint64(nil, uint64(n.Offset))

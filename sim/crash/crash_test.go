@@ -1,0 +1,51 @@
+package crash
+
+import (
+	"flag"
+	"testing"
+	"time"
+)
+
+var (
+	crashes = flag.Int("crashes", 2000, "cuts to live on from")
+	seed    = flag.Uint64("seed", 1, "of the first world")
+)
+
+// cutsAWorld is how many cuts one world is good for.
+const cutsAWorld = 100
+
+func TestCrashAtEveryWrite(t *testing.T) {
+	var r Report
+	began := time.Now()
+	worlds := 0
+	for s := *seed; r.Points < *crashes; s++ {
+		worlds++
+		if err := Run(World{Seed: s, Cuts: cutsAWorld}, &r); err != nil {
+			t.Fatalf("%v\nagain: go test ./sim/crash -run TestCrashAtEveryWrite -crashes 1 -seed %d", err, s)
+		}
+	}
+	checkFired(t, &r)
+	t.Logf("%d cuts in %d worlds from seed %d on, in %v: %+v", r.Points, worlds, *seed, time.Since(began), r)
+}
+
+// checkFired: a fault that never fires proves nothing.
+func checkFired(t *testing.T, r *Report) {
+	t.Helper()
+	for _, kind := range []string{"read of snapshot", "write of snapshot", "read of table", "write of table", "write of log", "answer of the store"} {
+		if r.Fired[kind] == 0 {
+			t.Errorf("no %s failed", kind)
+		}
+	}
+	for _, what := range []string{"check", "duplicates", "refused", "moved", "markers", "settings changed", "generation dropped", "take-over",
+		"zombie at work", "snapshot step", "snapshot given up", "log dropped below a snapshot", "processes ended by an error",
+		"store refused, offered again", "processor gave up"} {
+		if r.Done[what] == 0 {
+			t.Errorf("never happened: %s", what)
+		}
+	}
+	for depth, n := range r.Again {
+		if n == 0 {
+			t.Errorf("no cut was followed by %d more", depth)
+		}
+	}
+}
