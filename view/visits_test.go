@@ -192,6 +192,9 @@ func TestVisitsOfOneKey(t *testing.T) {
 	}
 }
 
+// stateFront is how many bytes of a state stand before its visits.
+var stateFront = len(NewPageviews(Settings{}, Limits{}).AppendState(nil)) - 4
+
 // Whatever bytes it is given, LoadState refuses them or becomes a state that
 // works and is written as it was read.
 func FuzzLoadState(f *testing.F) {
@@ -206,7 +209,7 @@ func FuzzLoadState(f *testing.F) {
 	f.Add(good[:len(good)-1])
 	f.Add(append(slices.Clone(good), 0))
 	twice := append(slices.Clone(good), good[len(good)-visitBytes:]...) // one visit twice
-	twice[stateHead]++
+	twice[stateFront]++
 	f.Add(twice)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := NewPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 3}, Limits{Slots: 8})
@@ -240,13 +243,13 @@ func TestLoadStateRefuses(t *testing.T) {
 		return append(b, multi)
 	}
 	state := func(n uint32, visits ...[]byte) []byte {
-		b := append([]byte{stateVersion}, make([]byte, stateHead-1)...)
+		b := append([]byte{stateVersion}, make([]byte, stateFront-1)...)
 		return append(binary.LittleEndian.AppendUint32(b, n), bytes.Join(visits, nil)...)
 	}
 	for name, b := range map[string][]byte{
 		"nothing":                  nil,
 		"another version":          {stateVersion + 1, 0, 0, 0, 0, 0, 0, 0, 0},
-		"no count":                 state(0)[:stateHead+3],
+		"no count":                 state(0)[:stateFront+3],
 		"more visits than bytes":   state(2, visit(1, 0, 0, 0, 0)),
 		"bytes behind":             append(state(1, visit(1, 0, 0, 0, 0)), 1),
 		"ends before it starts":    state(1, visit(1, 5, 4, 0, 0)),
