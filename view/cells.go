@@ -70,8 +70,9 @@ type cells struct {
 	freed   []int32
 	hand    int
 
-	missing []int32 // slots whose cells must be read before use
-	changed []int32 // slots with a dirty cell
+	known   presence // of cells that are not in it
+	missing []int32  // slots whose cells must be read before use
+	changed []int32  // slots with a dirty cell
 }
 
 func newCells(maxSlots, maxBytes int) *cells {
@@ -156,7 +157,9 @@ func (c *cells) insert(h uint64, url string, hour, domain int32) int32 {
 		views: counter{version: c.start}, persons: visitors{version: c.start}}
 	c.live++
 	c.place(i)
-	c.missing = append(c.missing, i)
+	if c.known.may(h, hour) {
+		c.missing = append(c.missing, i)
+	}
 	return i
 }
 
@@ -297,6 +300,7 @@ func (c *cells) evict() {
 	}
 	if c.domains > c.maxSlots/4 {
 		c.reset(c.generation, c.start)
+		c.known.unknown()
 		return
 	}
 	for steps := 2 * len(c.slots); steps > 0 && (c.live > c.maxSlots*3/4 || bytes > c.maxBytes*3/4); steps-- {
@@ -310,6 +314,7 @@ func (c *cells) evict() {
 			s.recent = false
 		default:
 			bytes -= s.persons.set.MemoryBytes()
+			c.known.gone(s.hash, s.hour)
 			s.persons.set.Release()
 			*s = slot{free: true}
 			c.freed = append(c.freed, int32(c.hand))

@@ -18,10 +18,13 @@ type Settings struct {
 	VisitsEntries int   // visits remembered at most
 }
 
-// Limits bound the cache of cells. They change no result.
+// Limits bound the cache of cells, and say who listens. They change no result.
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 131,072
 	Bytes int // of visitor sets and sketches; 0 is 32 MiB
+	// Tap, if not nil, is told of every live event: the hashes of its domain and
+	// person, and its time in ms. It must be quick.
+	Tap func(domain, person uint64, ts int64)
 }
 
 // Pageviews is the operator of web analytics: the three views of one partition.
@@ -37,6 +40,7 @@ type Pageviews struct {
 	memory *visitMemory
 	delta  changes
 	out    flush
+	tap    func(domain, person uint64, ts int64) // see Limits
 }
 
 // row is one event of a batch: a line of its columns.
@@ -56,7 +60,7 @@ func NewPageviews(s Settings, l Limits) *Pageviews {
 	if l.Bytes == 0 {
 		l.Bytes = 32 << 20
 	}
-	return &Pageviews{cells: newCells(l.Slots, l.Bytes), memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries)}
+	return &Pageviews{cells: newCells(l.Slots, l.Bytes), memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
 }
 
 // Decode reads a record's value and keeps it as the operator's current event.
@@ -91,8 +95,13 @@ func (p *Pageviews) AppendWithNonce(dst, nonce []byte) []byte {
 func (p *Pageviews) Take(offset int64, ownerHash uint64, live bool) {
 	n := len(event.DomainOf(p.page))
 	r := row{offset: offset, ts: p.pv.TS, person: ownerHash, domain: xxh3.Hash(p.page[:n]), slot: -1}
+	hour := event.HourOf(r.ts)
+	p.cells.known.see(hour, live)
 	if live {
-		r.slot = p.cells.page(p.page, n, event.HourOf(r.ts))
+		r.slot = p.cells.page(p.page, n, hour)
+		if p.tap != nil {
+			p.tap(r.domain, ownerHash, r.ts)
+		}
 	}
 	p.rows = append(p.rows, r)
 }
@@ -156,6 +165,7 @@ func (p *Pageviews) Acknowledged() { p.cells.evict() }
 // Everything changed was acknowledged. Memory of the past is kept.
 func (p *Pageviews) Begin(generation uint32, start int64, s Settings) {
 	p.cells.reset(generation, start)
+	p.cells.known.begin()
 	p.memory.window, p.memory.bound = s.VisitsWindow, s.VisitsEntries
 }
 
@@ -164,20 +174,29 @@ func (p *Pageviews) Memory() (entries, reach int64) {
 	return int64(p.memory.count), p.memory.reach()
 }
 
-// AppendState appends the operator state: version u8 | visits, see visits.go.
+// AppendState appends the operator state, version 2:
+//
+//	version u8 | newest hour u32, little-endian | visits, see visits.go
+//
+// The newest hour changes no result. Version 1 did not have it.
 func (p *Pageviews) AppendState(dst []byte) []byte {
-	return p.memory.appendState(append(dst, stateVersion))
+	dst = binary.LittleEndian.AppendUint32(append(dst, stateVersion), uint32(p.cells.known.newest))
+	return p.memory.appendState(dst)
 }
 
-const stateVersion = 1
+const (
+	stateVersion = 2
+	stateHead    = 1 + 4
+)
 
 // LoadState replaces the operator state by one that AppendState wrote.
 func (p *Pageviews) LoadState(b []byte) error {
-	if len(b) == 0 || b[0] != stateVersion {
+	if len(b) < stateHead || b[0] != stateVersion {
 		return fmt.Errorf("%w: does not begin with version %d", errState, stateVersion)
 	}
 	p.memory.reset(p.memory.window, p.memory.bound)
-	rest, err := p.memory.loadState(b[1:])
+	p.cells.known.restart(int32(binary.LittleEndian.Uint32(b[1:])))
+	rest, err := p.memory.loadState(b[stateHead:])
 	if err != nil {
 		return err
 	}
@@ -188,4 +207,4 @@ func (p *Pageviews) LoadState(b []byte) error {
 }
 
 // StateBytes estimates the length of what AppendState appends.
-func (p *Pageviews) StateBytes() int { return 1 + binary.MaxVarintLen32 + p.memory.count*visitBytes }
+func (p *Pageviews) StateBytes() int { return stateHead + 4 + p.memory.count*visitBytes }
