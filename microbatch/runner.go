@@ -25,7 +25,7 @@ type RunnerConfig struct {
 	Logger   *slog.Logger
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
-	MaxDelay      time.Duration // a commit follows at the latest, under load; 0 is 100 ms
+	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Ten times that while more than MaxBatch records wait
 	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 10 s
 
 	// Observe is told of every commit; Snapshotted of every snapshot that was
@@ -39,6 +39,7 @@ type CommitStats struct {
 	Partition int32
 	Records   int64
 	Cells     int
+	Bytes     int           // of their values
 	Process   time.Duration // judging and running the records
 	Apply     time.Duration // until the store had them
 	Counts    store.CommitRecord
@@ -165,7 +166,7 @@ func (w *worker) loop(ctx, work context.Context) error {
 	var recs []*kgo.Record
 	var err error
 	for {
-		recs, err = w.reader.Poll(ctx, recs[:0])
+		recs, err = w.poll(ctx, recs[:0])
 		if err != nil {
 			return w.logError(err)
 		}
@@ -181,12 +182,43 @@ func (w *worker) loop(ctx, work context.Context) error {
 			w.dead = true
 			return err
 		}
-		if w.reader.Buffered() == 0 || w.records >= int64(w.r.cfg.MaxBatch) || time.Since(w.since) >= w.r.cfg.MaxDelay {
+		if w.due() {
 			if err := w.commit(work); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// poll waits for records; while some are not committed, until those are due at
+// the latest, and then it may return none.
+func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, error) {
+	if w.records == 0 {
+		return w.reader.Poll(ctx, recs)
+	}
+	until, cancel := context.WithDeadline(ctx, w.since.Add(w.patience()))
+	defer cancel()
+	recs, err := w.reader.Poll(until, recs)
+	if err != nil && until.Err() != nil && ctx.Err() == nil {
+		return recs, nil
+	}
+	return recs, err
+}
+
+// due says whether to commit. Whatever has arrived is a batch, so who has caught
+// up commits at once.
+func (w *worker) due() bool {
+	return w.reader.Behind() == 0 || w.records >= int64(w.r.cfg.MaxBatch) || time.Since(w.since) >= w.patience()
+}
+
+// patience is how long a record may wait for its commit. Who is far behind shows
+// old answers anyhow; larger batches then write each cell less often, and so
+// catch up sooner.
+func (w *worker) patience() time.Duration {
+	if w.reader.Behind() > int64(w.r.cfg.MaxBatch) {
+		return 10 * w.r.cfg.MaxDelay
+	}
+	return w.r.cfg.MaxDelay
 }
 
 // logError makes a gap of a log that begins above the position, after another
@@ -215,7 +247,11 @@ func (w *worker) commit(ctx context.Context) error {
 	}
 	w.r.cfg.Progress.Set(w.part, w.proc.Committed())
 	if w.r.cfg.Observe != nil {
-		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: len(w.proc.batch.Cells),
+		bytes := 0
+		for i := range w.proc.batch.Cells {
+			bytes += len(w.proc.batch.Cells[i].Value)
+		}
+		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: len(w.proc.batch.Cells), Bytes: bytes,
 			Process: w.spent, Apply: time.Since(begin), Counts: w.proc.Counts()})
 	}
 	w.records, w.spent = 0, 0

@@ -28,7 +28,7 @@ func (e *ErrLogEnd) Error() string {
 
 // fetchBytes bounds what a reader holds: one fetch being worked on and one
 // behind it.
-const fetchBytes = 4 << 20
+const fetchBytes = 1 << 20
 
 // Reader reads one partition of the topic pageviews, in order, from an offset
 // on. One goroutine owns it.
@@ -37,6 +37,7 @@ type Reader struct {
 	topic     string
 	partition int32
 	next      int64
+	end       int64 // of the log, as the last fetch said
 }
 
 // NewReader returns a reader; its owner closes it.
@@ -45,8 +46,7 @@ func (c *Client) NewReader(partition int32, from int64) (*Reader, error) {
 }
 
 func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, error) {
-	kafka, err := kgo.NewClient(
-		kgo.SeedBrokers(c.cfg.Brokers...),
+	kafka, err := kgo.NewClient(c.cfg.connect(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(fetchBytes),
@@ -56,7 +56,7 @@ func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, 
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(recordPool),
 		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
@@ -69,6 +69,15 @@ func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, 
 func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, error) {
 	for {
 		fetches := r.kafka.PollFetches(ctx)
+		before := len(dst)
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			dst = append(dst, p.Records...)
+			r.end = max(r.end, p.HighWatermark)
+		})
+		if len(dst) > before {
+			r.next = dst[len(dst)-1].Offset + 1
+			return dst, nil // even if ctx has ended: the client does not give them again
+		}
 		if err := ctx.Err(); err != nil {
 			return dst, err
 		}
@@ -76,12 +85,6 @@ func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, er
 			if err := r.outside(ctx, e.Err); err != nil {
 				return dst, err
 			}
-		}
-		before := len(dst)
-		fetches.EachRecord(func(rec *kgo.Record) { dst = append(dst, rec) })
-		if len(dst) > before {
-			r.next = dst[len(dst)-1].Offset + 1
-			return dst, nil
 		}
 	}
 }
@@ -108,6 +111,10 @@ func (r *Reader) outside(ctx context.Context, err error) error {
 	}
 	return &ErrLogEnd{Offset: r.next, End: end.Offset}
 }
+
+// Behind is how many records of the log, as far as it is known, were not polled
+// yet: 0 for a reader that has caught up.
+func (r *Reader) Behind() int64 { return max(0, r.end-r.next, r.Buffered()) }
 
 // Buffered is how many records are here already and will be polled next.
 func (r *Reader) Buffered() int64 { return r.kafka.BufferedFetchRecords() }
