@@ -1,0 +1,95 @@
+package torture
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// position is what status says of one partition.
+type position struct {
+	Epoch     uint32
+	Partition int32
+	Offset    int64
+	Lag       *int64
+}
+
+// status asks where the system stands.
+func status(ctx context.Context, c *http.Client, url string) ([]position, error) {
+	var s struct{ Partitions []position }
+	return s.Partitions, get(ctx, c, url+"/api/v1/status", &s)
+}
+
+func get(ctx context.Context, c *http.Client, url string, to any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(to)
+}
+
+// poll is the pause between two questions to a system that recovers.
+const poll = 5 * time.Millisecond
+
+// answers waits for the first right answer to a question of a user.
+func answers(ctx context.Context, c *http.Client, url string) error {
+	for {
+		var a struct{ Pageviews int64 }
+		err := get(ctx, c, url+"/api/v1/pageviews?url="+domains[0]+"&from=now-24h&to=now", &a)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return fmt.Errorf("no answer: %w", err)
+		}
+	}
+}
+
+// caughtUp waits until everything that the log held when it was first asked is
+// queryable.
+func caughtUp(ctx context.Context, c *http.Client, url string) error {
+	type shard struct {
+		epoch     uint32
+		partition int32
+	}
+	var ends map[shard]int64
+	for {
+		at, err := status(ctx, c, url)
+		behind := err != nil || ends == nil
+		known := map[shard]int64{}
+		for _, p := range at {
+			if p.Lag != nil {
+				known[shard{p.Epoch, p.Partition}] = p.Offset + *p.Lag
+			}
+			behind = behind || p.Offset < ends[shard{p.Epoch, p.Partition}]
+		}
+		if err == nil && ends == nil && len(known) > 0 {
+			ends, behind = known, false
+			for _, p := range at {
+				behind = behind || p.Lag != nil && *p.Lag > 0
+			}
+		}
+		if !behind {
+			return nil
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return fmt.Errorf("not caught up: %w", ctx.Err())
+		}
+	}
+}
