@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
@@ -98,6 +99,29 @@ func (w *world) checkCommit(sh store.Shard, offset int64) {
 	for at := range p.deadAt {
 		if at < offset && !p.buried[at] {
 			w.fail("commit of %v at %d, but record %d is in no dead-letter topic", sh, offset, at)
+		}
+	}
+}
+
+// checkPointer: numbers go upward and are never used twice; generations enter
+// the list at its end, with their table there, and leave it at its beginning.
+func (w *world) checkPointer(old, p store.Pointer) {
+	list, before := p.Generations, old.Generations
+	for len(before) > 0 && (len(list) == 0 || before[0] < list[0]) {
+		before = before[1:]
+	}
+	switch {
+	case p.Next < old.Next:
+		w.fail("the next number goes back from %d to %d", old.Next, p.Next)
+	case len(before) > len(list) || !slices.Equal(before, list[:len(before)]):
+		w.fail("the list of generations %v becomes %v", old.Generations, list)
+	}
+	for i, g := range list {
+		switch {
+		case i > 0 && list[i-1] >= g || g >= p.Next:
+			w.fail("the list of generations %v, with %d as the next number", list, p.Next)
+		case w.store.dropped[g] || !w.store.created[g]:
+			w.fail("generation %d is in the list without a table", g)
 		}
 	}
 }

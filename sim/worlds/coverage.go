@@ -45,6 +45,10 @@ const (
 	LateEvent
 	LogTimeWentBack
 	GapInOffsets
+	QuerySettled
+	QueryUnsettled
+	QueryBeganAnew
+	QueryOfTwoGenerations
 	situations
 )
 
@@ -57,7 +61,7 @@ var situationNames = [situations]string{
 	"put into a dropped generation", "marker counted", "marker ignored", "settings changed twice", "record moved",
 	"record moved again", "moved records sent again after a failure", "moved record of another epoch", "record refused",
 	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
-	"gap in offsets",
+	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
 }
 
 func (s situation) String() string { return situationNames[s] }

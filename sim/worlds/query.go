@@ -1,4 +1,211 @@
 package worlds
 
-func (w *world) startQuery()     {}
-func (w *world) checkLastQuery() {}
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"speedlayer/event"
+	"speedlayer/query"
+	"speedlayer/sim/oracle"
+	"speedlayer/store"
+)
+
+const hourMS = 60 * minute
+
+// noEdges: persons here are who they say they are.
+var noEdges = query.NewEdges()
+
+// question is one query that can be checked.
+type question struct {
+	view     oracle.View
+	url      string
+	from, to int32
+}
+
+// answer is what matters of an answer.
+type answer struct {
+	visits, bounces int64 // or pageviews, or visitors, in the first
+	covered         query.Covered
+}
+
+// startQuery asks the real engine something while the world goes on.
+func (w *world) startQuery() {
+	q := question{view: oracle.View(1 + w.below(3)), url: []string{"a.com", "a.com/x", "b.com", "a.com/"}[w.below(4)]}
+	if q.view == oracle.Bounces && q.url[len(q.url)-1] != 'm' {
+		q.url = "a.com"
+	}
+	hour := int32(w.now / hourMS)
+	q.from, q.to = hour-10, hour+30
+	if w.below(3) > 0 {
+		q.from = hour - int32(w.below(4))
+		q.to = q.from + 1
+	}
+	t := w.spawn(fmt.Sprintf("query of view %d of %s, hours %d to %d", q.view, q.url, q.from, q.to), func(*task) {
+		before := map[store.Shard]int64{}
+		for sh, c := range w.store.commits {
+			before[sh] = c.Offset
+		}
+		counter := w.store.pointer.Counter
+		a, err := w.ask(q)
+		if err != nil {
+			w.trace("not answered: %v", err)
+			return
+		}
+		w.sawIf(QueryBeganAnew, w.store.pointer.Counter != counter)
+		w.checkAnswer(q, a, before)
+	})
+	t.query = true
+}
+
+func (w *world) ask(q question) (a answer, err error) {
+	ctx := context.Background()
+	e := query.New(query.Config{Store: w.store, Edges: noEdges, Now: func() time.Time { return time.UnixMilli(w.now) }})
+	from, to := event.FormatTime(int64(q.from)*hourMS), event.FormatTime(int64(q.to)*hourMS)
+	switch q.view {
+	case oracle.Pageviews:
+		var p *query.PageviewsAnswer
+		if p, err = e.Pageviews(ctx, query.URLQuery{URL: q.url, From: from, To: to}); err == nil {
+			a = answer{int64(p.Pageviews), 0, p.Covered}
+		}
+	case oracle.Uniques:
+		var u *query.UniquesAnswer
+		if u, err = e.Uniques(ctx, query.URLQuery{URL: q.url, From: from, To: to}); err == nil {
+			a = answer{int64(u.Visitors), 0, u.Covered}
+		}
+	default:
+		var b *query.BounceRateAnswer
+		if b, err = e.BounceRate(ctx, query.DomainQuery{Domain: q.url, From: from, To: to}); err == nil {
+			a = answer{b.Visits, b.Bounces, b.Covered}
+		}
+	}
+	return a, err
+}
+
+// checkAnswer holds an answer to law 9. Covered is not behind what was committed
+// when the query began. A settled answer is that of the events below covered. One
+// that is not is, of a single cell, that of the events below some offset of each
+// partition at or above covered; of many cells it lies between covered and the end.
+func (w *world) checkAnswer(q question, a answer, before map[store.Shard]int64) {
+	w.cov.Queries++
+	w.trace("answers %d %d, covered %v, settled %v", a.visits, a.bounces, a.covered.Position, a.covered.Settled)
+	at := make([]int64, len(w.parts))
+	var events int64
+	for _, p := range a.covered.Position {
+		at[p.Partition] = p.Offset
+		rec, err := store.DecodeCommitRecord(w.parts[p.Partition].counts[p.Offset])
+		if err != nil {
+			w.fail("answer covers %v up to %d, where no record ends", w.parts[p.Partition].shard, p.Offset)
+		}
+		events += rec.Events
+	}
+	for sh, offset := range before {
+		if at[sh.Partition] < offset {
+			w.fail("answer covers %v up to %d, the commit was at %d before it", sh, at[sh.Partition], offset)
+		}
+	}
+	if events != a.covered.Events {
+		w.fail("answer covers %d events, %v has %d", a.covered.Events, at, events)
+	}
+	w.sawIf(QueryOfTwoGenerations, len(w.store.pointer.Generations) > 1)
+	if a.covered.Settled {
+		w.saw(QuerySettled)
+		if want := w.value(q, at); want != a.numbers() {
+			w.fail("the settled answer about %+v is %d %d, below %v it is %v", q, a.visits, a.bounces, at, want)
+		}
+		return
+	}
+	w.saw(QueryUnsettled)
+	if q.to == q.from+1 {
+		w.checkPrefix(q, a, at)
+		return
+	}
+	low, high := w.value(q, at), w.value(q, w.ends())
+	if q.view != oracle.Bounces && (a.visits < low[0] || a.visits > high[0]) {
+		w.fail("the answer about %+v is %d, below %v it is %d and at the end %d", q, a.visits, at, low[0], high[0])
+	}
+}
+
+func (a answer) numbers() [2]int64 { return [2]int64{a.visits, a.bounces} }
+
+// checkPrefix looks for offsets at which a single cell was as the answer says.
+func (w *world) checkPrefix(q question, a answer, covered []int64) {
+	var found []string
+	at := slices.Clone(covered)
+	var search func(part int) bool
+	search = func(part int) bool {
+		if part == len(at) {
+			v := w.value(q, at)
+			found = append(found, fmt.Sprint(at, v))
+			return v == a.numbers()
+		}
+		for o := covered[part]; o <= w.parts[part].end(); o++ {
+			if at[part] = o; search(part + 1) {
+				return true
+			}
+		}
+		at[part] = covered[part]
+		return false
+	}
+	if !search(0) {
+		w.fail("the answer about %+v is %v, which is that of no prefix of the log: %v", q, a.numbers(), found)
+	}
+}
+
+func (w *world) ends() []int64 {
+	at := make([]int64, len(w.parts))
+	for i, p := range w.parts {
+		at[i] = p.end()
+	}
+	return at
+}
+
+// value is the answer from the events below an offset of each partition, in the
+// generations that are in the list.
+func (w *world) value(q question, at []int64) [2]int64 {
+	var sum oracle.Value
+	persons := map[uint64]bool{}
+	for i, p := range w.parts {
+		for _, g := range w.store.pointer.Generations {
+			for hour := q.from; hour < q.to; hour++ {
+				v, ok := p.oracle.Below(oracle.CellKey{Generation: g, View: q.view, URL: q.url, Hour: hour}, at[i])
+				if !ok {
+					continue
+				}
+				sum.Pageviews += v.Value.Pageviews
+				sum.Visits += v.Value.Visits
+				sum.Bounces += v.Value.Bounces
+				for _, h := range v.Value.Hashes {
+					persons[h] = true
+				}
+			}
+		}
+	}
+	switch q.view {
+	case oracle.Pageviews:
+		return [2]int64{int64(sum.Pageviews), 0}
+	case oracle.Uniques:
+		return [2]int64{int64(len(persons)), 0}
+	}
+	// What a dropped generation took away may leave less than nothing.
+	visits := max(0, sum.Visits)
+	return [2]int64{visits, min(max(0, sum.Bounces), visits)}
+}
+
+// checkLastQuery: when everything is committed, answers are settled and right.
+func (w *world) checkLastQuery() {
+	hour := int32(w.now / hourMS)
+	for v := oracle.Pageviews; v <= oracle.Bounces; v++ {
+		q := question{v, "a.com", hour - 40, hour + 40}
+		a, err := w.ask(q)
+		if err != nil {
+			w.fail("the last query about %+v: %v", q, err)
+			return
+		}
+		if !a.covered.Settled {
+			w.fail("the last query about %+v is not settled", q)
+		}
+		w.checkAnswer(q, a, nil)
+	}
+}

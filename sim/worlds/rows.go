@@ -37,6 +37,7 @@ func (s *tornStore) SwapPointer(_ context.Context, expect uint64, p store.Pointe
 		return store.ErrConflict
 	}
 	p.Generations = slices.Clone(p.Generations)
+	s.w.checkPointer(s.pointer, p)
 	s.pointer = p
 	s.w.trace("the list of generations is %v, marked %v, next %d", p.Generations, p.Marked, p.Next)
 	return nil

@@ -3,45 +3,69 @@ package worlds
 import "slices"
 
 // shrinkRuns bounds how many worlds are run to make a failing one smaller.
-const shrinkRuns = 4000
+const shrinkRuns = 5000
 
-// shrink looks for a shorter list of smaller choices that still fails: it cuts
-// ever smaller pieces out, then makes what is left smaller, until nothing helps.
-func shrink(list []uint16, fails func([]uint16) bool) []uint16 {
-	runs := 0
-	try := func(candidate []uint16) bool {
-		runs++
-		if runs > shrinkRuns || !fails(candidate) {
-			return false
-		}
-		list = candidate
-		return true
+// shrink looks for a shorter script of smaller numbers that still fails: it cuts
+// steps out, ever fewer at once, then makes the numbers of what is left smaller,
+// until nothing helps.
+func shrink(s script, fails func(script) bool) script {
+	sh := shrinker{best: s, fails: fails}
+	for improved := true; improved && sh.runs < shrinkRuns; {
+		before := sh.wins
+		sh.cutSteps()
+		sh.cutNumbers()
+		improved = sh.wins > before
 	}
-	for before := -1; before != runs && runs < shrinkRuns; {
-		before = runs
-		improved := false
-		for size := len(list) / 2; size > 0; size /= 2 {
-			for at := len(list) - size; at >= 0; at -= size {
-				if at+size <= len(list) && try(slices.Delete(slices.Clone(list), at, at+size)) {
-					improved = true
-				}
+	return sh.best
+}
+
+type shrinker struct {
+	best       script
+	fails      func(script) bool
+	runs, wins int
+}
+
+func (sh *shrinker) try(s script) bool {
+	sh.runs++
+	if sh.runs > shrinkRuns || !sh.fails(s) {
+		return false
+	}
+	sh.best = s
+	sh.wins++
+	return true
+}
+
+func (sh *shrinker) cutSteps() {
+	for size := len(sh.best); size > 0; size /= 2 {
+		for at := len(sh.best) - size; at >= groupSteps; at -= size {
+			if at+size <= len(sh.best) {
+				sh.try(slices.Delete(slices.Clone(sh.best), at, at+size))
 			}
 		}
-		for at := 0; at < len(list); at++ {
-			for _, smaller := range []uint16{0, list[at] / 2, list[at] - 1} {
-				if at < len(list) && smaller < list[at] {
-					candidate := slices.Clone(list)
-					candidate[at] = smaller
-					if try(candidate) {
-						improved = true
+	}
+}
+
+func (sh *shrinker) cutNumbers() {
+	for g := range sh.best {
+		for len(sh.best[g]) > 0 && sh.try(sh.with(g, sh.best[g][:len(sh.best[g])-1])) {
+		}
+		for i := range sh.best[g] {
+			for _, smaller := range []uint16{0, sh.best[g][i] / 2, sh.best[g][i] - 1} {
+				if smaller < sh.best[g][i] {
+					group := slices.Clone(sh.best[g])
+					group[i] = smaller
+					if sh.try(sh.with(g, group)) {
 						break
 					}
 				}
 			}
 		}
-		if !improved {
-			break
-		}
 	}
-	return list
+}
+
+// with is the best script with another group g.
+func (sh *shrinker) with(g int, group []uint16) script {
+	s := slices.Clone(sh.best)
+	s[g] = group
+	return s
 }

@@ -165,9 +165,13 @@ func (s *tornStore) Cells(_ context.Context, sh store.Shard, keys []store.Key, f
 	if err := s.w.call("reading cells"); err != nil {
 		return err
 	}
+	broken := s.w.fault(12) // after some of them
 	for i, k := range keys {
+		if broken && s.w.below(len(keys)) == i {
+			return errLost
+		}
 		if s.w.below(8) == 7 {
-			if err := s.w.call("reading a cell"); err != nil {
+			if err := s.w.pause("reading a cell"); err != nil {
 				return err
 			}
 		}

@@ -24,8 +24,9 @@ type task struct {
 	dead  bool
 	over  bool
 
-	part *partition         // of a processor
-	put  map[store.Key]bool // cells that a processor has put
+	part  *partition         // of a processor
+	put   map[store.Key]bool // cells that a processor has put
+	query bool
 }
 
 // spawn makes a task, which runs when it is first resumed.

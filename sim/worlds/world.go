@@ -13,7 +13,7 @@ import (
 
 // Sizes of a world.
 const (
-	stepsPerWorld = 220
+	stepsPerWorld = 240
 	maxRecords    = 18 // that clients send
 	maxProcessors = 4  // alive at once
 	maxLogEnd     = 80 // records of a partition: moving again ends there
@@ -136,11 +136,12 @@ func (w *world) run() {
 		w.killAll()
 		w.cov.add(&w.seen)
 	}()
-	for step := 0; step < stepsPerWorld && w.failure == nil && w.more(); step++ {
+	for step := 0; step < stepsPerWorld && w.failure == nil && w.begin(groupSteps+step); step++ {
 		w.step()
 		w.cov.Steps++
 	}
 	if w.failure == nil {
+		w.begin(groupEnd)
 		w.end()
 	}
 }
@@ -148,7 +149,8 @@ func (w *world) run() {
 // step does one thing, whichever is chosen.
 func (w *world) step() {
 	switch k := w.below(40); {
-	case k < 8 && w.clients < maxRecords:
+	case k == 0: // nothing
+	case k < 9 && w.clients < maxRecords:
 		w.clients++
 		w.appendClient()
 	case k < 12 && len(w.store.inFlight) > 0:
@@ -163,18 +165,30 @@ func (w *world) step() {
 		w.startSettings()
 	case k == 17:
 		w.startRetire()
-	case k == 18:
+	case k == 18 && w.asking() < 2:
 		w.startQuery()
 	case k == 19:
 		w.trim()
 	case len(w.tasks) > 0:
-		w.resume(w.tasks[w.below(len(w.tasks))])
+		t := w.tasks[w.below(len(w.tasks))]
+		for n := []int{1, 1, 2, 4}[w.below(4)]; n > 0 && !t.over; n-- {
+			w.resume(t)
+		}
 	}
 }
 
 func (w *world) alive() (n int) {
 	for _, t := range w.tasks {
 		if t.part != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) asking() (n int) {
+	for _, t := range w.tasks {
+		if t.query {
 			n++
 		}
 	}
