@@ -78,15 +78,14 @@ func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte
 
 // newManualProducer is an idempotent producer whose records say their partition.
 func newManualProducer(cfg Config) (*kgo.Client, error) {
-	p, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Brokers...),
+	p, err := kgo.NewClient(cfg.connect(
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(answerTime),
 		kgo.ProducerLinger(0),
 		kgo.StopProducerOnDataLossDetected(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}

@@ -18,6 +18,9 @@ type BrokerConfig struct {
 	Listen     string // host:port; "" is any port on the loopback
 	Partitions int32  // of topics made without a number; 0 is 8
 	Logger     *slog.Logger
+
+	// ListenFunc opens the port; nil is TCP. See Config.Dialer.
+	ListenFunc func(network, address string) (net.Listener, error)
 }
 
 // Broker is the embedded broker. Topics are made by Dial, as on a cluster.
@@ -57,6 +60,10 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		}
 		return err
 	})
+	listen := net.Listen
+	if cfg.ListenFunc != nil {
+		listen = cfg.ListenFunc
+	}
 	cluster, err := kfake.NewCluster(append(opts,
 		kfake.NumBrokers(1),
 		kfake.ClusterID("speedlayer"),
@@ -67,7 +74,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 			"message.max.bytes": fmt.Sprint(maxBatchBytes + 1<<16),
 		}),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-			l, err := net.Listen(network, cfg.Listen)
+			l, err := listen(network, cfg.Listen)
 			if err != nil {
 				return nil, err
 			}

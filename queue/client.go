@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -50,6 +51,19 @@ type Config struct {
 	Replication int16 // of topics that must be made; 0 is the cluster's default
 	MaxBuffered int   // records waiting at once; 0 is 200,000
 	Logger      *slog.Logger
+
+	// Dialer connects to brokers; nil is TCP. Simulations have a network of
+	// their own, in which time is virtual.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// connect is how every client of the queue finds its brokers.
+func (c *Config) connect(more ...kgo.Opt) []kgo.Opt {
+	opts := append(more, kgo.SeedBrokers(c.Brokers...))
+	if c.Dialer != nil {
+		opts = append(opts, kgo.Dialer(c.Dialer))
+	}
+	return opts
 }
 
 // Client appends to the queue and describes it. Safe for concurrent use.
@@ -75,8 +89,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	var err error
-	c.kafka, err = kgo.NewClient(
-		kgo.SeedBrokers(cfg.Brokers...),
+	c.kafka, err = kgo.NewClient(cfg.connect(
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(lingerTime),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
@@ -86,7 +99,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		kgo.RecordDeliveryTimeout(answerTime),
 		kgo.UnknownTopicRetries(5),
 		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
