@@ -24,7 +24,9 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			t.Fatalf("%v\nagain: go test ./sim/crash -run TestCrashAtEveryWrite -crashes 1 -seed %d", err, s)
 		}
 	}
-	checkFired(t, &r)
+	if *crashes >= 2000 {
+		checkFired(t, &r)
+	}
 	t.Logf("%d cuts in %d worlds from seed %d on, in %v: %+v", r.Points, worlds, *seed, time.Since(began), r)
 }
 
