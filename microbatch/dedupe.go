@@ -219,11 +219,20 @@ func (d *dedupe) loadState(b []byte) ([]byte, error) {
 	if n > len(b)/pairBytes {
 		return nil, fmt.Errorf("%w: %d pairs in %d bytes", errState, n, len(b))
 	}
+	last := pairBase{offset: -1}
 	for range n {
 		nonce, owner := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 		offset, time := int64(binary.LittleEndian.Uint64(b[16:])), int64(binary.LittleEndian.Uint64(b[24:]))
-		d.push(pairHash(nonce, owner), nonce, owner, offset, time)
+		h := pairHash(nonce, owner)
+		if offset <= last.offset || time < last.time || d.find(h, nonce, owner) >= 0 {
+			return nil, fmt.Errorf("%w: the pair at %d, log time %d, is out of order or there twice", errState, offset, time)
+		}
+		last = pairBase{offset, time}
+		d.push(h, nonce, owner, offset, time)
 		b = b[pairBytes:]
+	}
+	if d.count != n {
+		return nil, fmt.Errorf("%w: pairs are too far apart to be remembered together", errState)
 	}
 	return b, nil
 }
