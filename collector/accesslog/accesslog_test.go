@@ -79,3 +79,32 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What a client sent as headers may be any bytes; they reach the queue as UTF-8,
+// or a processor would refuse the pageview.
+func TestPageviewIsUTF8(t *testing.T) {
+	parse := func(text string) (pv event.Pageview, why Reason, err error) {
+		t.Helper()
+		var l Line
+		if err := Parse([]byte(text), true, &l); err != nil {
+			t.Fatal(err)
+		}
+		why, err = l.Pageview("foo.com", &pv)
+		return pv, why, err
+	}
+	pv, why, err := parse(`1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "http://x/\xff" "M\xE4c"`)
+	if why != "" || err != nil {
+		t.Fatal(why, err)
+	}
+	if got := string(pv.Referrer) + " " + string(pv.UserAgent); got != "http://x/\uFFFD M\uFFFDc" {
+		t.Errorf("headers are %q", got)
+	}
+	var d event.Decoder
+	var back event.Pageview
+	if err := d.Decode(event.AppendJSON(nil, &pv), &back); err != nil {
+		t.Errorf("a processor would refuse it: %v", err)
+	}
+	if _, why, err := parse(`1.2.3.4 - s\xff [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "-"`); why != RefusedTarget || err == nil {
+		t.Errorf("a user that is not UTF-8: %q, %v", why, err)
+	}
+}

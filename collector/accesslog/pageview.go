@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"speedlayer/event"
 )
@@ -48,12 +49,19 @@ func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 	if person == nil {
 		person = l.Addr
 	}
-	*pv = event.Pageview{Person: person, URL: url, TS: l.Time, Referrer: l.Referrer, UserAgent: l.UserAgent}
+	*pv = event.Pageview{Person: person, URL: url, TS: l.Time, Referrer: text(l.Referrer), UserAgent: text(l.UserAgent)}
 	if err := pv.Check(); err != nil {
 		return RefusedTarget, err
 	}
+	if !utf8.Valid(person) {
+		return RefusedTarget, errUser
+	}
 	return "", nil
 }
+
+// text makes UTF-8 of what a client sent as a header: any bytes. It decides
+// nothing, so a bad byte is no reason to lose the pageview.
+func text(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
 
 type targetError struct{}
 
@@ -62,3 +70,9 @@ func (targetError) Error() string {
 }
 
 var errTarget = targetError{}
+
+type userError struct{}
+
+func (userError) Error() string { return "the user is not UTF-8" }
+
+var errUser = userError{}
