@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"testing"
@@ -19,12 +20,27 @@ func BenchmarkPost(b *testing.B) {
 		benchPost(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = w.Write(acceptedOne)
-		}))
+		}), nil)
+	})
+	b.Run("noqueue", func(b *testing.B) {
+		c := New(Config{Queue: noQueue{}})
+		benchPost(b, c.Handlers()["/api/v1/pageviews"], c)
+	})
+	b.Run("nethttp", func(b *testing.B) {
+		c := New(Config{Queue: startQueue(b)})
+		benchPost(b, c.Handlers()["/api/v1/pageviews"], nil)
 	})
 	b.Run("collector", func(b *testing.B) {
 		c := New(Config{Queue: startQueue(b)})
-		benchPost(b, c.Handlers()["/api/v1/pageviews"])
+		benchPost(b, c.Handlers()["/api/v1/pageviews"], c)
 	})
+}
+
+// noQueue says at once that it has a record.
+type noQueue struct{}
+
+func (noQueue) Append(_ context.Context, _, _ []byte, done func(queue.Position, error)) {
+	done(queue.Position{}, nil)
 }
 
 func startQueue(tb testing.TB) *queue.Client {
@@ -46,10 +62,13 @@ func startQueue(tb testing.TB) *queue.Client {
 	return q
 }
 
-func benchPost(b *testing.B, h http.Handler) {
+func benchPost(b *testing.B, h http.Handler, c *Collector) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
+	}
+	if c != nil {
+		l = c.Listener(l)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/pageviews", h)

@@ -22,6 +22,8 @@ var clock = time.Date(2015, 5, 17, 10, 0, 0, 0, time.UTC)
 type fakeQueue struct {
 	fail func(n int, person, value []byte) error // n counts appends from 0
 	hold chan struct{}                           // if not nil, appends end when it is closed
+	// began, if not nil, is told of each append.
+	began chan struct{}
 
 	mu      sync.Mutex
 	n       int
@@ -35,6 +37,9 @@ func (q *fakeQueue) Append(_ context.Context, person, value []byte, done func(qu
 	q.n++
 	q.mu.Unlock()
 	q.wg.Go(func() {
+		if q.began != nil {
+			q.began <- struct{}{}
+		}
 		if q.hold != nil {
 			<-q.hold
 		}
