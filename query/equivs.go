@@ -7,8 +7,6 @@ import (
 	"speedlayer/event"
 )
 
-const allowedID = "an identifier of 1 to 256 bytes of UTF-8, as pageviews have as their person"
-
 // Equivs implements Answers.
 func (e *Engine) Equivs(context.Context) (*EquivsAnswer, error) {
 	return &EquivsAnswer{Equivs: e.cfg.Edges.List()}, nil
@@ -29,12 +27,8 @@ func (e *Engine) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer
 // Applying it here at once would put it beside the log's order: an edge and its
 // retraction, posted at the same time, could end the other way round.
 func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, error) {
-	if err := edge.Check(); err != nil {
-		allowed := allowedID
-		if edge.ID1 == edge.ID2 && edge.ID1 != "" && len(edge.ID1) <= event.MaxPerson {
-			allowed = "two different identifiers"
-		}
-		return nil, refused("id1", allowed, err)
+	if err := checkPair(edge.ID1, edge.ID2); err != nil {
+		return nil, err
 	}
 	if e.cfg.Append == nil {
 		return nil, &Error{Status: http.StatusServiceUnavailable, Detail: errNoAppend.Error()}
@@ -52,4 +46,11 @@ func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, err
 	}
 	a, b := edge.Pair()
 	return &EquivAnswer{ID1: a, ID2: b, Time: event.FormatTime(edge.TS), Retract: edge.Retract, Edges: e.cfg.Edges.Len()}, nil
+}
+
+func checkPair(id1, id2 string) error {
+	if err := (event.Edge{ID1: id1, ID2: id2}).Check(); err != nil {
+		return refused("id1", "", err)
+	}
+	return nil
 }

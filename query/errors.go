@@ -57,5 +57,8 @@ func refused(field, allowed string, err error) error {
 			}
 		}
 	}
+	if allowed == "" && (field == "id1" || field == "id2") {
+		allowed = allowedID
+	}
 	return bad(field, detail, allowed)
 }

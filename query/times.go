@@ -23,7 +23,8 @@ const (
 // ParseHours reads a range as users write it. T is RFC 3339, also without
 // seconds, or a date alone (midnight UTC); now; or now-24h, now-7d, now-90m,
 // which are floored to the hour. As the end of a range, now means the end of
-// the running hour, so that what came just now is in it. Errors are *Error.
+// the running hour, so that what came just now is in it; from and to written alike
+// are an empty range all the same. Errors are *Error.
 func ParseHours(from, to string, now time.Time) (Hours, error) {
 	var h Hours
 	var err error
@@ -33,7 +34,7 @@ func ParseHours(from, to string, now time.Time) (Hours, error) {
 	if h.To, err = parseHour("to", to, now); err != nil {
 		return h, err
 	}
-	if to == "now" {
+	if to == "now" && from != to {
 		h.To++
 	}
 	if h.From > h.To {

@@ -1,0 +1,194 @@
+package query
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"speedlayer/internal/problem"
+)
+
+// Client asks a server's HTTP API: the other implementation of Answers.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+var _ Answers = (*Client)(nil)
+
+// NewClient returns a client of the server at a URL such as
+// http://127.0.0.1:8080, without the path of the API; a host and port alone are
+// taken as http. hc may be nil. Errors are *Error.
+func NewClient(server string, hc *http.Client) (*Client, error) {
+	const allowed = "a URL as in http://127.0.0.1:8080"
+	text := server
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, bad("server", fmt.Sprintf("%q is no server", shown(server)), allowed)
+	}
+	if hc == nil {
+		hc = http.DefaultClient
+	}
+	return &Client{base: strings.TrimRight(u.String(), "/") + "/api/v1/", http: hc}, nil
+}
+
+// values makes a query string of names and values in turn; empty ones are left
+// out.
+func values(pairs ...string) string {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return ""
+	}
+	return "?" + v.Encode()
+}
+
+// limitText is a limit as a parameter; what cannot be right is left to the
+// server to refuse.
+func limitText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// Pageviews implements Answers.
+func (c *Client) Pageviews(ctx context.Context, q URLQuery) (*PageviewsAnswer, error) {
+	return get[PageviewsAnswer](ctx, c, "pageviews"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
+}
+
+// Uniques implements Answers.
+func (c *Client) Uniques(ctx context.Context, q URLQuery) (*UniquesAnswer, error) {
+	return get[UniquesAnswer](ctx, c, "uniques"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
+}
+
+// BounceRate implements Answers.
+func (c *Client) BounceRate(ctx context.Context, q DomainQuery) (*BounceRateAnswer, error) {
+	return get[BounceRateAnswer](ctx, c, "bounce-rate"+values("domain", q.Domain, "from", q.From, "to", q.To, "by", q.By))
+}
+
+// Top implements Answers.
+func (c *Client) Top(ctx context.Context, q TopQuery) (*TopAnswer, error) {
+	return get[TopAnswer](ctx, c, "top"+values("domain", q.Domain, "from", q.From, "to", q.To, "limit", limitText(q.Limit)))
+}
+
+// Domains implements Answers.
+func (c *Client) Domains(ctx context.Context, q DomainsQuery) (*DomainsAnswer, error) {
+	return get[DomainsAnswer](ctx, c, "domains"+values("from", q.From, "to", q.To, "limit", limitText(q.Limit)))
+}
+
+// Equivs implements Answers.
+func (c *Client) Equivs(ctx context.Context) (*EquivsAnswer, error) {
+	return get[EquivsAnswer](ctx, c, "equivs")
+}
+
+// Status implements Answers.
+func (c *Client) Status(ctx context.Context) (*StatusAnswer, error) {
+	return get[StatusAnswer](ctx, c, "status")
+}
+
+// AddEquiv implements Answers.
+func (c *Client) AddEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+	return c.equiv(ctx, http.MethodPost, id1, id2)
+}
+
+// RemoveEquiv implements Answers.
+func (c *Client) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+	return c.equiv(ctx, http.MethodDelete, id1, id2)
+}
+
+func (c *Client) equiv(ctx context.Context, method, id1, id2 string) (*EquivAnswer, error) {
+	// The encoder would replace bad UTF-8 by another identifier.
+	if err := checkPair(id1, id2); err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	if err := encode(&body, map[string]string{"id1": id1, "id2": id2}); err != nil {
+		return nil, err
+	}
+	return call[EquivAnswer](ctx, c, method, "equivs", &body)
+}
+
+// Export implements Answers.
+func (c *Client) Export(ctx context.Context, q ExportQuery, fn func(Cell) error) error {
+	resp, err := c.do(ctx, http.MethodGet, "export"+values("view", q.View, "from", q.From, "to", q.To), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(bufio.NewReaderSize(resp.Body, 64<<10))
+	for {
+		var cell Cell
+		if err := dec.Decode(&cell); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("export from %s broke off: %w", c.base, err)
+		}
+		if err := fn(cell); err != nil {
+			return err
+		}
+	}
+}
+
+func get[A any](ctx context.Context, c *Client, path string) (*A, error) {
+	return call[A](ctx, c, http.MethodGet, path, nil)
+}
+
+func call[A any](ctx context.Context, c *Client, method, path string, body io.Reader) (*A, error) {
+	resp, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	a := new(A)
+	if err := json.NewDecoder(resp.Body).Decode(a); err != nil {
+		return nil, fmt.Errorf("answer of %s%s: %w", c.base, path, err)
+	}
+	return a, nil
+}
+
+// do sends a call and returns a response with status 200; the caller closes its
+// body. Any other status is an *Error.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/x-ndjson, "+problem.ContentType)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no answer from the server: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	e := &Error{Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", c.base, resp.Status)}
+	var d problem.Details
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && json.Unmarshal(text, &d) == nil && d.Status == resp.StatusCode {
+		e.Field, e.Allowed = d.Field, d.Allowed
+		if d.Detail != "" {
+			e.Detail = d.Detail
+		}
+	}
+	return nil, e
+}

@@ -1,0 +1,50 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"speedlayer/event"
+)
+
+const allowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for their person"
+
+// parsePair reads the body of a change of edges: an object with id1 and id2 and
+// nothing else. Strings are taken as package event takes persons: bad UTF-8 and
+// lone surrogates are refused, never replaced.
+func parsePair(body []byte) (id1, id2 string, err error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return "", "", bad("body", "is not one JSON object", allowedPair)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return "", "", bad("body", "is not one JSON object", allowedPair)
+		}
+		if name != "id1" && name != "id2" {
+			return "", "", bad("body", fmt.Sprintf("%q is not a field", shown(fmt.Sprint(name))), allowedPair)
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return "", "", bad("body", "is not one JSON object", allowedPair)
+		}
+		if raw[0] != '"' {
+			return "", "", bad(name.(string), "is no string", allowedID)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return "", "", bad("body", "is not one JSON object", allowedPair)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return "", "", bad("body", "has something behind the object", allowedPair)
+	}
+	edge, err := event.DecodeEdge(body)
+	if err != nil {
+		return "", "", refused("body", "", err)
+	}
+	return edge.ID1, edge.ID2, nil
+}
