@@ -31,7 +31,7 @@ func Plan(seed uint64, kills int, longest time.Duration) []Kill {
 	for i := range plan {
 		switch n := r.IntN(10); {
 		case n < 2 && i > 0:
-			plan[i] = Kill{Starting, below(250 * time.Millisecond)}
+			plan[i] = Kill{Starting, below(100 * time.Millisecond)}
 		case n < 4:
 			plan[i] = Kill{Started, below(50 * time.Millisecond)}
 		default:
