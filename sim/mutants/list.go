@@ -15,8 +15,9 @@ const (
 	settingsGo  = "expire/settings.go"
 )
 
-// mutants are all of them, in the order of the counterexamples.
-var mutants = []mutant{
+// engineMutants break what writes: microbatch, view, expire. In the order of the
+// counterexamples.
+var engineMutants = []mutant{
 	{name: "version-inclusive", line: "1", what: "a cell's version is the offset of its last event, not the one behind",
 		edits: []edit{{cellsGo, "s.views.version = offset + 1", "s.views.version = offset"}},
 		pkg:   worldsPkg, run: worldsRun},

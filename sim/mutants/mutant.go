@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
+
+// mutants are all of them.
+var mutants = slices.Concat(engineMutants, answerMutants, storeMutants, lifeMutants)
 
 // A mutant is a way to break a law.
 type mutant struct {

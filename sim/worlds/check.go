@@ -38,6 +38,9 @@ func valueText(c *store.Cell) string {
 // version is above the batch's end.
 func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 	w.cov.Puts++
+	if c.Key.View == store.ViewID(oracle.Uniques) && len(c.Value) > 0 && c.Value[0] == 2 {
+		w.sketches++
+	}
 	o := w.parts[sh.Partition].oracle
 	want, ok := o.At(cellKey(c.Key), c.Version)
 	switch {

@@ -32,6 +32,10 @@ func persons(partitions int32) [][]string {
 	return found
 }
 
+func (w *world) partitionOf(person string) *partition {
+	return w.parts[queue.PartitionOf([]byte(person), int32(len(w.parts)))]
+}
+
 // tick moves the clock by which records are stamped; it may go back.
 func (w *world) tick() {
 	w.now += []int64{1, 1, 5, 5, 12, 31, 45, 90, -3, -40}[w.below(10)] * minute

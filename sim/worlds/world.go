@@ -38,6 +38,7 @@ type world struct {
 	running    *task
 	processors int
 	clients    int
+	sketches   int  // puts of sketches
 	calm       bool // no faults: the world comes to its end
 	state      []byte
 
