@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if !Child() {
+		os.Exit(m.Run())
+	}
+}
+
+// optionsOf are small, unless the environment says otherwise: the directory is
+// kept, and its log used again, so that repeated runs see the same log.
+func optionsOf(b *testing.B) Options {
+	o := Options{Events: 500_000, Dir: os.Getenv("SPEEDLAYER_BENCH_DIR")}
+	if n, err := strconv.ParseInt(os.Getenv("SPEEDLAYER_BENCH_EVENTS"), 10, 64); err == nil {
+		o.Events = n
+	}
+	o.Keep = o.Dir != ""
+	if o.Dir == "" {
+		o.Dir = b.TempDir()
+	}
+	o.Progress = b.Logf
+	o, err := o.withDefaults()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return o
+}
+
+// BenchmarkViews is one pass over the whole log an iteration: use -benchtime 1x
+// and -count.
+func BenchmarkViews(b *testing.B) {
+	o := optionsOf(b)
+	q, info, err := openLog(b.Context(), o, time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.close()
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			c, err := parseOnly(b.Context(), o, q, info)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(c.rate(o.Events), "events/s")
+			b.ReportMetric(c.cpuPer(o.Events), "cpu-ns/event")
+		}
+	})
+	b.Run("views", func(b *testing.B) {
+		for b.Loop() {
+			r, err := logToViews(b.Context(), o, q, info)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(r.Value, "events/s")
+			for _, d := range r.Details {
+				switch d.Name {
+				case "cpu":
+					b.ReportMetric(d.Value, "cpu-ns/event")
+				case "peak resident":
+					b.ReportMetric(d.Value, "MiB")
+				case "commits", "cells written", "cells' bytes written", "allocated", "gc cycles", "store apply, all workers":
+					b.Logf("%s %.3f %s", d.Name, d.Value, d.Unit)
+				}
+			}
+		}
+	})
+}
+
+// All benchmarks, small: they run, they hold their own checks, and their results
+// have what Run's callers print.
+func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten seconds of load: not with -short")
+	}
+	o := Options{Events: 100_000, Rate: 5000, Time: time.Second, Kills: 2, Intervals: []time.Duration{time.Second}, Progress: t.Logf, Dir: t.TempDir()}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		t.Log(r)
+		if r.Value <= 0 || r.Unit == "" || r.What == "" || r.Name != "highest rate" && len(r.Baselines) == 0 {
+			t.Errorf("incomplete: %+v", r)
+		}
+	}
+}
+
+func TestRunRefusesUnknownNames(t *testing.T) {
+	if _, err := Run(t.Context(), Options{Names: []string{"nonsense"}}); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("%v", err)
+	}
+}
+
+func TestPercentiles(t *testing.T) {
+	var s samples
+	if s.at(0.99) != 0 {
+		t.Error("of nothing")
+	}
+	for i := 100; i > 0; i-- {
+		s.add(time.Duration(i))
+	}
+	for q, want := range map[float64]time.Duration{0: 1, 0.01: 1, 0.5: 50, 0.99: 99, 0.991: 100, 1: 100} {
+		if got := s.at(q); got != want {
+			t.Errorf("%v: %d, want %d", q, got, want)
+		}
+	}
+}

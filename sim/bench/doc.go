@@ -1,0 +1,19 @@
+// Package bench measures the parts of speedlayer that have a target, each with
+// a baseline in the same run, so that a figure means something on any machine:
+//
+//	views      log -> durable views, against reading and parsing alone, and
+//	           against batches of one event
+//	latency    event -> queryable at half of the highest rate, against that rate
+//	query      24 hours of one url while events come in, against an idle store
+//	recovery   kill -9 -> everything acknowledged is queryable again, by the
+//	           interval between snapshots, against a start after a graceful stop
+//
+// They run the real thing: the embedded broker with synced appends, the Kafka
+// client over the loopback, Pebble with synced batches, microbatch.Runner with
+// its default settings. What is offered comes from sim/generate and is the same
+// for the same seed. Making and appending the events is never part of a timing
+// that is about reading them, and always part of one that runs beside it.
+//
+// [Run] is what `speedlayer bench` calls; `go test -bench . ./sim/bench` runs
+// small versions.
+package bench

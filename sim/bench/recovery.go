@@ -1,0 +1,208 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/queue"
+)
+
+// What recovery does.
+const (
+	recoveryRate = 50_000 // events/s, before, while and after the node is down
+	fewKills     = 5      // at intervals other than the first
+)
+
+// Recovery measures how long after kill -9 the node is back: from before the new
+// process starts until all that was acknowledged when the old one died is
+// queryable, and so is a new pageview in every partition. The node, with store
+// and embedded broker, is a process of its own; the load generator is not, and
+// offers 50,000 events/s all the time. Kills come at random moments, evenly over
+// the interval between snapshots. The baseline is a start after a graceful stop,
+// which leaves nothing to replay.
+func Recovery(ctx context.Context, o Options) (results []Result, err error) {
+	for i, every := range o.Intervals {
+		kills := o.Kills
+		if i > 0 {
+			kills = min(kills, fewKills)
+		}
+		r, err := recover(ctx, o, every, kills)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+func recover(ctx context.Context, o Options, every time.Duration, kills int) (r Result, err error) {
+	v, err := newVictim(ctx, o, every, kills)
+	if err != nil {
+		return r, err
+	}
+	times, err := v.killAll(ctx, o, kills)
+	if err != nil {
+		return r, errors.Join(err, v.end())
+	}
+	graceful, err := v.graceful(ctx)
+	if err := errors.Join(err, v.end()); err != nil {
+		return r, err
+	}
+	r = Result{Name: "recovery", What: fmt.Sprintf("kill -9 until all that was acknowledged is queryable, and new events, snapshots every %v, p99 of %d", every, kills),
+		Value: times.at(0.99).Seconds(), Unit: "s"}
+	r.against("start after a graceful stop", graceful.Seconds(), "s")
+	r.detail("snapshot interval", every.Seconds(), "s")
+	r.detail("p50", times.at(0.5).Seconds(), "s")
+	r.detail("max", times.at(1).Seconds(), "s")
+	r.detail("broker and client up, mean", v.broker/float64(kills), "ms")
+	r.detail("store open, mean", v.store/float64(kills), "ms")
+	r.detail("snapshots loaded and log replayed, mean", v.replay/float64(kills), "ms")
+	r.detail("events acknowledged", float64(sum(v.acked())), "")
+	r.detail("events refused while the node was down", float64(v.refused), "")
+	r.detail("peak resident of the node", v.peak, "MiB")
+	return r, nil
+}
+
+// victim is a node under load that is killed and started again.
+type victim struct {
+	spec    node
+	proc    *process
+	client  *queue.Client
+	cancel  context.CancelFunc // ends the load
+	load    errgroup.Group
+	random  *rand.Rand
+	refused int
+
+	broker, store, replay, peak float64
+
+	mu struct {
+		sync.Mutex
+		ends []int64 // behind the last acknowledged
+	}
+}
+
+func newVictim(ctx context.Context, o Options, every time.Duration, kills int) (*victim, error) {
+	dir, err := freshDir(o, "recovery")
+	if err != nil {
+		return nil, err
+	}
+	listen, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	v := &victim{random: rand.New(rand.NewPCG(o.Seed, 1)), cancel: func() {},
+		spec: node{Log: filepath.Join(dir, "log"), Store: filepath.Join(dir, "store"), Listen: listen, SnapshotEvery: every}}
+	v.mu.ends = make([]int64, partitions)
+	if v.proc, err = startNode(ctx, v.spec); err != nil {
+		return nil, err
+	}
+	v.client, err = queue.Dial(ctx, queue.Config{Brokers: []string{listen}, Partitions: partitions, Logger: o.Logger})
+	if err != nil {
+		return nil, errors.Join(err, v.end())
+	}
+	long := time.Duration(kills+2) * (2*every + 20*time.Second)
+	g, err := live(o, 4, recoveryRate, long)
+	if err != nil {
+		return nil, errors.Join(err, v.end())
+	}
+	run, cancel := context.WithCancel(ctx)
+	v.cancel = cancel
+	a := newAppender(v.client, 50_000, v.acknowledged)
+	v.load.Go(func() error {
+		_, err := feed(run, a, g, recoveryRate)
+		if a.drain() != nil {
+			v.refused++
+		}
+		return err
+	})
+	return v, nil
+}
+
+// freePort is a port that nobody listens on: the node must come back to it.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func (v *victim) acknowledged(_ *message, at queue.Position) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.ends[at.Partition] = max(v.mu.ends[at.Partition], at.Offset+1)
+}
+
+func (v *victim) acked() []int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append([]int64(nil), v.mu.ends...)
+}
+
+func (v *victim) killAll(ctx context.Context, o Options, kills int) (times samples, err error) {
+	for n := range kills {
+		// The first snapshots of a life are taken one interval after its start.
+		life := v.spec.SnapshotEvery + time.Duration(v.random.Int64N(int64(v.spec.SnapshotEvery)))
+		select {
+		case <-time.After(life):
+		case <-ctx.Done():
+			return times, ctx.Err()
+		}
+		v.peak = max(v.peak, statusMiB(v.proc.cmd.Process.Pid, "VmHWM:"))
+		if err := v.proc.kill(); err != nil {
+			return times, err
+		}
+		if err := v.restart(ctx); err != nil {
+			return times, fmt.Errorf("kill %d: %w", n+1, err)
+		}
+		times.add(v.proc.startup)
+		at := v.proc.at
+		v.broker, v.store, v.replay = v.broker+at.Broker, v.store+at.Store, v.replay+at.Queryable-at.Located
+		o.Progress("  kill %d of %d after %.1f s: back in %.2f s (broker %.0f ms, store %.0f ms, replay %.0f ms)", n+1, kills,
+			life.Seconds(), v.proc.startup.Seconds(), at.Broker, at.Store, at.Queryable-at.Located)
+	}
+	return times, nil
+}
+
+// restart starts the node anew and waits for what is acknowledged by now.
+func (v *victim) restart(ctx context.Context) (err error) {
+	v.spec.Ends = v.acked()
+	v.proc, err = startNode(ctx, v.spec)
+	return err
+}
+
+// graceful stops the node, without load, and times its start.
+func (v *victim) graceful(ctx context.Context) (time.Duration, error) {
+	v.cancel()
+	if err := v.load.Wait(); err != nil {
+		return 0, err
+	}
+	if err := v.proc.stop(); err != nil {
+		return 0, err
+	}
+	if err := v.restart(ctx); err != nil {
+		return 0, err
+	}
+	return v.proc.startup, nil
+}
+
+// end ends everything that still runs.
+func (v *victim) end() error {
+	v.cancel()
+	err := v.load.Wait()
+	if v.client != nil {
+		v.client.Close()
+	}
+	if v.proc != nil {
+		err = errors.Join(err, v.proc.kill())
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/event"
+	"speedlayer/microbatch"
+	"speedlayer/queue"
+	"speedlayer/store"
+	"speedlayer/view"
+)
+
+// Views measures log -> durable, deduped views of all three kinds: from the
+// first poll until the last commit is durable, on a log that is full already.
+// Baselines, on the same log: reading and parsing it and doing nothing, which is
+// the limit; and batches of one event, each committed before the next.
+func Views(ctx context.Context, o Options) (results []Result, err error) {
+	q, info, err := openLog(ctx, o, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, q.close()) }()
+	parsed, err := parseOnly(ctx, o, q, info)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress("  reading and parsing: %.0f events/s", parsed.rate(o.Events))
+	single, err := oneAtATime(ctx, o, q, info)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress("  one at a time: %.0f events/s", single)
+	r, err := logToViews(ctx, o, q, info)
+	if err != nil {
+		return nil, err
+	}
+	r.against("read and parse, do nothing", parsed.rate(o.Events), "events/s")
+	r.against("batches of one event", single, "events/s")
+	r.detail("cpu of reading and parsing", parsed.cpuPer(o.Events), "ns/event")
+	return []Result{r}, nil
+}
+
+func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInfo) (r Result, err error) {
+	dir, err := freshDir(o, "store")
+	if err != nil {
+		return r, err
+	}
+	s, err := openSystem(ctx, o, q.client, dir)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	m := startMeter()
+	s.start(ctx)
+	if err := s.wait(ctx, info.Ends); err != nil {
+		return r, err
+	}
+	c := m.stop()
+	counts, err := s.counts(ctx)
+	if err != nil {
+		return r, err
+	}
+	if counts.Records != o.Events || counts.Events+counts.Duplicates != o.Events {
+		return r, fmt.Errorf("of %d records %d were read, %d counted, %d duplicates, %d refused, %d moved: the measurement is void",
+			o.Events, counts.Records, counts.Events, counts.Duplicates, counts.Refused, counts.MovedOut)
+	}
+	r = Result{Name: "views", What: "log to durable, deduped views of all three kinds", Value: c.rate(o.Events), Unit: "events/s"}
+	c.add(&r, o.Events)
+	r.detail("events", float64(o.Events), "")
+	r.detail("duplicates dropped", float64(counts.Duplicates), "")
+	r.detail("commits", float64(s.commits.Load()), "")
+	r.detail("cells written", float64(s.cells.Load())/float64(o.Events), "/event")
+	r.detail("cells' bytes written", float64(s.bytes.Load())/float64(o.Events), "B/event")
+	r.detail("store apply, all workers", float64(s.applied.Load())/float64(o.Events), "ns/event")
+	return r, nil
+}
+
+// parseOnly reads the log as the processors do, a reader for each partition, and
+// decodes every event up to its page.
+func parseOnly(ctx context.Context, o Options, q *logQueue, info queue.TopicInfo) (cost, error) {
+	m := startMeter()
+	g, ctx := errgroup.WithContext(ctx)
+	for part := range int32(partitions) {
+		g.Go(func() error {
+			d := newParser()
+			return q.client.ReadAll(ctx, part, 0, info.Ends[part], d.parse)
+		})
+	}
+	err := g.Wait()
+	return m.stop(), err
+}
+
+type parser struct {
+	decoder event.Decoder
+	pv      event.Pageview
+	page    []byte
+}
+
+func newParser() *parser { return &parser{} }
+
+func (p *parser) parse(r *kgo.Record) (err error) {
+	if err = p.decoder.Decode(r.Value, &p.pv); err != nil {
+		return err
+	}
+	p.page, err = event.AppendPage(p.page[:0], p.pv.URL)
+	return err
+}
+
+// singleTime is for how long batches of one event are run.
+const singleTime = 3 * time.Second
+
+// oneAtATime runs the same processors, all partitions at once, with a commit
+// behind each event, for singleTime; it returns events/s.
+func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInfo) (rate float64, err error) {
+	dir, err := freshDir(o, "store-single")
+	if err != nil {
+		return 0, err
+	}
+	s, err := openSystem(ctx, o, q.client, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var events [partitions]int64
+	g, work := errgroup.WithContext(ctx)
+	began := time.Now()
+	for part := range int32(partitions) {
+		g.Go(func() error {
+			n, err := s.single(work, part, info.Ends[part], began.Add(min(singleTime, o.Time)))
+			events[part] = n
+			return err
+		})
+	}
+	err = g.Wait()
+	return float64(sum(events[:])) / time.Since(began).Seconds(), err
+}
+
+// single is a processor whose every batch is one event.
+func (s *system) single(ctx context.Context, part int32, end int64, until time.Time) (n int64, err error) {
+	p, err := microbatch.Load(ctx, microbatch.Config{
+		Store: s.store, Shard: store.Shard{Epoch: s.epoch.Number, Partition: part}, Epoch: s.epoch,
+		Topic: queue.TopicPageviews, Hash: microbatch.PageviewHash(), Sink: noSink{},
+		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{}),
+	})
+	if err != nil {
+		return 0, err
+	}
+	done := errors.New("time is up")
+	err = s.queue.ReadAll(ctx, part, 0, end, func(r *kgo.Record) error {
+		if err := p.Process(ctx, []*kgo.Record{r}); err != nil {
+			return err
+		}
+		if err := p.Commit(ctx); err != nil {
+			return err
+		}
+		if n++; time.Now().After(until) {
+			return done
+		}
+		return nil
+	})
+	if errors.Is(err, done) {
+		err = nil
+	}
+	return n, err
+}
+
+// noSink takes nothing: in these logs every record lies where it belongs.
+type noSink struct{}
+
+func (noSink) Send(_ context.Context, out []microbatch.Outgoing) error {
+	return fmt.Errorf("%d records leave their partition: %s", len(out), out[0].Reason)
+}
