@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"speedlayer/event"
 	"speedlayer/query"
@@ -175,9 +175,6 @@ func generateToStream(ctx context.Context, g *generate.Generator, w io.Writer, f
 // generateInFlight is how many records wait for their acknowledgement at most.
 const generateInFlight = 50_000
 
-// kafkaRecord is the memory of one record, used again when it is acknowledged.
-type kafkaRecord struct{ person, value []byte }
-
 // generateToKafka appends to the topics, and returns when all is durable.
 func generateToKafka(ctx context.Context, g *generate.Generator, brokers []string, progress func(int64)) error {
 	client, err := queue.Dial(ctx, queue.Config{Brokers: brokers})
@@ -185,52 +182,63 @@ func generateToKafka(ctx context.Context, g *generate.Generator, brokers []strin
 		return err
 	}
 	defer client.Close()
-	var failed struct {
-		sync.Mutex
-		err error
-	}
+	group, ctx := errgroup.WithContext(ctx)
+	// Edges wait for each other, since the last of a pair decides, but not for
+	// pageviews, nor these for them.
+	edges := make(chan event.Edge, 1024)
+	group.Go(func() error {
+		for e := range edges {
+			if err := client.AppendEdge(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(edges)
+		return appendGenerated(ctx, client, g, edges, progress)
+	})
+	return group.Wait()
+}
+
+// kafkaRecord is the memory of one record, used again when it is acknowledged.
+type kafkaRecord struct{ person, value []byte }
+
+// appendGenerated appends the pageviews of a stream, and passes its edges on.
+func appendGenerated(ctx context.Context, client *queue.Client, g *generate.Generator, edges chan<- event.Edge, progress func(int64)) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	free := make(chan *kafkaRecord, generateInFlight)
-	var e generate.Event
 	made, n := 0, int64(0)
 	take := func() *kafkaRecord { // waits when too many are on their way
-		select {
-		case r := <-free:
-			return r
-		default:
-		}
-		if made < generateInFlight {
+		if len(free) == 0 && made < generateInFlight {
 			made++
 			return &kafkaRecord{}
 		}
 		return <-free
 	}
-	for g.Next(&e) && err == nil {
+	var e generate.Event
+	for ctx.Err() == nil && g.Next(&e) {
 		if e.Kind == generate.Edge {
-			err = client.AppendEdge(ctx, event.Edge{ID1: string(e.Person), ID2: string(e.Other), TS: e.TS, Retract: e.Retract})
+			select {
+			case edges <- event.Edge{ID1: string(e.Person), ID2: string(e.Other), TS: e.TS, Retract: e.Retract}:
+			case <-ctx.Done():
+			}
 			continue
 		}
 		r := take()
 		r.person, r.value = append(r.person[:0], e.Person...), e.AppendJSON(r.value[:0])
 		client.Append(ctx, r.person, r.value, func(_ queue.Position, err error) {
 			if err != nil {
-				failed.Lock()
-				failed.err = err
-				failed.Unlock()
+				fail(err)
 			}
 			free <- r
 		})
 		n++
 		progress(n)
-		if n%1024 == 0 {
-			failed.Lock()
-			err = failed.err
-			failed.Unlock()
-		}
 	}
 	for range made { // each comes back, acknowledged or not
 		<-free
 	}
-	failed.Lock()
-	defer failed.Unlock()
-	return errors.Join(err, failed.err)
+	return context.Cause(ctx)
 }
