@@ -26,12 +26,22 @@ type Edges struct {
 
 	mu struct {
 		sync.Mutex
-		edges      map[[2]string]int64 // pair -> ms since 1970 when it was said
-		neighbours map[uint64][]uint64 // by hash; an edge of one pair stands once on both sides
-		touched    []uint64            // whose components must be explored again
-		to         [parts]map[uint64]uint64
-		waiters    map[*edgeWaiter]struct{}
+		edges   map[[2]string]int64 // pair -> ms since 1970 when it was said
+		index   map[uint64]int32    // hash -> number of the node
+		nodes   []node              // all persons that ever had an edge
+		parts   [parts][]int32      // nodes, by part of the mapping
+		touched []int32             // whose components must be explored again
+		changed [parts]bool         // parts that differ from current
+		round   uint32              // of exploring
+		waiters map[*edgeWaiter]struct{}
 	}
+}
+
+// node is one person.
+type node struct {
+	hash, canonical uint64
+	neighbours      []int32 // each once
+	round           uint32  // when it was explored last
 }
 
 // parts is how many pieces the mapping has; an edge replaces only those that
@@ -44,7 +54,7 @@ func partOf(h uint64) int { return int(h >> 54) }
 func NewEdges() *Edges {
 	e := &Edges{}
 	e.mu.edges = make(map[[2]string]int64)
-	e.mu.neighbours = make(map[uint64][]uint64)
+	e.mu.index = make(map[uint64]int32)
 	e.mu.waiters = make(map[*edgeWaiter]struct{})
 	e.current.Store(&canonical{})
 	return e
@@ -62,16 +72,13 @@ func (e *Edges) Apply(edge event.Edge) {
 	} else {
 		e.mu.edges[pair] = edge.TS
 	}
-	if have == edge.Retract && a != b {
-		x, y := event.PersonHash([]byte(a)), event.PersonHash([]byte(b))
+	if have == edge.Retract {
+		x, y := e.node(event.PersonHash([]byte(a))), e.node(event.PersonHash([]byte(b)))
 		if edge.Retract {
 			e.unlink(x, y)
-			e.unlink(y, x)
 		} else {
-			e.mu.neighbours[x] = append(e.mu.neighbours[x], y)
-			e.mu.neighbours[y] = append(e.mu.neighbours[y], x)
+			e.link(x, y)
 		}
-		e.mu.touched = append(e.mu.touched, x, y)
 		e.stale.Store(true)
 	}
 	for w := range e.mu.waiters {
@@ -82,17 +89,44 @@ func (e *Edges) Apply(edge event.Edge) {
 	}
 }
 
-func (e *Edges) unlink(x, y uint64) {
-	n := e.mu.neighbours[x]
-	if i := slices.Index(n, y); i >= 0 {
-		n[i] = n[len(n)-1]
-		n = n[:len(n)-1]
+// node returns the number of a person's node, which is made if it is new.
+func (e *Edges) node(h uint64) int32 {
+	if n, ok := e.mu.index[h]; ok {
+		return n
 	}
-	if len(n) == 0 {
-		delete(e.mu.neighbours, x)
+	n := int32(len(e.mu.nodes))
+	e.mu.index[h] = n
+	e.mu.nodes = append(e.mu.nodes, node{hash: h, canonical: h})
+	part := partOf(h)
+	e.mu.parts[part] = append(e.mu.parts[part], n)
+	return n
+}
+
+// link adds an edge. A person without edges who joins one of a lower canonical
+// hash takes that over at once: a component that grows by ones, however large,
+// is explored a few times only.
+func (e *Edges) link(x, y int32) {
+	a, b := &e.mu.nodes[x], &e.mu.nodes[y]
+	if len(e.mu.touched) == 0 && len(a.neighbours) == 0 && b.canonical < a.hash {
+		e.set(x, b.canonical)
+	} else if len(e.mu.touched) == 0 && len(b.neighbours) == 0 && a.canonical < b.hash {
+		e.set(y, a.canonical)
 	} else {
-		e.mu.neighbours[x] = n
+		e.mu.touched = append(e.mu.touched, x)
 	}
+	a.neighbours = append(a.neighbours, y)
+	b.neighbours = append(b.neighbours, x)
+}
+
+func (e *Edges) unlink(x, y int32) {
+	for _, side := range [][2]int32{{x, y}, {y, x}} {
+		n := &e.mu.nodes[side[0]].neighbours
+		if i := slices.Index(*n, side[1]); i >= 0 {
+			(*n)[i] = (*n)[len(*n)-1]
+			*n = (*n)[:len(*n)-1]
+		}
+	}
+	e.mu.touched = append(e.mu.touched, x, y)
 }
 
 // Len is how many edges hold.
@@ -149,66 +183,52 @@ func (e *Edges) snapshot() *canonical {
 	if !e.stale.Load() {
 		return e.current.Load()
 	}
+	e.explore()
 	next := *e.current.Load()
 	next.edges = len(e.mu.edges)
-	e.explore(func(part int) { next.parts[part] = makePart(e.mu.to[part]) })
+	for part, changed := range e.mu.changed {
+		if changed {
+			next.parts[part] = e.makePart(part)
+		}
+	}
+	e.mu.changed = [parts]bool{}
 	e.current.Store(&next)
 	e.stale.Store(false)
 	return &next
 }
 
-// explore gives every person of a touched component its canonical one, and
-// calls changed for each part of the mapping that differs then.
-func (e *Edges) explore(changed func(part int)) {
-	var different [parts]bool
-	seen := make(map[uint64]struct{}, len(e.mu.touched))
-	var component []uint64
+// explore gives every person of a touched component its canonical one.
+func (e *Edges) explore() {
+	e.mu.round++
+	var component []int32
 	for _, start := range e.mu.touched {
-		if _, ok := seen[start]; ok {
+		if e.mu.nodes[start].round == e.mu.round {
 			continue
 		}
-		seen[start] = struct{}{}
+		e.mu.nodes[start].round = e.mu.round
 		component = append(component[:0], start)
+		lowest := e.mu.nodes[start].hash
 		for i := 0; i < len(component); i++ {
-			for _, next := range e.mu.neighbours[component[i]] {
-				if _, ok := seen[next]; !ok {
-					seen[next] = struct{}{}
+			for _, next := range e.mu.nodes[component[i]].neighbours {
+				if n := &e.mu.nodes[next]; n.round != e.mu.round {
+					n.round = e.mu.round
+					lowest = min(lowest, n.hash)
 					component = append(component, next)
 				}
 			}
 		}
-		lowest := slices.Min(component)
-		for _, h := range component {
-			if part := partOf(h); e.set(part, h, lowest) {
-				different[part] = true
-			}
+		for _, n := range component {
+			e.set(n, lowest)
 		}
 	}
 	e.mu.touched = e.mu.touched[:0]
-	for part, is := range different {
-		if is {
-			changed(part)
-		}
-	}
 }
 
-// set maps h to c; a person who is its own canonical one is left out.
-func (e *Edges) set(part int, h, c uint64) (changed bool) {
-	old, have := e.mu.to[part][h]
-	switch {
-	case h == c:
-		if have {
-			delete(e.mu.to[part], h)
-		}
-		return have
-	case have && old == c:
-		return false
+func (e *Edges) set(i int32, canonical uint64) {
+	if n := &e.mu.nodes[i]; n.canonical != canonical {
+		n.canonical = canonical
+		e.mu.changed[partOf(n.hash)] = true
 	}
-	if e.mu.to[part] == nil {
-		e.mu.to[part] = make(map[uint64]uint64)
-	}
-	e.mu.to[part][h] = c
-	return true
 }
 
 // canonical maps the hash of a person to that of the person it is known to be.
@@ -225,21 +245,33 @@ type canonicalPart struct {
 	rows [][2]uint64
 }
 
-func makePart(m map[uint64]uint64) *canonicalPart {
-	if len(m) == 0 {
+// makePart makes the table of one part; persons who are their own canonical one
+// are left out.
+func (e *Edges) makePart(part int) *canonicalPart {
+	others := 0
+	for _, i := range e.mu.parts[part] {
+		if n := &e.mu.nodes[i]; n.canonical != n.hash {
+			others++
+		}
+	}
+	if others == 0 {
 		return nil
 	}
 	size := 4
-	for size < 2*len(m) {
+	for size < 2*others {
 		size *= 2
 	}
 	p := &canonicalPart{mask: uint64(size - 1), rows: make([][2]uint64, size)}
-	for h, c := range m {
-		i := h & p.mask
-		for p.rows[i][0] != 0 {
-			i = (i + 1) & p.mask
+	for _, i := range e.mu.parts[part] {
+		n := &e.mu.nodes[i]
+		if n.canonical == n.hash {
+			continue
 		}
-		p.rows[i] = [2]uint64{h, c}
+		at := n.hash & p.mask
+		for p.rows[at][0] != 0 {
+			at = (at + 1) & p.mask
+		}
+		p.rows[at] = [2]uint64{n.hash, n.canonical}
 	}
 	return p
 }

@@ -50,6 +50,7 @@ type Engine struct {
 	cfg    Config
 	ends   logEnds
 	unions sync.Pool // of *crdt.Union, empty
+	block  int       // bytes of an export in memory
 
 	live struct {
 		sync.Mutex
@@ -70,7 +71,7 @@ func New(cfg Config) *Engine {
 	if cfg.LiveStreams == 0 {
 		cfg.LiveStreams = 256
 	}
-	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}}
+	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}, block: exportBlock}
 	e.live.stopped = make(chan struct{})
 	return e
 }

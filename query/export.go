@@ -41,7 +41,7 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 	if open {
 		h.To = allTime
 	}
-	x := &export{hours: h, fn: fn, canonical: e.cfg.Edges.snapshot().fn(), visitors: e.union(), bound: exportBlock}
+	x := &export{hours: h, fn: fn, canonical: e.cfg.Edges.snapshot().fn(), visitors: e.union(), bound: e.block}
 	defer func() { e.putUnion(x.visitors) }()
 	found := req.View == ""
 	for _, v := range exportViews {

@@ -140,7 +140,7 @@ func compare(t *testing.T, w *world, got query.Answers, want *oracle.Answers) {
 		}
 	}
 	compareDomains(t, got, want, lo, hi+1, text(lo), text(hi+1))
-	compareExport(t, got, lines, want, lo, hi)
+	compareExport(t, got, lines)
 	if s, err := got.Status(ctx); err != nil || *s.Covered.Lag != 0 || s.Counts.Events == 0 || s.Counts.Duplicates == 0 || len(s.Partitions) != 4 {
 		t.Fatalf("status %+v %v", s, err)
 	}
@@ -218,7 +218,7 @@ func compareDomains(t *testing.T, got query.Answers, want *oracle.Answers, lo, h
 	}
 }
 
-func compareExport(t *testing.T, got query.Answers, lines []oracle.Line, want *oracle.Answers, lo, hi int32) {
+func compareExport(t *testing.T, got query.Answers, lines []oracle.Line) {
 	t.Helper()
 	i := 0
 	err := got.Export(t.Context(), query.ExportQuery{}, func(c query.Cell) error {

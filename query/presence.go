@@ -56,6 +56,7 @@ type presenceDomain struct {
 	skip   uint  // persons whose hash has not this many leading zeros are left out
 	rough  int64 // ms of the clock until which the count is approximate all the same
 	newest int64 // ms, of any view
+	tidied int64 // newest when the table was last made anew
 }
 
 type presenceRow struct {
@@ -145,7 +146,7 @@ func (p *Presence) put(d *presenceDomain, person uint64, ts int64) {
 		row.seen = max(row.seen, ts)
 		return
 	}
-	if 4*(d.used+1) > 3*len(d.rows) {
+	if 4*(d.used+1) > 3*len(d.rows) || d.newest > d.tidied+presenceWindow {
 		p.makeRoom(d)
 		if !d.kept(person) {
 			return
@@ -180,11 +181,14 @@ func (p *Presence) makeRoom(d *presenceDomain) {
 			d.skip++
 		}
 	case 8*here <= size && d.skip > 0:
-		d.skip--
+		for ; 4*here <= size && d.skip > 0; here *= 2 {
+			d.skip--
+		}
 		d.rough = now + presenceWindow
 	case 8*here <= size && size > presenceMin:
 		size /= 2
 	}
+	d.tidied = d.newest
 	p.rows.Add(int64(size - len(d.rows))) // at once in several stripes: a table over the bound each
 	old := d.rows
 	d.rows, d.used = make([]presenceRow, size), 0

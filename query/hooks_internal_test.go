@@ -1,0 +1,4 @@
+package query
+
+// SetExportBlock makes the blocks of an export small, for tests.
+func (e *Engine) SetExportBlock(bytes int) { e.block = bytes }
