@@ -1,0 +1,219 @@
+package days
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"speedlayer/event"
+	"speedlayer/query"
+	"speedlayer/sim/oracle"
+	"speedlayer/store"
+)
+
+// judge compares the store with the log.
+type judge struct {
+	m       *machine
+	archive archive
+	oracles map[store.Shard]*oracle.Oracle
+}
+
+// check reads one snapshot of the store, while the system runs, then the log
+// that it stands for, and compares commit records and cells.
+func (j *judge) check(ctx context.Context) error {
+	j.m.counts.add("checks", 1)
+	r, err := j.m.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	epochs, err := r.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	q, err := j.m.client()
+	if err != nil {
+		return err
+	}
+	if err := j.archive.pull(ctx, q); err != nil {
+		return err
+	}
+	if err := j.addOracles(epochs); err != nil {
+		return err
+	}
+	commits, err := r.Commits(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
+		if err := j.checkCommit(epochs[c.Shard.Epoch], c); err != nil {
+			return err
+		}
+	}
+	return j.checkCells(ctx, r)
+}
+
+func (j *judge) addOracles(epochs []store.Epoch) error {
+	for _, e := range epochs {
+		s, err := oracle.ParseSettings(e.Settings)
+		if err != nil {
+			return err
+		}
+		for part := range e.Partitions {
+			shard := store.Shard{Epoch: e.Number, Partition: part}
+			if j.oracles[shard] == nil {
+				j.oracles[shard] = oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
+					Start: e.Starts[part], Generation: e.Generation, Settings: s})
+			}
+		}
+	}
+	return nil
+}
+
+func (j *judge) checkCommit(e store.Epoch, c store.ShardCommit) error {
+	o := j.oracles[c.Shard]
+	if c.Commit.Offset < o.Next() {
+		return fmt.Errorf("the commit of %v went back from %d to %d", c.Shard, o.Next(), c.Commit.Offset)
+	}
+	for _, r := range j.archive.topics[e.TopicID][c.Shard.Partition] {
+		if r.Offset >= o.Next() && r.Offset < c.Commit.Offset {
+			o.Add(r)
+		}
+	}
+	want := o.Counts()
+	if o.Next() != c.Commit.Offset || !bytes.Equal(want.Append(nil), c.Commit.Record) {
+		got, err := store.DecodeCommitRecord(c.Commit.Record)
+		return fmt.Errorf("%v is committed at %d with\n%+v, the log says at %d\n%+v (%v)", c.Shard, c.Commit.Offset, got, o.Next(), want, err)
+	}
+	return nil
+}
+
+func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
+	p, err := r.Pointer(ctx)
+	if err != nil {
+		return err
+	}
+	type cell struct {
+		store.Shard
+		oracle.CellKey
+	}
+	want := map[cell]bool{}
+	for shard, o := range j.oracles {
+		for _, k := range o.Keys() {
+			want[cell{shard, k}] = true
+		}
+	}
+	for _, g := range p.Generations {
+		for v := oracle.Pageviews; v <= oracle.Bounces; v++ {
+			err := r.Scan(ctx, store.Range{Generation: g, View: store.ViewID(v), Prefix: true, To: math.MaxInt32}, func(c *store.ScanCell) error {
+				k := cell{c.Shard, oracle.CellKey{Generation: g, View: v, URL: string(c.URL), Hour: c.Hour}}
+				if !want[k] {
+					return fmt.Errorf("cell %+v at version %d should not be there", k, c.Version)
+				}
+				delete(want, k)
+				w, _ := j.oracles[c.Shard].Cell(k.CellKey)
+				if b := w.Value.Bytes(v); c.Version != w.Version.Version || !bytes.Equal(b, c.Value) {
+					return fmt.Errorf("cell %+v is %x at version %d, not %x at version %d", k, c.Value, c.Version, b, w.Version.Version)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for k := range want {
+		return fmt.Errorf("cell %+v is missing", k)
+	}
+	return nil
+}
+
+// checkAnswers compares what users see with the oracle's answers.
+func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
+	edges := query.NewEdges()
+	var all []*oracle.Oracle
+	for _, o := range j.oracles {
+		all = append(all, o)
+	}
+	want := oracle.NewAnswers(0, all...)
+	for _, l := range links {
+		edges.Apply(event.Edge{ID1: l[0], ID2: l[1], TS: time.Now().UnixMilli()})
+		want.Link(l[0], l[1])
+	}
+	e := query.New(query.Config{Store: j.m.store, Edges: edges, Now: time.Now})
+	lines := want.Export(0, math.MaxInt32)
+	err := e.Export(ctx, query.ExportQuery{}, func(c query.Cell) error {
+		if len(lines) == 0 {
+			return fmt.Errorf("export has one more: %+v", c)
+		}
+		l := lines[0]
+		lines = lines[1:]
+		hour := time.Unix(int64(l.Hour)*3600, 0).UTC().Format(time.RFC3339)
+		ok := c.URL == l.URL && c.Hour == hour
+		switch l.View {
+		case oracle.Pageviews:
+			ok = ok && c.Pageviews != nil && *c.Pageviews == l.Pageviews
+		case oracle.Uniques:
+			ok = ok && c.Visitors != nil && *c.Visitors == l.Visitors.Count && *c.Exact == l.Visitors.Exact
+		case oracle.Bounces:
+			ok = ok && c.Visits != nil && *c.Visits == l.Visits && *c.Bounces == l.Bounces
+		}
+		if !ok {
+			return fmt.Errorf("export says %+v of view %d, the oracle %+v", c, l.View, l)
+		}
+		return nil
+	})
+	if err == nil && len(lines) > 0 {
+		err = fmt.Errorf("export lacks %d cells", len(lines))
+	}
+	return err
+}
+
+// checkCounted: each valid pageview that was acknowledged counts once. A log
+// epoch begins without memory of the past, so what was moved at its edge may
+// count twice: at most so many.
+func (j *judge) checkCounted(valid, twice int) error {
+	var events int64
+	var cells uint64
+	for _, o := range j.oracles {
+		events += o.Counts().Events
+		for _, k := range o.Keys() {
+			if c, _ := o.Cell(k); k.View == oracle.Pageviews && !strings.Contains(k.URL, "/") {
+				cells += c.Value.Pageviews
+			}
+		}
+	}
+	if events < int64(valid) || events > int64(valid+twice) || cells != uint64(events) {
+		return fmt.Errorf("%d pageviews were acknowledged, %d events are counted (at most %d of them twice), %d in cells", valid, events, twice, cells)
+	}
+	return nil
+}
+
+var errNotAll = errors.New("days: not everything is committed in time")
+
+// caughtUp waits until the log is committed to its end, moved records too.
+func (j *judge) caughtUp(ctx context.Context, p *process) error {
+	for range 2000 {
+		q, err := j.m.client()
+		if err != nil {
+			return err
+		}
+		info, err := q.Info(ctx)
+		if err != nil {
+			return err
+		}
+		done := true
+		for part, at := range p.progress.Committed() {
+			done = done && at >= info.Ends[part]
+		}
+		if done {
+			return nil
+		}
+		time.Sleep(5 * time.Second)
+	}
+	return errNotAll
+}
