@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"speedlayer/collector/importer"
+	"speedlayer/event"
+)
+
+type importFlags struct {
+	format, host, bots string
+	where              whereFlags
+	json               bool
+}
+
+func newImport(io streams) *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import --format combined|common|jsonl [--host HOST] [--bots keep|drop] [--server URL | --data DIR] FILE...",
+		Short: "Take log files or JSON lines into the queue",
+		Long: `Takes access logs (combined or common log format) or JSON lines into the queue
+and returns when all of it is queryable. "-" is standard input; .gz and .zst are
+read as they are. A line of a log is a pageview if it is a GET with status
+200-299 or 304 for a page; what is not, and what is broken, is counted by
+reason. Importing a file again, grown, renamed or packed, changes nothing while
+dedupe remembers it.`,
+		Example: `  speedlayer import --format combined --host example.org --data DIR access.log.gz
+  zcat old.jsonl.gz | speedlayer import --format jsonl -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("import needs a FILE, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, files []string) error { return runImport(cmd.Context(), io, f, files) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.format, "format", "", "`FORMAT` of the lines: combined, common or jsonl")
+	flags.StringVar(&f.host, "host", "", "`HOST` of the site whose log it is (combined, common)")
+	flags.StringVar(&f.bots, "bots", "drop", "`WHAT` to do with bots that a list of user agents names: keep or drop")
+	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
+	f.where.add(flags)
+	return cmd
+}
+
+func (f *importFlags) check(files []string) error {
+	switch importer.Format(f.format) {
+	case importer.Combined, importer.Common:
+		if f.host == "" {
+			return usagef("--host is missing: a log names no host, so say which site's it is, as in --host example.org")
+		}
+		if _, err := event.Domain(f.host); err != nil {
+			return usagef("--host %q: %w", f.host, err)
+		}
+	case importer.JSONLines:
+		if f.host != "" {
+			return usagef("--host is not used with --format jsonl: its lines have urls")
+		}
+	default:
+		return usagef("--format %q: allowed are combined, common, jsonl", f.format)
+	}
+	if f.bots != "keep" && f.bots != "drop" {
+		return usagef("--bots %q: allowed are keep, drop", f.bots)
+	}
+	for _, name := range files {
+		if name == "-" {
+			continue
+		}
+		if info, err := os.Stat(name); err != nil {
+			return fmt.Errorf("import: %w", err)
+		} else if info.IsDir() {
+			return usagef("%s is a directory: name its files", name)
+		}
+	}
+	return nil
+}
+
+// importReport is what import prints.
+type importReport struct {
+	Lines       int64         `json:"lines"`
+	Pageviews   int64         `json:"pageviews"`
+	Duplicates  int64         `json:"duplicates"`
+	BotsDropped int64         `json:"bots_dropped"`
+	NotPageview []importCount `json:"not_pageviews"`
+	Rejected    []importCount `json:"rejected"`
+}
+
+type importCount struct {
+	Reason   string   `json:"reason"`
+	Lines    int64    `json:"lines"`
+	Examples []string `json:"examples"`
+}
+
+func runImport(ctx context.Context, io streams, f importFlags, files []string) error {
+	if err := f.check(files); err != nil {
+		return err
+	}
+	target, err := f.where.openTarget(ctx, io)
+	if err != nil {
+		return err
+	}
+	report, err := importFiles(ctx, io, f, target, files)
+	if err2 := target.close(); err == nil {
+		err = err2
+	}
+	if err != nil {
+		return err
+	}
+	return report.print(io.out, f.json)
+}
+
+// importFiles imports and waits until all is queryable.
+func importFiles(ctx context.Context, io streams, f importFlags, t *target, files []string) (importReport, error) {
+	before, err := t.duplicates(ctx)
+	if err != nil {
+		return importReport{}, err
+	}
+	p := newProgress(io.err, "import")
+	done, err := importer.Import(ctx, importer.Config{
+		Format: importer.Format(f.format), Host: f.host, DropBots: f.bots == "drop", Sink: t.sink, Stdin: io.in,
+		Progress: func(read, total, lines int64) { p.update(read, total, "bytes") },
+	}, files...)
+	p.finish()
+	if err != nil {
+		return importReport{}, fmt.Errorf("import: %w", err)
+	}
+	if err := t.applied(ctx); err != nil {
+		return importReport{}, err
+	}
+	after, err := t.duplicates(ctx)
+	if err != nil {
+		return importReport{}, err
+	}
+	return importReport{
+		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: after - before, BotsDropped: done.BotsDropped,
+		NotPageview: importCounts(done.NotPageview), Rejected: importCounts(done.Rejected),
+	}, nil
+}
+
+func importCounts(counts []importer.Count) []importCount {
+	out := make([]importCount, len(counts))
+	for i, c := range counts {
+		out[i] = importCount(c)
+	}
+	return out
+}
+
+func (r *importReport) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "%s\tlines\t\n", groups(r.Lines))
+	fmt.Fprintf(w, "%s\tpageviews\t\n", groups(r.Pageviews))
+	fmt.Fprintf(w, "%s\tduplicates\t\n", groups(r.Duplicates))
+	fmt.Fprintf(w, "%s\tof bots, dropped\t\n", groups(r.BotsDropped))
+	fmt.Fprintf(w, "%s\tnot pageviews\t\n", groups(sumCounts(r.NotPageview)))
+	fmt.Fprintf(w, "%s\trejected\t\n", groups(sumCounts(r.Rejected)))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		what   string
+		counts []importCount
+	}{{"not a pageview", r.NotPageview}, {"rejected", r.Rejected}} {
+		for _, c := range part.counts {
+			fmt.Fprintf(out, "\n%s: %s: %s\n", part.what, c.Reason, groups(c.Lines))
+			for _, e := range c.Examples {
+				fmt.Fprintf(out, "    %q\n", e)
+			}
+		}
+	}
+	return nil
+}
+
+func sumCounts(counts []importCount) (sum int64) {
+	for _, c := range counts {
+		sum += c.Lines
+	}
+	return sum
+}

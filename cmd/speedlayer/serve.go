@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"speedlayer/microbatch"
+)
+
+type serveFlags struct {
+	data, listen, kafkaListen, pprof string
+	log                              logFlags
+	settings                         settingsFlags
+	partitions                       int32
+	snapshotEvery, batchDelay        time.Duration
+	maxLog                           string
+	trusted                          []string
+}
+
+func newServe(io streams) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve [--data DIR] [--listen 127.0.0.1:8080] [--kafka-listen 127.0.0.1:9092]",
+		Short: "Run everything in one process",
+		Long: `Runs collector, queue, processors and queries in one process, over one data
+directory. The embedded broker speaks the Kafka protocol to other programs too.
+SIGTERM or Ctrl-C stops it: it takes nothing more, commits what it has and ends
+within 10 seconds; what was acknowledged is never lost, however it ends.`,
+		Example: "  speedlayer serve --data /var/lib/speedlayer --listen 0.0.0.0:8080",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.data, "data", "speedlayer-data", "data `DIR`ectory, made if missing")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` of HTTP")
+	flags.StringVar(&f.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`HOST:PORT` of the embedded broker")
+	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of a fresh topic")
+	flags.DurationVar(&f.snapshotEvery, "snapshot-every", 10*time.Second, "pause between snapshots of operator state; a restart replays at most that much log")
+	flags.DurationVar(&f.batchDelay, "batch-delay", 100*time.Millisecond, "how long a micro-batch may grow under load")
+	flags.StringVar(&f.maxLog, "max-log-size", "", "bound on the log's `SIZE` on disk, as in 50GB; none keeps everything. Records over it are dropped, and that is said")
+	flags.StringSliceVar(&f.trusted, "trusted-proxies", nil, "addresses or `CIDR`s of proxies whose X-Forwarded-For is believed")
+	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
+	f.log.add(flags, "info")
+	f.settings.add(flags)
+	return cmd
+}
+
+// settingsFlags are the settings that change results. A change begins a
+// generation of its own.
+type settingsFlags struct {
+	dedupeWindow, visitsWindow   time.Duration
+	dedupeEntries, visitsEntries int
+}
+
+func (s *settingsFlags) add(flags *pflag.FlagSet) {
+	d := microbatch.DefaultSettings()
+	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	flags.DurationVar(&s.dedupeWindow, "dedupe-window", ms(d.DedupeWindow), "log time for which a pageview's nonce is remembered")
+	flags.IntVar(&s.dedupeEntries, "dedupe-entries", d.DedupeEntries, "nonces remembered at most, by partition")
+	flags.DurationVar(&s.visitsWindow, "visits-window", ms(d.VisitsWindow), "log time for which a visit is remembered after its last view")
+	flags.IntVar(&s.visitsEntries, "visits-entries", d.VisitsEntries, "visits remembered at most, by partition")
+}
+
+func (s *settingsFlags) settings() (microbatch.Settings, error) {
+	set := microbatch.DefaultSettings()
+	set.DedupeWindow, set.DedupeEntries = s.dedupeWindow.Milliseconds(), s.dedupeEntries
+	set.VisitsWindow, set.VisitsEntries = s.visitsWindow.Milliseconds(), s.visitsEntries
+	if err := set.Validate(); err != nil {
+		return set, usagef("%w", err)
+	}
+	return set, nil
+}
+
+// check turns the flags into what node and server need.
+func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err error) {
+	if n.Settings, err = f.settings.settings(); err != nil {
+		return n, s, err
+	}
+	if n.Logger, err = f.log.logger(io.err); err != nil {
+		return n, s, err
+	}
+	if f.partitions < 1 || f.partitions > 1024 {
+		return n, s, usagef("--partitions %d: allowed are 1 to 1024", f.partitions)
+	}
+	if f.snapshotEvery < 100*time.Millisecond {
+		return n, s, usagef("--snapshot-every %v: allowed is 100ms or more", f.snapshotEvery)
+	}
+	if f.batchDelay < time.Millisecond || f.batchDelay > time.Minute {
+		return n, s, usagef("--batch-delay %v: allowed is 1ms to 1m", f.batchDelay)
+	}
+	if f.maxLog != "" {
+		bytes, err := humanize.ParseBytes(f.maxLog)
+		if err != nil || bytes < 64<<20 {
+			return n, s, usagef("--max-log-size %q: allowed is a size of 64MiB or more, as in 50GB", f.maxLog)
+		}
+		n.MaxLogBytes = int64(bytes)
+	}
+	if s.TrustedProxies, err = parsePrefixes(f.trusted); err != nil {
+		return n, s, err
+	}
+	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
+	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
+	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
+	return n, s, nil
+}
+
+func parsePrefixes(texts []string) (all []netip.Prefix, err error) {
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			a, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, usagef("--trusted-proxies %q: allowed are addresses and CIDRs, as in 10.0.0.0/8", text)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+func runServe(ctx context.Context, io streams, f serveFlags) error {
+	nodeOpts, serverOpts, err := f.check(io)
+	if err != nil {
+		return err
+	}
+	d, err := startDaemon(ctx, nodeOpts, serverOpts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), d.node.broker.Addr(), f.data)
+	return d.runUntil(ctx)
+}
+
+// daemon is a node with its HTTP server.
+type daemon struct {
+	node   *node
+	server *server
+}
+
+// startDaemon starts upward: node, then server.
+func startDaemon(ctx context.Context, nodeOpts nodeOptions, serverOpts serverOptions) (*daemon, error) {
+	m := newMetrics()
+	nodeOpts.Observe = m.observe
+	n, err := openNode(ctx, nodeOpts)
+	if err != nil {
+		return nil, err
+	}
+	m.watch(n)
+	s, err := startServer(n, m, serverOpts)
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return &daemon{node: n, server: s}, nil
+}
+
+// runUntil works until ctx ends or something fails, and then stops downward.
+func (d *daemon) runUntil(ctx context.Context) error {
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-d.node.failed:
+	case cause = <-d.server.failed:
+	}
+	return errors.Join(cause, d.stop())
+}
+
+// stop takes nothing more, drains, commits and closes.
+func (d *daemon) stop() error {
+	return errors.Join(d.server.stop(), d.node.close())
+}

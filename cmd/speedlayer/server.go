@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"speedlayer/collector"
+	"speedlayer/dashboard"
+	"speedlayer/internal/problem"
+	"speedlayer/sim/verify"
+)
+
+// drainTime is how long requests under way may take when the server stops.
+const drainTime = 2 * time.Second
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+type serverOptions struct {
+	Listen         string
+	Pprof          string // "" is off
+	TrustedProxies []netip.Prefix
+	Logger         *slog.Logger
+}
+
+// server is the HTTP side of a node. It owns its listeners and one goroutine
+// for each.
+type server struct {
+	node      *node
+	collector *collector.Collector
+	stopping  atomic.Bool
+	http      *http.Server
+	listener  net.Listener
+	pprof     *http.Server // nil when off
+	failed    chan error
+}
+
+// startServer listens and serves.
+func startServer(n *node, m *metrics, o serverOptions) (*server, error) {
+	pages, err := dashboard.Handlers()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
+	}
+	s := &server{node: n, listener: l, failed: make(chan error, 2)}
+	s.collector = collector.New(collector.Config{
+		Queue: n.queue, Wait: n.progress.Wait, Now: time.Now, TrustedProxies: o.TrustedProxies,
+		Registerer: m.registry, Logger: o.Logger,
+	})
+	s.http = &http.Server{
+		Handler:           s.routes(m, pages),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	if err := s.startPprof(o.Pprof); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	go func() { s.failed <- serve(s.http, l) }() // ends with stop
+	return s, nil
+}
+
+// serve is Serve without the error of a server that was stopped.
+func serve(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("HTTP server: %w", err)
+	}
+	return nil
+}
+
+// routes merges what the stages serve. Two of them may share a path: one takes
+// its POSTs, the other its GETs.
+func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler {
+	paths := map[string]problem.Methods{}
+	for _, part := range []map[string]problem.Methods{s.collector.Handlers(), s.node.engine.Handlers(), s.operations(m)} {
+		for path, methods := range part {
+			if paths[path] == nil {
+				paths[path] = problem.Methods{}
+			}
+			maps.Copy(paths[path], methods)
+		}
+	}
+	mux := http.NewServeMux()
+	for path, methods := range paths {
+		mux.Handle(path, m.instrument(path, methods))
+	}
+	for path, h := range pages {
+		mux.Handle(path, m.instrument(path, h))
+	}
+	mux.Handle("/", m.instrument("none", http.HandlerFunc(problem.NotFound)))
+	return mux
+}
+
+// operations are the paths for those who run the process.
+func (s *server) operations(m *metrics) map[string]problem.Methods {
+	text := func(w http.ResponseWriter, body string) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write([]byte(body)) // the client may be gone
+	}
+	return map[string]problem.Methods{
+		verify.CellsPath: {http.MethodGet: verify.CellsHandler(s.node.store.Read, s.node.broker.Addr()).ServeHTTP},
+		"/metrics":       {http.MethodGet: m.handler().ServeHTTP},
+		"/healthz":       {http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { text(w, "ok\n") }},
+		"/readyz": {http.MethodGet: func(w http.ResponseWriter, r *http.Request) {
+			if err := s.ready(r.Context()); err != nil {
+				problem.Write(w, problem.Details{Status: http.StatusServiceUnavailable, Detail: err.Error(), RetryAfter: 1})
+				return
+			}
+			text(w, "ready\n")
+		}},
+		"/openapi.yaml": {http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/yaml")
+			_, _ = w.Write(openAPI) // the client may be gone
+		}},
+	}
+}
+
+// ready says why a request would fail now, if it would.
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scrapeTime)
+	defer cancel()
+	if s.stopping.Load() {
+		return errors.New("stopping")
+	}
+	if _, err := s.node.queue.Info(ctx); err != nil {
+		return err
+	}
+	_, err := s.node.store.Pointer(ctx)
+	return err
+}
+
+// url is where a person on this machine reaches the server.
+func (s *server) url() string {
+	addr := s.listener.Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", addr.Port)
+	}
+	return "http://" + addr.String()
+}
+
+// startPprof serves profiles on an address of their own, so that they are never
+// on the one that is open to clients.
+func (s *server) startPprof(listen string) error {
+	if listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("--pprof %s: %w", listen, err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	s.pprof = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { s.failed <- serve(s.pprof, l) }() // ends with stop
+	return nil
+}
+
+// stop takes no more pageviews, ends the live streams, answers what is under
+// way, and closes.
+func (s *server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.stopping.Store(true)
+	err := s.collector.Close(ctx)
+	s.node.engine.StopLive()
+	if shut := s.http.Shutdown(ctx); shut != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	if s.pprof != nil {
+		err = errors.Join(err, s.pprof.Close())
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"speedlayer/query"
+)
+
+func newStatus(io streams) *cobra.Command {
+	var where whereFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status [--json]",
+		Short:   "Positions, lag, generations, what dedupe remembers, counts, sizes",
+		Example: "  speedlayer status --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(cmd.Context(), io, &where, asJSON, func(ctx context.Context, a query.Answers) (*query.StatusAnswer, error) {
+				return a.Status(ctx)
+			}, printStatus)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
+	where.add(cmd.Flags())
+	return cmd
+}
+
+func printStatus(w writer, s *query.StatusAnswer) {
+	c := &s.Counts
+	fmt.Fprintf(w, "pageviews counted\t%s\n", groups(c.Events))
+	fmt.Fprintf(w, "records\t%s\tof them %s duplicates, %s refused, %s moved to the right partition\n",
+		groups(c.Records), groups(c.Duplicates), groups(c.Refused), groups(c.MovedOut))
+	fmt.Fprintf(w, "lag\t%s\n", lagText(s.Covered.Lag))
+	fmt.Fprintf(w, "generations\t%v\n", s.Generations)
+	fmt.Fprintf(w, "settings\t%s\n", s.Settings)
+	fmt.Fprintf(w, "equiv edges\t%s\n", groups(int64(s.EquivEdges)))
+	fmt.Fprintf(w, "store\t%s on disk, %s in memory\n", humanize.IBytes(uint64(s.Store.DiskBytes)), humanize.IBytes(uint64(s.Store.MemoryBytes)))
+	for _, key := range []string{"queue_bytes", "kafka", "data"} {
+		if v, ok := s.Info[key]; ok {
+			fmt.Fprintf(w, "%s\t%v\n", key, v)
+		}
+	}
+	for _, e := range s.Epochs {
+		fmt.Fprintf(w, "log epoch %d\t%d partitions\t%s\n", e.Number, e.Partitions, e.Reason)
+	}
+	fmt.Fprintf(w, "\nepoch/partition\toffset\tlag\tlog time\tdedupe remembers\tvisits remembered\n")
+	for _, p := range s.Partitions {
+		fmt.Fprintf(w, "%d/%d\t%s\t%s\t%s\t%s\t%s\n", p.Epoch, p.Partition, groups(p.Offset), lagText(p.Lag), p.LogTime, memoryText(p.Dedupe), memoryText(p.Visits))
+	}
+}
+
+func lagText(lag *int64) string {
+	if lag == nil {
+		return "unknown"
+	}
+	return groups(*lag)
+}
+
+func memoryText(m query.Memory) string {
+	if m.Entries == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%s since %s", groups(m.Entries), m.Since)
+}

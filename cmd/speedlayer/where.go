@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"speedlayer/collector/importer"
+	"speedlayer/query"
+)
+
+// localServer is where serve listens by default.
+const localServer = "http://127.0.0.1:8080"
+
+// whereFlags say whom to ask: a server, or a data directory that no server
+// holds.
+type whereFlags struct{ server, data string }
+
+func (w *whereFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&w.server, "server", "", "`URL` of a server (default "+localServer+")")
+	flags.StringVar(&w.data, "data", "", "data `DIR`ectory, opened directly when no server holds it")
+}
+
+// target is what a command works on: a server, or a node of its own.
+type target struct {
+	answers query.Answers
+	sink    importer.Sink
+	node    *node // nil with a server
+}
+
+// openTarget opens what the flags say. With make, a data directory that is not
+// there is made; a query of one is an error.
+func (w *whereFlags) openTarget(ctx context.Context, io streams) (*target, error) {
+	return w.open(ctx, io, true)
+}
+
+// openAnswers opens what the flags say for questions only.
+func (w *whereFlags) openAnswers(ctx context.Context, io streams) (*target, error) {
+	return w.open(ctx, io, false)
+}
+
+func (w *whereFlags) open(ctx context.Context, io streams, make bool) (*target, error) {
+	switch {
+	case w.data != "" && w.server != "":
+		return nil, usagef("--server and --data exclude each other")
+	case w.data != "":
+		return openData(ctx, io, w.data, make)
+	}
+	server := w.server
+	if server == "" {
+		server = localServer
+	}
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
+	client := &http.Client{}
+	answers, err := query.NewClient(server, client)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return &target{
+		answers: answers,
+		sink:    &importer.Server{URL: server, Client: client},
+	}, nil
+}
+
+// openData opens a data directory as a node without HTTP, with the settings it
+// has. What its log holds already is made queryable first.
+func openData(ctx context.Context, io streams, dir string, make bool) (*target, error) {
+	if !make && !exists(filepath.Join(dir, "store")) {
+		return nil, usagef("--data %s: there is no data of speedlayer", dir)
+	}
+	quiet := logFlags{level: "warn", format: "text"}
+	logger, err := quiet.logger(io.err)
+	if err != nil {
+		return nil, err
+	}
+	n, err := openNode(ctx, nodeOptions{Data: dir, Keep: true, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := n.catchUp(ctx); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return &target{answers: n.engine, sink: n.queue, node: n}, nil
+}
+
+// applied returns when all that was appended is queryable.
+func (t *target) applied(ctx context.Context) error {
+	if t.node == nil {
+		return nil // the server answered when it was
+	}
+	return t.node.catchUp(ctx)
+}
+
+// duplicates is how many records were dropped as seen before.
+func (t *target) duplicates(ctx context.Context) (int64, error) {
+	s, err := t.answers.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.Counts.Duplicates, nil
+}
+
+func (t *target) close() error {
+	if t.node == nil {
+		return nil
+	}
+	return t.node.close()
+}
