@@ -342,3 +342,28 @@ func TestServerFails(t *testing.T) {
 func text(body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
 }
+
+// A log that lost its end: what lies above it is not checked, the rest is.
+func TestLostEnd(t *testing.T) {
+	s := newSystem(t)
+	s.startProcessors()
+	s.post(1, 2_000)
+	s.catchUp()
+	s.stop()
+	right, err := s.config().Cells(t.Context())
+	s.must(err)
+	cut := plant(right, func(s *Snapshot) {
+		s.Commits[0].Offset += 10
+		s.shards[store.Shard{}][3].version = s.Commits[0].Offset
+	})
+	r, err := Compare(t.Context(), s.config(), cut)
+	s.must(err)
+	if !r.OK() || len(r.Unchecked) != 1 || r.Unchecked[0].Cells != 1 || !strings.Contains(r.Unchecked[0].Reason, "lost") {
+		t.Errorf("one cell lies above the log's end:\n%s", r)
+	}
+	// And a difference below the end is still found.
+	cut.shards[store.Shard{}][5].value = []byte{0x7f}
+	if r, err = Compare(t.Context(), s.config(), cut); err != nil || r.Differences != 1 {
+		t.Errorf("want one difference, %v:\n%s", err, r)
+	}
+}
