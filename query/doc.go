@@ -18,9 +18,11 @@
 //	covered.go  what the answer covers, lag, age
 //	merge.go    sums and unions by hour or day
 //	counts.go uniques.go top.go domains.go export.go equivs.go status.go  the answers
-//	edges.go    equiv edges and the canonical person
+//	edges.go canonical.go  equiv edges, and from them who is whom
 //	presence.go current visitors, beside the store
-//	http.go params.go live.go  the HTTP API; client.go is its other end
+//	http.go httpexport.go cellwriter.go params.go pair.go live.go  the HTTP API
+//	client.go   its other end
+//	errors.go   bad requests, alike over HTTP and on a command line
 //
 // # Goroutines and locks
 //
