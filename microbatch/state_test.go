@@ -41,7 +41,8 @@ func processor(t testing.TB, st store.Store) *Processor {
 // records are n pageviews with something of everything that state remembers.
 func records(from, n int64) (recs []*kgo.Record) {
 	for i := from; i < from+n; i++ {
-		r := &kgo.Record{Offset: i, Timestamp: time.UnixMilli(1_700_000_000_000 + i*1000)}
+		at := 1_700_000_000_000 + i*1000 - i%10/9*5000 // a clock that steps back
+		r := &kgo.Record{Offset: i, Timestamp: time.UnixMilli(at)}
 		r.Value = event.AppendJSON(nil, &event.Pageview{Nonce: fmt.Append(nil, i%7), HasNonce: true,
 			Person: fmt.Append(nil, i%3), URL: []byte("http://foo.com/a"), TS: 1_700_000_000_000 + i*1000})
 		switch i % 10 {
