@@ -74,7 +74,7 @@ function exactness({ pageviews, uniques, bounces }) {
 function sources(sources) {
   const batch = sources?.batch_hours ?? 0, speed = sources?.speed_hours ?? 0;
   const parts = [];
-  if (speed > 0) parts.push(`${format.count(speed)} live`);
+  if (speed > 0) parts.push(`${format.count(speed)} from the speed layer`);
   if (batch > 0) parts.push(`${format.count(batch)} from batch`);
   return [parts.join(', ') || 'none'];
 }

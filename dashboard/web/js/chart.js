@@ -69,13 +69,13 @@ export class Chart {
     const axis = { stroke: soft, font, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
     return {
       ...this.size(),
-      padding: [10, 14, 0, 0],
+      padding: [10, 22, 0, 0],
       tzDate: utc,
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { size: 9, width: 2, stroke: () => colour('--card'), fill: accent } },
       scales: { y: { range: (u, min, max) => [0, share ? 1 : Math.max(4, (max ?? 0) * 1.08)] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 74, size: 34, gap: 8, values: (u, splits, i, space, incr) => splits.map((s) => xLabel(s * 1e3, incr)) },
+        { ...axis, grid: { show: false }, space: 58, size: 34, gap: 8, values: (u, splits, i, space, incr) => splits.map((s) => xLabel(s * 1e3, incr)) },
         { ...axis, size: 52, gap: 8, space: 52, incrs: share ? [0.25, 0.5] : COUNT_STEPS, values: (u, splits) => splits.map((v) => (share ? format.percent(v).replace('.0', '') : format.shortCount(v))) },
       ],
       series: [{}, line, { ...line, dash: [5, 5] }],

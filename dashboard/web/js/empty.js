@@ -5,7 +5,12 @@ export function show() {
   if (!byId('empty').hidden) return;
   const here = location.origin;
   setText(byId('snippet-page'), `<script defer src="${here}/js/script.js"></script>`);
-  setText(byId('snippet-shell'), `curl ${here}/api/v1/pageviews -H 'Content-Type: application/json' \\\n  -d '{"person":"alice","url":"https://example.com/about","ts":'$(date +%s)000'}'`);
+  setText(byId('snippet-shell'), [
+    `curl ${here}/api/v1/pageviews \\`,
+    "  -H 'Content-Type: application/json' \\",
+    `  -d '{"person":"alice","url":"https://example.com/about",`,
+    `       "ts":'$(date +%s)000'}'`,
+  ].join('\n'));
   byId('empty').hidden = false;
 }
 

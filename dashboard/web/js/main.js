@@ -147,8 +147,10 @@ function showChart() {
 
 function showEmpty() {
   shown = null;
+  picker.show(state);
   empty.show();
   byId('numbers').hidden = true;
+  byId('now').hidden = true;
   byId('controls').hidden = true;
   byId('notice').hidden = true;
   byId('main').setAttribute('aria-busy', 'false');
@@ -160,17 +162,22 @@ function showProblem(err) {
   const again = err.passes ?? true;
   byId('main').setAttribute('aria-busy', 'false');
   byId('numbers').classList.add('stale');
-  setText(byId('notice'), (err.message || String(err)) + (again ? ' Trying again.' : ''));
+  setText(byId('notice'), sentenceOf(err) + (again ? ' Trying again.' : ''));
   byId('notice').hidden = false;
   return again;
 }
 
+const sentenceOf = (err) => {
+  const text = err.message || String(err);
+  return /[.!?]$/.test(text) ? text : text + '.';
+};
+
 // onUpdate: the stream says how far the answers would reach now.
 function onUpdate(update) {
   const people = update.current_visitors;
-  byId('now').hidden = people == null;
+  byId('now').hidden = people == null || !byId('empty').hidden;
   if (people != null) {
-    setText(byId('now-count'), format.count(people));
+    setText(byId('now-count'), (update.approximate ? 'about ' : '') + format.count(people));
     setText(byId('now-label'), `current ${format.plural(people, 'visitor', 'visitors')}`);
   }
   if (update.events !== shown?.answers.pageviews.covered?.events) {
@@ -237,4 +244,5 @@ setInterval(() => {
   if (range !== 'custom' && range !== 'all' && bounds(state, Date.now()).to !== shown.bounds.to) refresher.soon();
 }, 1000);
 
+picker.show(state);
 refresher.now('start');

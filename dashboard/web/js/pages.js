@@ -3,7 +3,7 @@ import { byId, el } from './dom.js';
 import * as format from './format.js';
 
 // show fills the table. link gives a page's address on this dashboard.
-export function show(pages, { domain }, link) {
+export function show(pages, { domain, page }, link) {
   const body = byId('pages');
   if (pages.length === 0) {
     body.replaceChildren(el('tr', { className: 'none' }, el('td', { colSpan: 3 }, 'No pages in this range')));
@@ -11,14 +11,15 @@ export function show(pages, { domain }, link) {
   }
   const focused = body.contains(document.activeElement) ? document.activeElement.dataset.page : null;
   const most = Math.max(...pages.map((p) => p.pageviews), 1);
-  body.replaceChildren(...pages.map((p) => row(p, domain, most, link)));
+  body.replaceChildren(...pages.map((p) => row(p, domain, most, link, p.url === page)));
   if (focused) [...body.querySelectorAll('a')].find((a) => a.dataset.page === focused)?.focus();
 }
 
-function row(page, domain, most, link) {
+function row(page, domain, most, link, current) {
   // The domain is known: the path says it shorter.
   const path = page.url.startsWith(domain) ? page.url.slice(domain.length) || '/' : page.url;
   const a = el('a', { className: 'page', href: link(page.url), title: page.url, 'data-page': page.url }, el('span', {}, path));
+  if (current) a.setAttribute('aria-current', 'true');
   a.style.setProperty('--share', `${(100 * page.pageviews / most).toFixed(1)}%`);
   return el('tr', {},
     el('th', { scope: 'row' }, a),

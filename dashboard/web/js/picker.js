@@ -11,12 +11,15 @@ export class Picker {
     this.go = go;
     this.domains = [];
     this.askedAt = -Infinity;
-    this.opened = false; // the form, by the reader, before a range was given
+    this.opened = false; // the form, by the reader
     for (const id of ['from-hour', 'to-hour']) {
       byId(id).append(...[...Array(24).keys()].map((h) => el('option', { value: String(h) }, `${String(h).padStart(2, '0')}:00`)));
     }
     byId('domain').addEventListener('change', (event) => go({ domain: event.target.value }));
     byId('ranges').addEventListener('change', (event) => this.onRange(event.target.value));
+    // A click on what is chosen already changes nothing, and still asks for the form.
+    byId('ranges').addEventListener('click', (event) => { if (event.target.value === 'custom') this.openForm(true); });
+    byId('edit').addEventListener('click', () => this.openForm(!this.opened));
     byId('custom').addEventListener('submit', (event) => { event.preventDefault(); this.onSubmit(); });
   }
 
@@ -31,19 +34,18 @@ export class Picker {
   // show puts the state into the controls. range may be unknown yet.
   show(state, range) {
     const select = byId('domain');
+    if (this.askedAt === -Infinity && !state.domain) return; // not known yet
     const list = state.domain && !this.domains.includes(state.domain) ? [state.domain, ...this.domains] : this.domains;
     if (list.join() !== [...select.options].map((o) => o.value).join()) {
       select.replaceChildren(...list.map((d) => el('option', { value: d }, d)));
     }
+    if (list.length === 0) select.replaceChildren(el('option', { value: '' }, 'No domain yet'));
     select.disabled = list.length === 0;
     select.value = state.domain ?? '';
-    if (this.opened && state.range !== 'custom') {
-      // The reader is filling in the form: leave it as it is.
-    } else {
+    if (!this.opened) { // else the reader is filling in the form: leave it as it is
       for (const input of byId('ranges').querySelectorAll('input')) input.checked = input.value === state.range;
-      byId('custom').hidden = state.range !== 'custom';
-      if (state.range === 'custom' && range && !byId('custom').contains(document.activeElement)) this.fill(range);
     }
+    byId('edit').hidden = state.range !== 'custom';
     if (range) {
       this.range = range;
       setText(byId('span'), format.span(range));
@@ -51,10 +53,15 @@ export class Picker {
   }
 
   onRange(range) {
-    this.opened = range === 'custom';
-    if (!this.opened) return this.go({ range, from: null, to: null, by: null });
-    byId('custom').hidden = false;
-    if (this.range) this.fill(this.range);
+    this.openForm(range === 'custom');
+    if (!this.opened) this.go({ range, from: null, to: null, by: null });
+  }
+
+  openForm(open) {
+    if (open && !this.opened && this.range) this.fill(this.range);
+    this.opened = open;
+    byId('custom').hidden = !open;
+    byId('edit').setAttribute('aria-expanded', String(open));
   }
 
   fill({ from, to }) {
@@ -75,7 +82,8 @@ export class Picker {
     for (const id of ['from-day', 'to-day']) byId(id).toggleAttribute('aria-invalid', wrong?.[0] === id.split('-')[0]);
     setText(byId('custom-error'), wrong?.[1] ?? '');
     if (wrong) return byId(`${wrong[0]}-day`).focus();
-    this.opened = false;
+    this.openForm(false);
     this.go({ range: 'custom', from, to, by: null });
+    byId('edit').focus();
   }
 }
