@@ -1,0 +1,149 @@
+package expire
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"speedlayer/microbatch"
+	"speedlayer/queue"
+	"speedlayer/store"
+	"speedlayer/store/pebble"
+)
+
+var errBroken = errors.New("broken")
+
+// broken fails at one of its calls, before or after it was done, and at all
+// later ones.
+type broken struct {
+	store.Store
+	log    [2][]microbatch.Marker
+	left   int  // calls until it breaks
+	silent bool // the call at which it breaks is done all the same
+}
+
+func (b *broken) call(do func() error) error {
+	b.left--
+	if b.left > 0 || b.left == 0 && b.silent {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	if b.left <= 0 {
+		return errBroken
+	}
+	return nil
+}
+
+func (b *broken) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
+	return b.call(func() error { return b.Store.SwapPointer(ctx, expect, p) })
+}
+
+func (b *broken) CreateGeneration(ctx context.Context, g uint32) error {
+	return b.call(func() error { return b.Store.CreateGeneration(ctx, g) })
+}
+
+func (b *broken) AppendMarker(ctx context.Context, partition int32, value []byte) error {
+	return b.call(func() error {
+		m, err := microbatch.ParseMarker(value)
+		if err != nil {
+			return err
+		}
+		// No processor may meet a marker whose table is not there.
+		key := store.Key{Generation: m.Generation, View: 1, URL: "a.com"}
+		if err := b.Cells(ctx, store.Shard{}, []store.Key{key}, nil); err != nil {
+			return err
+		}
+		b.log[partition] = append(b.log[partition], m)
+		return nil
+	})
+}
+
+func fresh(t *testing.T) *pebble.Store {
+	t.Helper()
+	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	topic := queue.TopicInfo{ID: "a", Partitions: 2, Starts: []int64{0, 0}, Ends: []int64{0, 0}}
+	if _, _, err := microbatch.EnsureEpoch(t.Context(), st, topic, microbatch.DefaultSettings()); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// A change of settings that is cut short at any call is finished by the next
+// start, whatever settings that one brings.
+func TestEnsureSettingsCutShort(t *testing.T) {
+	want := microbatch.DefaultSettings()
+	want.DedupeEntries = 7
+	other := want
+	other.VisitsEntries = 9
+	for _, next := range []microbatch.Settings{want, other} {
+		for n := 1; n < 100; n++ {
+			for _, silent := range []bool{false, true} {
+				b := &broken{Store: fresh(t), left: n, silent: silent}
+				_, _, err := EnsureSettings(t.Context(), b, b, 2, want)
+				whole := err == nil
+				if !whole && !errors.Is(err, errBroken) {
+					t.Fatalf("broken at call %d: %v", n, err)
+				}
+				b.left = 1 << 30
+				g, _, err := EnsureSettings(t.Context(), b, b, 2, next)
+				if err != nil {
+					t.Fatalf("broken at call %d, then: %v", n, err)
+				}
+				check(t, b, g, next)
+				if whole {
+					return
+				}
+			}
+		}
+	}
+}
+
+func check(t *testing.T, b *broken, g uint32, s microbatch.Settings) {
+	t.Helper()
+	p, err := b.Pointer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := p.Generations
+	if !p.Marked || p.Settings != s.String() || list[len(list)-1] != g || g >= p.Next || !slices.IsSorted(list) {
+		t.Errorf("pointer is %+v, want generation %d with %v", p, g, s)
+	}
+	for part, markers := range b.log {
+		newest := microbatch.Marker{Generation: 0}
+		for _, m := range markers {
+			if m.Generation > newest.Generation {
+				newest = m
+			}
+		}
+		if newest.Generation != g || newest.Settings == nil || *newest.Settings != s {
+			t.Errorf("partition %d has the markers %+v, want generation %d at the end", part, markers, g)
+		}
+	}
+	again, began, err := EnsureSettings(t.Context(), b, b, 2, s)
+	if err != nil || began || again != g {
+		t.Errorf("once more: generation %d, begun %v, %v; want %d as it is", again, began, err, g)
+	}
+	if got, err := Settings(t.Context(), b, microbatch.DefaultSettings()); err != nil || got != s {
+		t.Errorf("settings of the newest generation are %+v, %v", got, err)
+	}
+}
+
+func TestEnsureSettingsBeforeTheEpoch(t *testing.T) {
+	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	b := &broken{Store: st, left: 1 << 30}
+	if _, _, err := EnsureSettings(t.Context(), b, b, 2, microbatch.DefaultSettings()); err == nil {
+		t.Error("settings of a store without a generation")
+	}
+}
