@@ -32,7 +32,7 @@ type Operator interface {
 	// Run applies the events taken, given the log time at each. It may call
 	// load when it needs cells that it could not know before.
 	Run(logTimes []int64, load func() error) error
-	Changed() []store.Cell
+	Changed() []store.Cell // valid until Acknowledged
 	Acknowledged()
 	// Begin starts a generation at an offset; its settings hold from there.
 	Begin(generation uint32, start int64, s Settings)

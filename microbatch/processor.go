@@ -51,6 +51,7 @@ type Processor struct {
 	outgoing []Outgoing
 	record   []byte
 	batch    store.Batch
+	wrote    written // of the last batch
 	commit   int64
 	nonce    []byte
 }
@@ -145,7 +146,8 @@ func (p *Processor) judge(recs []*kgo.Record) (n int, counts *Marker, err error)
 // partition, a duplicate, or an event.
 func (p *Processor) judgeEvent(r *kgo.Record) {
 	c := &p.state.counts
-	from := queue.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}
+	here := queue.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}
+	from := here
 	moved := header(r, queue.MovedHeader)
 	if moved != nil {
 		src, err := queue.ParseSource(moved)
@@ -173,13 +175,15 @@ func (p *Processor) judgeEvent(r *kgo.Record) {
 		nonce = p.recordNonce(from)
 	}
 	if target := queue.PartitionOf(owner, p.cfg.Epoch.Partitions); target != p.cfg.Shard.Partition {
-		if moved != nil {
+		// What was moved here in an epoch of fewer partitions, and not counted
+		// there any more, is moved on; within an epoch nothing is moved twice.
+		if moved != nil && from.Epoch == here.Epoch {
 			p.refuse(r, fmt.Errorf("moved here from epoch %d partition %d, but belongs to partition %d", from.Epoch, from.Partition, target))
 			return
 		}
 		c.MovedOut++
 		if p.live(r.Offset) {
-			p.outgoing = append(p.outgoing, Outgoing{Target: target, Record: r, Source: from,
+			p.outgoing = append(p.outgoing, Outgoing{Target: target, Record: r, Source: here,
 				Value: p.cfg.Operator.AppendWithNonce(nil, nonce)})
 		}
 		return
@@ -292,8 +296,21 @@ func (p *Processor) write(ctx context.Context) error {
 		return err
 	}
 	p.commit = p.next
+	p.wrote = sizeOf(p.batch.Cells)
+	p.batch.Cells = nil
 	p.cfg.Operator.Acknowledged()
 	return nil
+}
+
+// written is how much a batch wrote.
+type written struct{ cells, bytes int }
+
+func sizeOf(cells []store.Cell) (w written) {
+	for i := range cells {
+		w.bytes += len(cells[i].Value)
+	}
+	w.cells = len(cells)
+	return w
 }
 
 func (p *Processor) retry(ctx context.Context, do func() error) error {

@@ -52,7 +52,13 @@ type Runner struct {
 	// snapshots holds the one buffer for operator state: so one snapshot is
 	// written at a time, and memory for it is bounded.
 	snapshots chan []byte
+	// large bounds commits of large batches at a time, and so the memory that
+	// they take on their way.
+	large chan struct{}
 }
+
+// largeBatch is how many records make a batch large: more than a sync's worth.
+const largeBatch = 16 << 10
 
 // NewRunner returns a runner; Run starts it.
 func NewRunner(cfg RunnerConfig) *Runner {
@@ -65,7 +71,7 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 10 * time.Second
 	}
-	r := &Runner{cfg: cfg, snapshots: make(chan []byte, 1)}
+	r := &Runner{cfg: cfg, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2)}
 	r.snapshots <- nil
 	return r
 }
@@ -240,6 +246,15 @@ func (w *worker) logError(err error) error {
 }
 
 func (w *worker) commit(ctx context.Context) error {
+	if w.records > largeBatch {
+		select {
+		case w.r.large <- struct{}{}:
+			defer func() { <-w.r.large }()
+		case <-ctx.Done():
+			w.dead = true
+			return ctx.Err()
+		}
+	}
 	begin := time.Now()
 	if err := w.proc.Commit(ctx); err != nil {
 		w.dead = true
@@ -247,11 +262,7 @@ func (w *worker) commit(ctx context.Context) error {
 	}
 	w.r.cfg.Progress.Set(w.part, w.proc.Committed())
 	if w.r.cfg.Observe != nil {
-		bytes := 0
-		for i := range w.proc.batch.Cells {
-			bytes += len(w.proc.batch.Cells[i].Value)
-		}
-		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: len(w.proc.batch.Cells), Bytes: bytes,
+		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: w.proc.wrote.cells, Bytes: w.proc.wrote.bytes,
 			Process: w.spent, Apply: time.Since(begin), Counts: w.proc.Counts()})
 	}
 	w.records, w.spent = 0, 0

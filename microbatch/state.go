@@ -26,6 +26,7 @@ const chunkBytes = 4 << 20
 // holds all that the next event's result needs, and nothing of the cells.
 func (p *Processor) AppendState(dst []byte) []byte {
 	le := binary.LittleEndian
+	dst = slices.Grow(dst, p.stateBytes()) // tens of MB: growing by steps would take twice that
 	dst = append(dst, stateVersion)
 	dst = le.AppendUint64(dst, uint64(p.next))
 	dst = appendSized(dst, p.state.counts.Append)
@@ -41,6 +42,15 @@ func (p *Processor) AppendState(dst []byte) []byte {
 	}
 	dst = p.state.dedupe.appendState(dst)
 	return p.cfg.Operator.AppendState(dst)
+}
+
+// stateBytes is about how long the state is: more rather than less.
+func (p *Processor) stateBytes() int {
+	n := 4<<10 + 16*len(p.state.sources) + pairBytes*p.state.dedupe.count
+	if o, ok := p.cfg.Operator.(interface{ StateBytes() int }); ok {
+		n += o.StateBytes()
+	}
+	return n
 }
 
 func appendSized(dst []byte, add func([]byte) []byte) []byte {

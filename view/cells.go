@@ -67,6 +67,7 @@ type cells struct {
 	mask    uint64
 	live    int
 	domains int
+	bytes   int // of visitor sets and sketches
 	freed   []int32
 	hand    int
 
@@ -91,7 +92,7 @@ func (c *cells) reset(generation uint32, start int64) {
 	c.generation, c.start = generation, start
 	c.slots, c.visits, c.freed = c.slots[:0], c.visits[:0], c.freed[:0]
 	c.missing, c.changed = c.missing[:0], c.changed[:0]
-	c.live, c.domains, c.hand = 0, 0, 0
+	c.live, c.domains, c.hand, c.bytes = 0, 0, 0, 0
 	if c.index == nil {
 		c.index = make([]int32, 1<<12)
 	}
@@ -215,7 +216,9 @@ func (c *cells) fill(n int, version int64, value []byte) error {
 	case 1:
 		s := &c.slots[c.missing[n-m]]
 		s.persons.version = version
-		return s.persons.set.Decode(value)
+		err := s.persons.set.Decode(value)
+		c.bytes += s.persons.set.MemoryBytes()
+		return err
 	}
 	n -= 2 * m
 	for _, i := range c.missing {
@@ -264,7 +267,9 @@ func (c *cells) addView(i int32, person uint64, offset int64) {
 		s.views.version = offset + 1
 		c.touch(s, i, dirtyViews)
 	}
+	before := s.persons.set.MemoryBytes()
 	if offset >= s.persons.version && s.persons.set.Add(person) {
+		c.bytes += s.persons.set.MemoryBytes() - before
 		s.persons.version = offset + 1
 		c.touch(s, i, dirtyPersons)
 	}
@@ -289,13 +294,7 @@ func (c *cells) addVisits(i int32, visitsBy, bouncesBy, offset int64) {
 // The second-chance clock takes pages; domains are few, stay, and are only
 // dropped with everything else when they alone fill the cache.
 func (c *cells) evict() {
-	bytes := 0
-	if c.live > c.maxSlots/2 || c.live*64 > c.maxBytes {
-		for i := range c.slots {
-			bytes += c.slots[i].persons.set.MemoryBytes()
-		}
-	}
-	if c.live <= c.maxSlots && bytes <= c.maxBytes {
+	if c.live <= c.maxSlots && c.bytes <= c.maxBytes {
 		return
 	}
 	if c.domains > c.maxSlots/4 {
@@ -303,7 +302,7 @@ func (c *cells) evict() {
 		c.known.unknown()
 		return
 	}
-	for steps := 2 * len(c.slots); steps > 0 && (c.live > c.maxSlots*3/4 || bytes > c.maxBytes*3/4); steps-- {
+	for steps := 2 * len(c.slots); steps > 0 && (c.live > c.maxSlots*3/4 || c.bytes > c.maxBytes*3/4); steps-- {
 		if c.hand >= len(c.slots) {
 			c.hand = 0
 		}
@@ -313,7 +312,7 @@ func (c *cells) evict() {
 		case s.recent:
 			s.recent = false
 		default:
-			bytes -= s.persons.set.MemoryBytes()
+			c.bytes -= s.persons.set.MemoryBytes()
 			c.known.gone(s.hash, s.hour)
 			s.persons.set.Release()
 			*s = slot{free: true}

@@ -2,23 +2,44 @@ package view
 
 import (
 	"slices"
+	"sync"
 
 	"speedlayer/crdt"
 	"speedlayer/store"
 )
 
-// flush holds the encoded cells of a batch until they are acknowledged; its
-// buffers are used again for the next.
+// flush holds the encoded cells of a batch until they are acknowledged. Large
+// buffers then go to whoever commits next, so that there are as many of them as
+// commits at a time, not as partitions.
 type flush struct {
 	cells []store.Cell
 	bytes []byte
 	ends  []int // end of each cell's value in bytes, which may still move
 }
 
+// flushKept is the size of the buffer of bytes up to which a flush keeps its own.
+const flushKept = 256 << 10
+
+var flushes = sync.Pool{New: func() any { return new(flush) }}
+
+// free gives the buffers to others; what encode returned is theirs then.
+func (f *flush) free() {
+	if cap(f.bytes) <= flushKept {
+		return
+	}
+	clear(f.cells) // of the urls
+	spare := *f
+	flushes.Put(&spare)
+	*f = flush{}
+}
+
 // encode writes down every dirty cell, sorted by key, and marks all clean. The
-// result is owned by f and stays until the next encode: a batch that the store
-// refuses is offered again as it is, never made anew.
+// result is owned by f and stays until free, or the next encode: a batch that the
+// store refuses is offered again as it is, never made anew.
 func (f *flush) encode(c *cells) []store.Cell {
+	if f.bytes == nil {
+		*f = *flushes.Get().(*flush)
+	}
 	f.cells, f.bytes, f.ends = f.cells[:0], f.bytes[:0], f.ends[:0]
 	slices.SortFunc(c.changed, c.byURL)
 	for _, i := range c.changed {

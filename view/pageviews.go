@@ -155,11 +155,14 @@ func (p *Pageviews) Run(logTimes []int64, load func() error) error {
 }
 
 // Changed returns the cells that differ from the store, sorted by key. They are
-// valid until the next call.
+// valid until Acknowledged.
 func (p *Pageviews) Changed() []store.Cell { return p.out.encode(p.cells) }
 
 // Acknowledged says that all that Changed returned is durable.
-func (p *Pageviews) Acknowledged() { p.cells.evict() }
+func (p *Pageviews) Acknowledged() {
+	p.out.free()
+	p.cells.evict()
+}
 
 // Begin starts a generation whose first offset in this partition is start.
 // Everything changed was acknowledged. Memory of the past is kept.
