@@ -50,8 +50,8 @@ func EnsureSettings(ctx context.Context, st store.Store, log Log, partitions int
 		case p.Settings == s.String():
 			return newest, began, nil
 		default:
-			began = true
 			err = enter(ctx, st, p, s)
+			began = began || err == nil // else another process may have
 		}
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return 0, false, err
