@@ -111,9 +111,11 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// lingerTime is how long a record waits for others to share its synced append.
-// The embedded broker syncs twice a batch, so few large ones carry more.
-const lingerTime = time.Millisecond
+// lingerTime is how long a record waits for others to share its batch. It need
+// not cover the sync: requests that are on the way share syncs too. Measured
+// with 64 clients of one record each, 100 to 250 us are best: without it every
+// record writes two files of the broker's, with 1 ms the disk waits.
+const lingerTime = 150 * time.Microsecond
 
 func (c *Client) makeTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)

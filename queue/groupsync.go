@@ -71,7 +71,9 @@ func (l *syncListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &syncConn{Conn: c, group: l.group}, nil
+	s := &syncConn{Conn: c, group: l.group}
+	s.sent.L = &s.mu
+	return s, nil
 }
 
 // syncConn follows the frames of one connection, which in the Kafka protocol
@@ -79,6 +81,10 @@ func (l *syncListener) Accept() (net.Conn, error) {
 //
 //	request:  length i32 | api key i16 | api version i16 | correlation id i32 | ...
 //	response: length i32 | correlation id i32 | ...
+//
+// The broker takes a connection's next request when it has written the answer
+// to the one before. So Write does not wait for the sync: it holds the answer,
+// and all that come behind it, and the requests on the way share syncs too.
 type syncConn struct {
 	net.Conn
 	group *groupSync
@@ -88,7 +94,12 @@ type syncConn struct {
 	mu struct {
 		sync.Mutex
 		produces map[int32]bool // correlation ids of produce requests without an answer
+		held     []byte         // answers that wait for a sync
+		spare    []byte         // the buffer that is not held
+		sending  bool           // send runs
+		err      error          // of sending; the connection is closed then
 	}
+	sent sync.Cond // on mu
 }
 
 const (
@@ -96,6 +107,8 @@ const (
 	// maxUnanswered bounds produces: requests that want no answer (acks 0)
 	// leave their ids behind. A connection has a few on the way at once.
 	maxUnanswered = 1 << 12
+	// maxHeld bounds the answers that a connection holds, in bytes, but for one.
+	maxHeld = 1 << 20
 )
 
 func (c *syncConn) Read(p []byte) (int, error) {
@@ -115,23 +128,53 @@ func (c *syncConn) Read(p []byte) (int, error) {
 }
 
 func (c *syncConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	produced := false
 	c.responses.follow(p, 8, func(head []byte) {
 		id := int32(binary.BigEndian.Uint32(head[4:]))
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.mu.produces[id] {
 			delete(c.mu.produces, id)
 			produced = true
 		}
 	})
-	if produced {
-		if err := c.group.wait(); err != nil {
-			_ = c.Conn.Close() // no answer: the client cannot take it for durable
-			return 0, err
-		}
+	if c.mu.err != nil {
+		return 0, c.mu.err
 	}
-	return c.Conn.Write(p)
+	if !produced && !c.mu.sending {
+		return c.Conn.Write(p)
+	}
+	for len(c.mu.held) > maxHeld && c.mu.err == nil {
+		c.sent.Wait()
+	}
+	c.mu.held = append(c.mu.held, p...)
+	if !c.mu.sending {
+		c.mu.sending = true
+		go c.send() // ends when nothing is held
+	}
+	return len(p), nil
+}
+
+// send syncs, and then sends what was held before, until nothing is held.
+func (c *syncConn) send() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.mu.held) > 0 && c.mu.err == nil {
+		answers := c.mu.held
+		c.mu.held = c.mu.spare[:0]
+		c.mu.Unlock()
+		err := c.group.wait()
+		if err == nil {
+			_, err = c.Conn.Write(answers)
+		}
+		if err != nil {
+			_ = c.Conn.Close() // no answer: the client cannot take it for durable
+		}
+		c.mu.Lock()
+		c.mu.spare, c.mu.err = answers, err
+		c.sent.Broadcast()
+	}
+	c.mu.sending = false
 }
 
 // frames finds the head of each length-prefixed frame in a stream that comes in
