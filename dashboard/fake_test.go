@@ -101,13 +101,15 @@ func (f *fake) api(answer func(*http.Request) map[string]any) http.HandlerFunc {
 }
 
 func (f *fake) live(w http.ResponseWriter, r *http.Request) {
-	for {
+	for first := true; ; first = false {
 		f.mu.Lock()
 		down, changed := f.down, f.changed
 		data, _ := json.Marshal(map[string]any{"at": "2015-05-20T00:00:00Z", "events": len(f.views), "lag": 0, "current_visitors": f.current})
 		f.mu.Unlock()
 		if down {
-			problem.Write(w, problem.Details{Status: 503, Detail: "going down"})
+			if first {
+				problem.Write(w, problem.Details{Status: 503, Detail: "going down"})
+			}
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -139,6 +139,9 @@ func TestNoHorizontalScroll(t *testing.T) {
 			p.visit(query)
 			p.settled()
 			p.click(`[value="custom"]`)
+			if cut := p.eval(`[...document.querySelectorAll('td, th, a, button, input, select, .tile *')].filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest('.vh')).map((e) => e.outerHTML.slice(0, 80)).join('\n')`); cut != "" {
+				t.Errorf("at %d, %s: cut off are: %s", width, query, cut)
+			}
 			if wide := p.eval(`document.documentElement.scrollWidth`); wide != p.eval(`document.documentElement.clientWidth`) || p.eval(`innerWidth`) != p.eval(`document.documentElement.clientWidth`) {
 				t.Errorf("at %d, %s: the page is %s wide; too wide are: %s", width, query, wide,
 					p.eval(`[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).map((e) => e.outerHTML.slice(0, 80)).join('\n')`))

@@ -40,7 +40,7 @@ export class Answer {
     const old = (age ?? 0) + (performance.now() - this.at) / 1e3;
     const rest = lag == null ? 'the queue did not say what is on the way' : lag > 0 ? `${format.count(lag)} more on the way` : 'everything received';
     this.fill([
-      ['Covers', `${format.count(events ?? 0)} ${format.plural(events, 'event', 'events')}`, rest],
+      ['Covers', `${format.count(events ?? 0)} ${format.plural(events, 'event', 'events')}`, `of all domains; ${rest}`],
       ['As of', age == null ? 'unknown' : `${format.age(old)} ago`, this.settled ? '' : 'a few later events may be in already'],
       ...this.rows,
     ]);
