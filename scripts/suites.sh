@@ -28,11 +28,17 @@ gotest() {
 	rm -f "$out"
 }
 
-# light lists all packages but the heavy ones.
+# inbrowser lists the packages whose tests drive a browser.
+inbrowser() {
+	go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... |
+		awk '/[[ ]speedlayer\/internal\/browser[] ]/ {print $1}'
+}
+
+# light lists all packages but the heavy ones and those in a browser.
 light() {
-	local heavy
-	heavy=$(printf '|speedlayer/%s' "${HEAVY[@]}")
-	go list ./... | grep -Evx "${heavy#|}"
+	local leave
+	leave=$(printf 'speedlayer/%s\n' "${HEAVY[@]}"; inbrowser)
+	go list ./... | grep -Fvx "$leave"
 }
 
 suite_format() {
@@ -51,37 +57,40 @@ suite_unit() {
 	local packages
 	packages=$(light)
 	# shellcheck disable=SC2086
-	gotest -timeout 5m $packages
+	gotest -timeout 5m -skip '^TestTorture$' $packages
 }
 
 suite_race() {
 	local packages
-	packages=$(light)
+	tested sim/worlds && tested sim/crash && tested sim/days
+	chromium
+	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
-	gotest -race -timeout 10m $packages
-	gotest -race -timeout 5m ./sim/worlds -args -worlds 300
-	gotest -race -timeout 5m ./sim/crash -args -crashes 60
-	gotest -race -timeout 5m ./sim/days -args -seeds 1
+	gotest -race -timeout 10m -skip '^TestTorture$' $packages
+	gotest -race -timeout 5m ./sim/worlds -worlds 300
+	gotest -race -timeout 5m ./sim/crash -crashes 60
+	gotest -race -timeout 5m ./sim/days -seeds 1 -days 1
+	gotest -race -timeout 5m ./cmd/speedlayer -run '^TestTorture$' -torture.kills 3
 }
 
 suite_worlds() {
 	tested sim/worlds
-	gotest -timeout 10m ./sim/worlds -args -worlds "$WORLDS"
+	gotest -timeout 10m ./sim/worlds -worlds "$WORLDS"
 }
 
 suite_crash() {
 	tested sim/crash
-	gotest -timeout 10m ./sim/crash -args -crashes "$CRASHES"
+	gotest -timeout 10m ./sim/crash -crashes "$CRASHES"
 }
 
 suite_days() {
 	tested sim/days
-	gotest -timeout 10m ./sim/days -args -seeds "$DAYS"
+	gotest -timeout 10m ./sim/days -seeds "$DAYS"
 }
 
 suite_torture() {
 	tested cmd/speedlayer
-	gotest -timeout 10m ./cmd/speedlayer -run 'Torture' -args -kills "$KILLS"
+	gotest -timeout 10m ./cmd/speedlayer -run '^TestTorture$' -torture.kills "$KILLS"
 }
 
 suite_mutants() {
@@ -135,14 +144,25 @@ chromium() {
 }
 
 suite_browser() {
-	tested dashboard/browser
+	local packages
+	tested dashboard
+	packages=$(inbrowser)
+	grep -qx speedlayer/dashboard <<<"$packages" || { echo "no test of the dashboard drives a browser"; return 1; }
 	chromium
-	gotest -timeout 5m ./dashboard/browser
+	# shellcheck disable=SC2086
+	gotest -timeout 8m $packages
 }
 
+# bench runs every benchmark once, and the whole of sim/bench small: that they
+# run, not what they measure.
 suite_bench() {
-	go test -run '^$' -bench . -benchtime 1x -timeout 5m ./...
-	go run ./cmd/speedlayer bench --events 20000
+	local packages
+	tested sim/bench
+	packages=$(light)
+	export SPEEDLAYER_BENCH_EVENTS=50000
+	# shellcheck disable=SC2086
+	go test -run '^$' -bench . -benchtime 1x -timeout 5m $packages ./sim/bench
+	gotest -timeout 5m ./sim/bench
 }
 
 # summary shows what of a suite's log says what ran.
@@ -150,20 +170,25 @@ summary() {
 	case $1 in
 	mutants) cat "$2" ;;
 	fuzz) tail -n 1 "$2" ;;
-	bench) grep -vE '^(goos|goarch|pkg|cpu|PASS|\?|ok)' "$2" ;;
+	bench) grep -E '^(Benchmark|ok)' "$2" ;;
 	vulncheck) tail -n 3 "$2" ;;
 	*) grep -E '^(ok|\?|FAIL|PASS: )' "$2" | grep -v 'no test files' ;;
 	esac
 	return 0
 }
 
-# failure shows the part of a log that says what failed.
+# failure shows the part of a log that says what failed: of the tests that
+# passed, nothing.
 failure() {
-	if [ "$(wc -l <"$1")" -le 200 ]; then
-		cat "$1"
-		return
+	local rest
+	rest=$(mktemp)
+	grep -vE '^\s*(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' "$1" >"$rest"
+	if [ "$(wc -l <"$rest")" -gt 300 ]; then
+		grep -nE -A 5 -B 30 '^\s*--- (FAIL|SKIP)|^FAIL|^panic:|DATA RACE' "$rest" | tail -n 300
+		echo "---- end of the log"
+		tail -n 20 "$rest"
+	else
+		cat "$rest"
 	fi
-	grep -nE -B 30 '^\s*--- (FAIL|SKIP)|^FAIL|^panic:|DATA RACE' "$1" | tail -n 300
-	echo "---- end of the log"
-	tail -n 40 "$1"
+	rm -f "$rest"
 }

@@ -22,8 +22,9 @@ CI=${CI:-false}
 export CI
 
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Packages with a suite of their own; the plain run leaves them out.
-HEAVY=(sim/worlds sim/crash sim/days sim/mutants sim/bench dashboard/browser)
+# Packages with a suite of their own, which the plain run leaves out; so are
+# those whose tests drive a browser.
+HEAVY=(sim/worlds sim/crash sim/days sim/bench)
 
 # name, what it does; in the order of running. Suites of one group run beside
 # each other: those that measure time, or kill processes, run alone.
