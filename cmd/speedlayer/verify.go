@@ -82,10 +82,7 @@ func (f *verifyFlags) run(ctx context.Context, progress func(done, total int64))
 	case f.where.data != "":
 		return verifyData(ctx, f.where.data, progress)
 	}
-	server := f.where.server
-	if server == "" {
-		server = localServer
-	}
+	server := f.where.serverURL()
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--server %q: allowed is an http or https URL, as in %s", server, localServer)

@@ -25,6 +25,17 @@ func (w *whereFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&w.data, "data", "", "data `DIR`ectory, opened directly when no server holds it")
 }
 
+// serverURL is the server meant; http:// may be left out.
+func (w *whereFlags) serverURL() string {
+	switch {
+	case w.server == "":
+		return localServer
+	case !strings.Contains(w.server, "://"):
+		return "http://" + w.server
+	}
+	return w.server
+}
+
 // target is what a command works on: a server, or a node of its own.
 type target struct {
 	answers query.Answers
@@ -50,13 +61,7 @@ func (w *whereFlags) open(ctx context.Context, io streams, make bool) (*target, 
 	case w.data != "":
 		return openData(ctx, io, w.data, make)
 	}
-	server := w.server
-	if server == "" {
-		server = localServer
-	}
-	if !strings.Contains(server, "://") {
-		server = "http://" + server
-	}
+	server := w.serverURL()
 	client := &http.Client{}
 	answers, err := query.NewClient(server, client)
 	if err != nil {
