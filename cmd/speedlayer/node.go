@@ -196,7 +196,9 @@ func (n *node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 func (n *node) process(ctx context.Context) error {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: n.epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
-		Operator:      func() microbatch.Operator { return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presence.Seen}) },
+		Operator: func() microbatch.Operator {
+			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presence.Seen})
+		},
 		Logger:        n.opts.Logger,
 		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
 		Observe: n.opts.Observe, Snapshotted: n.keeper.snapshotted,

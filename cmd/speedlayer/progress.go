@@ -86,7 +86,7 @@ func describeProgress(done, total int64, unit string, spent time.Duration) strin
 			left = "0s"
 		}
 	}
-	return fmt.Sprintf("%d%%, %s of %s, %s/s, %s left", 100*done/total, quantity(done, unit), quantity(total, unit), quantity(int64(rate), unit), left)
+	return fmt.Sprintf("%d%% of %s, %s/s, %s left", 100*done/total, quantity(total, unit), quantity(int64(rate), unit), left)
 }
 
 // quantity is a number for people: bytes in MiB, everything else in groups.
