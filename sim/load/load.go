@@ -46,8 +46,11 @@ func (r *Result) Rate(status int) float64 {
 	return float64(r.Status[status]) / r.Elapsed.Seconds()
 }
 
+// lastAnswer is how long requests on the way may take when the time is over.
+const lastAnswer = 15 * time.Second
+
 // Run posts until the end, or ctx ends, or a connection fails. The end of ctx is
-// no error.
+// no error: requests on the way are answered first.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Connections == 0 {
 		cfg.Connections = 64
@@ -66,7 +69,12 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		done         sync.WaitGroup
 		stopped      atomic.Bool
 	)
-	stop := context.AfterFunc(ctx, func() { stopped.Store(true) })
+	stop := context.AfterFunc(ctx, func() {
+		stopped.Store(true)
+		for _, c := range conns { // a server that hangs shall not hang us
+			_ = c.conn.SetDeadline(time.Now().Add(lastAnswer))
+		}
+	})
 	defer stop()
 	begin := time.Now()
 	errs := make([]error, len(conns))
