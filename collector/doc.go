@@ -8,7 +8,11 @@
 //	GET  /demo/              a page that uses it
 //
 // Many requests share one synced append: the queue gathers what arrives while
-// it writes, so a request is a goroutine of net/http that waits, and no more.
+// it writes, so a request is its connection's goroutine that waits, and no more.
+// A connection that posts one plain request behind the other is served by
+// [Collector.Listener], in front of net/http.
+//
+// Bots are not dropped here: what is posted counts.
 //
 // # Sending again
 //
