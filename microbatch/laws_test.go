@@ -21,7 +21,7 @@ func TestProgressNeverGoesBack(t *testing.T) {
 		before := p.Committed()[0]
 		p.Set(0, step.set)
 		if got := p.Committed()[0]; got != step.want {
-			t.Errorf("set to %d: it is %d, want %d", step.set, got, step.want)
+			t.Fatalf("set to %d: it is %d, want %d", step.set, got, step.want)
 		}
 		select {
 		case <-changed:

@@ -13,6 +13,7 @@ const (
 	visitsGo    = "view/visits.go"
 	pageviewsGo = "view/pageviews.go"
 	settingsGo  = "expire/settings.go"
+	presenceGo  = "view/presence.go"
 )
 
 // engineMutants break what writes: microbatch, view, expire. In the order of the
@@ -48,6 +49,12 @@ var engineMutants = []mutant{
 			"err := p.retry(ctx, func() error {\nreturn p.cfg.Operator.Run(p.logTimes, func() error {\np.keys = p.cfg.Operator.Missing(p.keys[:0])\n" +
 				"if err := p.cfg.Store.Cells(ctx, p.cfg.Shard, p.keys, p.cfg.Operator.Fill); err != nil {\nreturn err\n}\np.cfg.Operator.Filled()\nreturn nil\n})\n})"}},
 		pkg: worldsPkg, run: worldsRun},
+	{name: "failed-batch-committed", line: "5", what: "a runner that stops commits what a failed batch left",
+		edits: []edit{{"microbatch/runner.go", "if ctx.Err() != nil && !w.dead {", "if ctx.Err() != nil {"}},
+		pkg:   microbatchPkg, run: "^TestFailedBatchIsNotCommitted$"},
+	{name: "record-of-batch", line: "6", what: "the commit row says what its batch changed, not what the log says up to there",
+		edits: []edit{{processorGo, "p.commit = p.next\n", "p.commit = p.next\np.state.counts.Events = 0\n"}},
+		pkg:   worldsPkg, run: worldsRun},
 	{name: "dedupe-evicts-by-batch", line: "8", what: "what dedupe remembers is bounded at the end of a batch",
 		edits: []edit{{dedupeGo, "for d.count >= d.bound {", "for false {"},
 			{processorGo, "p.logTimes = p.logTimes[:0]", "p.logTimes = p.logTimes[:0]\nfor p.state.dedupe.count > p.state.dedupe.bound {\np.state.dedupe.pop()\n}"}},
@@ -64,6 +71,15 @@ var engineMutants = []mutant{
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "cells-not-read", line: "11", what: "cells are not read on take-over",
 		edits: []edit{{processorGo, "if len(p.keys) == 0 {\n\t\treturn nil", "if p.cfg.Operator.Filled(); true {\n\t\treturn nil"}},
+		pkg:   worldsPkg, run: worldsRun},
+	{name: "replayed-cells-taken-for-new", line: "11", what: "cells of events below the commit are taken for cells that the store cannot have",
+		edits: []edit{{presenceGo, "if !live {", "if false {"}},
+		pkg:   worldsPkg, run: worldsRun},
+	{name: "older-cells-taken-for-new", line: "11", what: "cells of events below the snapshot are taken for cells that the store cannot have",
+		edits: []edit{{presenceGo, "p.newest = newest; p.unknown() }", "p.newest = newest }"}},
+		pkg:   worldsPkg, run: worldsRun},
+	{name: "evicted-cells-taken-for-new", line: "10, 11", what: "cells that left the cache are taken for cells that the store cannot have",
+		edits: []edit{{cellsGo, "\t\t\tc.known.gone(s.hash, s.hour)\n", ""}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "refused-uses-nonce", line: "12", what: "a refused event uses its nonce up",
 		edits: []edit{{pageviewsGo, "event.MaxAheadLog); err != nil {\n\t\treturn nil, nil, err", "event.MaxAheadLog); err != nil {\n\t\treturn p.pv.Person, p.pv.Nonce, err"},
@@ -91,6 +107,10 @@ var engineMutants = []mutant{
 	{name: "nonce-without-epoch", line: "22", what: "the nonce made for a record that has none leaves the log epoch out",
 		edits: []edit{{processorGo, "b = strconv.AppendUint(b, uint64(s.Epoch), 10)", "b = append(b, '0')"}},
 		pkg:   worldsPkg, run: worldsRun},
+	{name: "memory-per-process", line: "26", what: "all partitions of a process share what dedupe remembers",
+		edits: []edit{{stateGo, "dedupe: newDedupe(s.DedupeWindow, s.DedupeEntries)}", "dedupe: shared}\nif shared.limit(s.DedupeWindow, s.DedupeEntries); shared.bound == 0 {\nshared.reset(1, 1)\n}"},
+			{stateGo, "type stateReader struct {", "var shared = newDedupe(1, 1)\n\ntype stateReader struct {"}},
+		pkg: worldsPkg, run: worldsRun},
 	{name: "moved-out-of-order", line: "28", what: "moved records are sent last first",
 		edits: []edit{{processorGo, "return p.cfg.Sink.Send(ctx, p.outgoing) })",
 			"for i, j := 0, len(p.outgoing)-1; i < j; i, j = i+1, j-1 {\np.outgoing[i], p.outgoing[j] = p.outgoing[j], p.outgoing[i]\n}\nreturn p.cfg.Sink.Send(ctx, p.outgoing) })"}},

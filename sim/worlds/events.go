@@ -10,12 +10,24 @@ import (
 
 // What clients send: few persons, pages and nonces, so that they meet.
 
-var (
-	urls   = []string{"https://a.com/", "http://a.com/x", "https://b.com/"}
-	nonces = 5
-	// personsPerPartition of each partition.
+const (
+	nonces              = 5
 	personsPerPartition = 3
 )
+
+// wideURLs are of two domains. narrowURLs are many pages of one, so that the
+// cache is full of pages, and those leave it one by one.
+var (
+	wideURLs   = []string{"https://a.com/", "http://a.com/x", "https://b.com/"}
+	narrowURLs = []string{"https://a.com/", "https://a.com/x", "https://a.com/1", "https://a.com/2", "https://a.com/3",
+		"https://a.com/4", "https://a.com/5", "https://a.com/6"}
+)
+
+// narrow makes a world of one domain, in an hour or two, with a small cache.
+func (w *world) narrow() {
+	w.urls, w.times, w.ticks = narrowURLs, times[:6], ticks[:2]
+	w.slots, w.clientRecords = 8, 2*maxRecords
+}
 
 // persons finds some for each partition.
 func persons(partitions int32) [][]string {
@@ -36,10 +48,10 @@ func (w *world) partitionOf(person string) *partition {
 	return w.parts[queue.PartitionOf([]byte(person), int32(len(w.parts)))]
 }
 
-// tick moves the clock by which records are stamped; it may go back.
-func (w *world) tick() {
-	w.now += []int64{1, 1, 5, 5, 12, 31, 45, 90, -3, -40}[w.below(10)] * minute
-}
+// ticks are by how many minutes the clock moves by which records are stamped.
+var ticks = []int64{1, 1, 5, 5, 12, 31, 45, 90, -3, -40}
+
+func (w *world) tick() { w.now += w.ticks[w.below(len(w.ticks))] * minute }
 
 // times of events against the clock, in minutes: most are on time, some late,
 // one too far ahead to be taken.
@@ -78,8 +90,8 @@ func (w *world) person(p *partition) string {
 }
 
 func (w *world) pageview(person string) []byte {
-	url := urls[w.below(len(urls))]
-	shift := times[w.below(len(times))]
+	url := w.urls[w.below(len(w.urls))]
+	shift := w.times[w.below(len(w.times))]
 	if shift < -30 {
 		w.saw(LateEvent)
 	}

@@ -34,6 +34,10 @@ type world struct {
 	batch        int // records of the smallest batch
 	gaps         bool
 
+	urls          []string // that clients send
+	times, ticks  []int64
+	clientRecords int
+
 	tasks      []*task
 	running    *task
 	processors int
@@ -97,6 +101,10 @@ func newWorld(c *choices, cov *Coverage, tracing bool) *world {
 	w.persons = persons(partitions)
 	w.slots, w.bytes = []int{128, 3, 6, 12}[w.below(4)], 1<<20
 	w.batch, w.gaps = 1, w.below(4) == 3
+	w.urls, w.times, w.ticks, w.clientRecords = wideURLs, times, ticks, maxRecords
+	if w.below(4) == 3 {
+		w.narrow()
+	}
 	s := w.settings()
 	var err error
 	w.epoch, _, err = microbatch.EnsureEpoch(context.Background(), w.store, queue.TopicInfo{ID: "t", Partitions: partitions,
@@ -151,7 +159,7 @@ func (w *world) run() {
 func (w *world) step() {
 	switch k := w.below(40); {
 	case k == 0: // nothing
-	case k < 9 && w.clients < maxRecords:
+	case k < 9 && w.clients < w.clientRecords:
 		w.clients++
 		w.appendClient()
 	case k < 12 && len(w.store.inFlight) > 0:
