@@ -70,7 +70,8 @@ func startServer(n *node, m *metrics, o serverOptions) (*server, error) {
 	if err := s.startPprof(o.Pprof); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	go func() { s.failed <- serve(s.http, l) }() // ends with stop
+	// The plainest posts are answered in front of net/http (docs/adr/0015).
+	go func() { s.failed <- serve(s.http, s.collector.Listener(l)) }() // ends with stop
 	return s, nil
 }
 
