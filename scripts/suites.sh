@@ -171,7 +171,7 @@ summary() {
 	mutants) cat "$2" ;;
 	fuzz) tail -n 1 "$2" ;;
 	bench) grep -E '^(Benchmark|ok)' "$2" ;;
-	vulncheck) tail -n 3 "$2" ;;
+	vulncheck) grep -E '^(WARNING|no vulner|vulnerability database)' "$2" ;;
 	*) grep -E '^(ok|\?|FAIL|PASS: )' "$2" | grep -v 'no test files' ;;
 	esac
 	return 0
