@@ -26,7 +26,8 @@
 //  5. A record without a nonce gets "topic/epoch/partition/offset", of the place
 //     where it first lay.
 //  6. A record whose person belongs to another partition is moved there with its
-//     nonce, and is no event here. One that was moved already is a dead letter.
+//     nonce, and is no event here. One that was moved already in this log epoch is
+//     a dead letter.
 //  7. Dedupe forgets the pairs (nonce, person) that came in at a log time below
 //     L - window; exactly a window old is remembered. A pair remembered makes the
 //     record a duplicate, which changes nothing. Else the pair is remembered, and

@@ -34,7 +34,8 @@ func (o *Oracle) addMarker(r Record) {
 // addPageview judges a record that is no marker. Its error is why the record is
 // refused.
 func (o *Oracle) addPageview(r Record) error {
-	origin := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
+	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
+	origin := here
 	text, movedIn := r.header("speedlayer-moved-from")
 	if movedIn {
 		from, err := parseSource(string(text))
@@ -63,11 +64,11 @@ func (o *Oracle) addPageview(r Record) error {
 	}
 
 	if target := partitionOf(pv.Person, o.opt.Partitions); target != o.opt.Partition {
-		if movedIn {
-			return fmt.Errorf("moved twice: the person belongs to partition %d", target)
+		if movedIn && origin.Epoch == here.Epoch {
+			return fmt.Errorf("moved twice in an epoch: the person belongs to partition %d", target)
 		}
 		o.counts.MovedOut++
-		o.moved = append(o.moved, Moved{target, []byte(pv.Person), pv.encode(), pv, origin})
+		o.moved = append(o.moved, Moved{target, []byte(pv.Person), pv.encode(), pv, here})
 		return nil
 	}
 	if !o.dedupe.isNew(pair{pv.Nonce, pv.Person}, o.counts.LogTime, o.settings.DedupeWindow, o.settings.DedupeEntries) {

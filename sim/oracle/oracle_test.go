@@ -277,8 +277,12 @@ func TestMovedRecords(t *testing.T) {
 	o.Add(movedIn(12, "4/0/11", "a", here)) // a duplicate
 	o.Add(movedIn(13, "4/0/12", "e", there))
 	o.Add(movedIn(14, "x", "f", here))
+	o.Add(movedIn(15, "3/0/11", "g", there)) // moved here when there were other partitions: moved on
+	if m := o.Moved(); len(m) != 2 || m[1].Source != (Source{4, 1, 15}) || m[1].Pageview.Nonce != "g" {
+		t.Errorf("moved: %+v", m)
+	}
 	c := o.Counts()
-	if c.MovedOut != 1 || c.MovedIn != 6 || c.MovedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Refused != 2 || len(o.Moved()) != 1 {
+	if c.MovedOut != 2 || c.MovedIn != 7 || c.MovedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Refused != 2 {
 		t.Errorf("%+v", c)
 	}
 }
