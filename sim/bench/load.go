@@ -81,8 +81,8 @@ func (a *appender) drain() error {
 	return a.mu.err
 }
 
-// load appends a whole stream of pageviews to the queue, as fast as it goes.
-func load(ctx context.Context, o Options, q *queue.Client, g *generate.Generator, events int64) error {
+// loadLog appends a whole stream of pageviews to the queue, as fast as it goes.
+func loadLog(ctx context.Context, o Options, q *queue.Client, g *generate.Generator, events int64) error {
 	a := newAppender(q, 50_000, nil)
 	began, said := time.Now(), time.Now()
 	var e generate.Event
@@ -124,7 +124,7 @@ func openLog(ctx context.Context, o Options, span time.Duration) (*logQueue, que
 	if !kept {
 		g, err := stream(o, o.Events, span)
 		if err == nil {
-			err = load(ctx, o, q.client, g, o.Events)
+			err = loadLog(ctx, o, q.client, g, o.Events)
 		}
 		if err == nil {
 			err = os.WriteFile(full, nil, 0o644)
