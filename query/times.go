@@ -77,7 +77,7 @@ func parseHour(field, text string, now time.Time) (int32, error) {
 // to milliseconds.
 func hasFraction(text string) bool {
 	_, fraction, ok := strings.Cut(text, ".")
-	return ok && strings.IndexAny(fraction, "123456789") >= 0 && strings.IndexAny(fraction, "123456789") < strings.IndexAny(fraction+"Z", "Z+-")
+	return ok && strings.ContainsAny(fraction, "123456789") && strings.IndexAny(fraction, "123456789") < strings.IndexAny(fraction+"Z", "Z+-")
 }
 
 var units = map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}

@@ -33,7 +33,6 @@ type Pageviews struct {
 	decoder event.Decoder
 	pv      event.Pageview // last decoded; its bytes are the record's
 	page    []byte         // its page
-	person  uint64
 
 	rows   []row
 	cells  *cells

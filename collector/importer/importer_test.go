@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,19 +34,6 @@ func (c *collect) values() string {
 		fmt.Fprintf(&b, "%s\n", m.Value)
 	}
 	return b.String()
-}
-
-func realLog(t *testing.T) []byte {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(demo.AccessLog))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // The figures of the demo's log were found with a program outside of the project.

@@ -2,7 +2,6 @@ package worlds
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -103,16 +102,4 @@ func (c *Coverage) add(s *seen) {
 			c.seen[i]++
 		}
 	}
-}
-
-// names lists what a single world came into.
-func (s *seen) names() []string {
-	var names []string
-	for i, yes := range s {
-		if yes {
-			names = append(names, situation(i).String())
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -22,7 +22,7 @@ func (w *world) startProcessor(p *partition) {
 		w.sawIf(TakeOverWhileAnotherLives, t.part == p)
 	}
 	t := w.spawn(name, func(t *task) {
-		if err := w.process(t, p); err != nil && !errors.Is(err, errKilled) {
+		if err := w.process(t, p); !errors.Is(err, errKilled) {
 			w.trace("ends: %v", err)
 		}
 	})
