@@ -119,6 +119,7 @@ type worker struct {
 	spent     time.Duration // processing since the last commit
 	records   int64
 	since     time.Time // of the first record that is not committed
+	rested    time.Time // before it, a commit is not worth its bytes
 	snapshot  int64     // offset of the last snapshot taken
 	snapAt    time.Time
 	snapDone  chan error // answers of the snapshot in flight
@@ -202,7 +203,11 @@ func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, e
 	if w.records == 0 {
 		return w.reader.Poll(ctx, recs)
 	}
-	until, cancel := context.WithDeadline(ctx, w.since.Add(w.patience()))
+	deadline := w.since.Add(w.patience())
+	if w.reader.Behind() == 0 && w.rested.Before(deadline) {
+		deadline = w.rested
+	}
+	until, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	recs, err := w.reader.Poll(until, recs)
 	if err != nil && until.Err() != nil && ctx.Err() == nil {
@@ -212,9 +217,21 @@ func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, e
 }
 
 // due says whether to commit. Whatever has arrived is a batch, so who has caught
-// up commits at once.
+// up commits at once, or after a rest.
 func (w *worker) due() bool {
-	return w.reader.Behind() == 0 || w.records >= int64(w.r.cfg.MaxBatch) || time.Since(w.since) >= w.patience()
+	now := time.Now()
+	return w.reader.Behind() == 0 && !now.Before(w.rested) ||
+		w.records >= int64(w.r.cfg.MaxBatch) || now.Sub(w.since) >= w.patience()
+}
+
+// restPerByte makes a commit of n bytes rest the partition for n*restPerByte: it
+// writes 20 MB/s at most. Popular cells are large and change in every batch; so
+// many small batches would write them again and again, and two cores would do
+// little else. A few events cost a few hundred bytes, and no rest worth the name.
+const restPerByte = 50 * time.Nanosecond
+
+func (w *worker) rest(bytes int) {
+	w.rested = time.Now().Add(min(time.Duration(bytes)*restPerByte, w.r.cfg.MaxDelay/2))
 }
 
 // patience is how long a record may wait for its commit. Who is far behind shows
@@ -266,6 +283,7 @@ func (w *worker) commit(ctx context.Context) error {
 			Process: w.spent, Apply: time.Since(begin), Counts: w.proc.Counts()})
 	}
 	w.records, w.spent = 0, 0
+	w.rest(w.proc.wrote.bytes)
 	w.snapshotIfDue(ctx)
 	return nil
 }

@@ -65,7 +65,7 @@ func BenchmarkViews(b *testing.B) {
 					b.ReportMetric(d.Value, "cpu-ns/event")
 				case "peak resident":
 					b.ReportMetric(d.Value, "MiB")
-				case "commits", "cells written", "cells' bytes written", "allocated", "gc cycles", "store apply, all workers":
+				case "events a commit", "cells written", "cells' bytes written", "allocated", "gc cycles", "store apply, all workers":
 					b.Logf("%s %.3f %s", d.Name, d.Value, d.Unit)
 				}
 			}

@@ -53,6 +53,7 @@ func Latency(ctx context.Context, o Options) (results []Result, err error) {
 	r.detail("rate", c.rate(n), "events/s")
 	t.samples.spread(&r, "")
 	c.add(&r, n)
+	s.written(&r, n)
 	return []Result{highest, r}, nil
 }
 
@@ -79,6 +80,7 @@ func (t *tracker) paced(ctx context.Context, o Options, rate float64) (c cost, n
 		return c, 0, err
 	}
 	m := startMeter()
+	t.s.resetWritten()
 	n, err = t.feed(ctx, g, rate)
 	return m.stop(), n, err
 }

@@ -127,6 +127,22 @@ func (s *system) committed(c microbatch.CommitStats) {
 	}
 }
 
+// written appends what the commits wrote since the start, or resetWritten.
+func (s *system) written(r *Result, events int64) {
+	n := float64(events)
+	r.detail("events a commit", n/float64(max(1, s.commits.Load())), "")
+	r.detail("cells written", float64(s.cells.Load())/n, "/event")
+	r.detail("cells' bytes written", float64(s.bytes.Load())/n, "B/event")
+	r.detail("store apply, all workers", float64(s.applied.Load())/n, "ns/event")
+}
+
+func (s *system) resetWritten() {
+	s.commits.Store(0)
+	s.cells.Store(0)
+	s.bytes.Store(0)
+	s.applied.Store(0)
+}
+
 // wait returns when everything below ends is queryable.
 func (s *system) wait(ctx context.Context, ends []int64) error {
 	var last []queue.Position

@@ -74,10 +74,7 @@ func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 	c.add(&r, o.Events)
 	r.detail("events", float64(o.Events), "")
 	r.detail("duplicates dropped", float64(counts.Duplicates), "")
-	r.detail("commits", float64(s.commits.Load()), "")
-	r.detail("cells written", float64(s.cells.Load())/float64(o.Events), "/event")
-	r.detail("cells' bytes written", float64(s.bytes.Load())/float64(o.Events), "B/event")
-	r.detail("store apply, all workers", float64(s.applied.Load())/float64(o.Events), "ns/event")
+	s.written(&r, o.Events)
 	return r, nil
 }
 
