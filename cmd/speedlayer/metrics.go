@@ -62,9 +62,7 @@ func (m *metrics) observe(s microbatch.CommitStats) {
 	m.process.Observe(s.Process.Seconds())
 	m.apply.Observe(s.Apply.Seconds())
 	m.cells.Add(float64(s.Cells))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mu.counts[s.Partition] = s.Counts
+	m.committed(s.Partition, s.Counts)
 }
 
 // instrument counts and times a handler under its route, which is one of a few.
@@ -78,8 +76,35 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// watch makes the node's positions and sizes part of each scrape.
-func (m *metrics) watch(n *node) { m.registry.MustRegister(&nodeCollector{n: n, m: m}) }
+// watch makes the node's positions and sizes part of each scrape. Counts begin
+// with what the commits say, so that they go on where they were before a restart.
+func (m *metrics) watch(ctx context.Context, n *node) error {
+	for part := range n.epoch.Partitions {
+		c, found, err := n.store.Commit(ctx, store.Shard{Epoch: n.epoch.Number, Partition: part})
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		r, err := store.DecodeCommitRecord(c.Record)
+		if err != nil {
+			return err
+		}
+		m.committed(part, r)
+	}
+	m.registry.MustRegister(&nodeCollector{n: n, m: m})
+	return nil
+}
+
+// committed keeps what the last commit of a partition says.
+func (m *metrics) committed(partition int32, r store.CommitRecord) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.counts[partition].Records <= r.Records { // a commit observed meanwhile is newer
+		m.mu.counts[partition] = r
+	}
+}
 
 // nodeCollector asks queue and store at each scrape.
 type nodeCollector struct {

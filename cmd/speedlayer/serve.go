@@ -155,7 +155,9 @@ func startDaemon(ctx context.Context, nodeOpts nodeOptions, serverOpts serverOpt
 	if err != nil {
 		return nil, err
 	}
-	m.watch(n)
+	if err := m.watch(ctx, n); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
 	s, err := startServer(n, m, serverOpts)
 	if err != nil {
 		return nil, errors.Join(err, n.close())
