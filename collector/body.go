@@ -6,8 +6,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -43,11 +45,19 @@ var (
 	errBusy     = errors.New("too many bytes in flight")
 )
 
+// bodyTime is how long a body may take: while it comes, it holds its share of
+// the bytes in flight.
+const bodyTime = 30 * time.Second
+
 // read reads the body, unpacked, into b.body.
 func (b *batch) read(w http.ResponseWriter, r *http.Request) *problem.Details {
 	if r.ContentLength > int64(b.c.limits.BodyBytes) {
 		return b.tooLarge()
 	}
+	// Not supported is right too: then there is no connection that could be slow.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	in := io.Reader(r.Body)
 	encoding := r.Header.Get("Content-Encoding")
 	switch strings.ToLower(encoding) {
@@ -73,6 +83,9 @@ func (b *batch) readProblem(err error) *problem.Details {
 	case errors.Is(err, errBusy):
 		return &problem.Details{Status: http.StatusTooManyRequests, RetryAfter: retryAfter,
 			Detail: "too many bytes in flight; send the same body again"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem.Details{Status: http.StatusRequestTimeout, Field: "body",
+			Detail: "the body came too slowly", Allowed: bodyTime.String()}
 	}
 	return &problem.Details{Status: http.StatusBadRequest, Field: "body", Detail: "the body could not be read: " + err.Error()}
 }

@@ -238,3 +238,36 @@ func TestSlowClients(t *testing.T) {
 		})
 	}
 }
+
+// A body that comes too slowly gives back its share of the bytes in flight.
+func TestSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest(&fakeQueue{}, nil)
+		p := &pipes{make(chan net.Conn), make(chan struct{})}
+		s := &http.Server{Handler: http.HandlerFunc(c.servePageviews)}
+		go func() { _ = s.Serve(c.Listener(p)) }()
+		ours, theirs := net.Pipe()
+		p.conns <- theirs
+		begin := time.Now()
+		if _, err := io.WriteString(ours, plainHead("", 1<<20)+"[ "); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if c.gate.bytes() < 1<<20 {
+			t.Errorf("%d bytes in flight while the body comes", c.gate.bytes())
+		}
+		r, err := http.ReadResponse(bufio.NewReader(ours), nil)
+		if err != nil || r.StatusCode != http.StatusRequestTimeout || time.Since(begin) != bodyTime {
+			t.Errorf("%+v, %v after %v, want 408 after %v", r, err, time.Since(begin), bodyTime)
+		}
+		_ = ours.Close()
+		time.Sleep(time.Second) // virtual: net/http lingers before it closes
+		synctest.Wait()
+		if c.gate.bytes() != 0 {
+			t.Errorf("%d bytes in flight afterwards", c.gate.bytes())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
