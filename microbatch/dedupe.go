@@ -3,6 +3,7 @@ package microbatch
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // dedupe remembers which (nonce, owner) pairs the log has had, each with the
@@ -220,6 +221,9 @@ func (d *dedupe) loadState(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d pairs in %d bytes", errState, n, len(b))
 	}
 	last := pairBase{offset: -1}
+	if n > len(d.ring) {
+		d.resize(1 << bits.Len(uint(n-1)))
+	}
 	for range n {
 		nonce, owner := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 		offset, time := int64(binary.LittleEndian.Uint64(b[16:])), int64(binary.LittleEndian.Uint64(b[24:]))

@@ -137,14 +137,9 @@ func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 	sink := &moverSink{client: cfg.Queue, mover: mover}
 	defer sink.close()
 	began := time.Now()
-	w.proc, err = Load(ctx, Config{
-		Store: cfg.Store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
-		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
-	})
-	if err != nil {
+	if err := w.load(ctx, sink); err != nil {
 		return err
 	}
-	w.snapshot, w.snapAt = w.proc.Next(), began
 	w.snapDone = make(chan error, 1)
 	cfg.Progress.Set(w.part, w.proc.Committed())
 	w.log.Debug("took over", "from", w.proc.Next(), "commit", w.proc.Committed(), "took", time.Since(began))
@@ -165,6 +160,34 @@ func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 		return w.finish(work)
 	}
 	return err
+}
+
+// load takes over. As many do at a time as may commit large batches: state of
+// tens of MB is read whole.
+func (w *worker) load(ctx context.Context, sink Sink) (err error) {
+	select {
+	case w.r.large <- struct{}{}:
+		defer func() { <-w.r.large }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	cfg := &w.r.cfg
+	w.proc, err = Load(ctx, Config{
+		Store: cfg.Store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
+		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
+	})
+	if err != nil {
+		return err
+	}
+	w.snapshot = w.proc.Next()
+	// The partitions take turns over the interval. One that has to run the log
+	// again takes a snapshot as soon as it has caught up, so that the next crash
+	// does not add to this one.
+	w.snapAt = time.Now().Add(-cfg.SnapshotEvery)
+	if w.proc.Next() == w.proc.Committed() {
+		w.snapAt = w.snapAt.Add(cfg.SnapshotEvery * time.Duration(w.part+1) / time.Duration(cfg.Epoch.Partitions))
+	}
+	return nil
 }
 
 // loop works until ctx ends or something fails. Whatever changes state runs

@@ -188,7 +188,7 @@ func Load(ctx context.Context, cfg Config) (*Processor, error) {
 }
 
 func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) error {
-	var b []byte
+	b := make([]byte, 0, n.Chunks*chunkBytes)
 	var err error
 	for i := range n.Chunks {
 		if b, err = p.cfg.Store.Chunk(ctx, p.cfg.Shard, n.Offset, i, b); err != nil {

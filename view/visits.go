@@ -201,6 +201,7 @@ func (m *visitMemory) add(k visitKey, v visit, now int64) int32 {
 		m.visits[i] = v
 	} else {
 		i = int32(len(m.visits))
+		m.reserve(len(m.visits) + 1)
 		m.visits = append(m.visits, v)
 	}
 	m.count++
@@ -211,6 +212,16 @@ func (m *visitMemory) add(k visitKey, v visit, now int64) int32 {
 		m.insert(k, i)
 	}
 	return i
+}
+
+// reserve makes room for n visits at least, and for bound of them at most, unless
+// n is more: the memory is to be as large as its setting says.
+func (m *visitMemory) reserve(n int) {
+	if n <= cap(m.visits) {
+		return
+	}
+	room := max(n, min(max(1<<10, 2*cap(m.visits)), m.bound+1))
+	m.visits = append(make([]visit, 0, room), m.visits...)
 }
 
 func (m *visitMemory) addSeveral(k visitKey, first, i int32) {
@@ -377,6 +388,10 @@ func (m *visitMemory) loadState(b []byte) ([]byte, error) {
 	b = b[4:]
 	if n > len(b)/visitBytes {
 		return nil, fmt.Errorf("%w: %d visits in %d bytes", errState, n, len(b))
+	}
+	m.reserve(n)
+	for 2*(n+1) > len(m.index) {
+		m.grow()
 	}
 	for range n {
 		v := visit{
