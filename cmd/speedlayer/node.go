@@ -48,6 +48,7 @@ type node struct {
 	store  *pebble.Store
 	broker *queue.Broker
 	queue  *queue.Client
+	ends   *queue.Ends
 	edges  *query.Edges
 	engine *query.Engine
 
@@ -91,6 +92,7 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 	if err != nil {
 		return n, err
 	}
+	n.ends = n.queue.NewEnds()
 	if err := n.prepare(ctx); err != nil {
 		return n, err
 	}
@@ -101,6 +103,7 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 	edgesRead := make(chan struct{})
 	n.goFail(func() error { return n.followEdges(run, edgesRead) })
 	n.goFail(func() error { return n.process(run) })
+	n.done.Go(func() { n.ends.Follow(run) })
 	n.keeper.start(run, &n.done)
 	select { // no answer before all edges are known
 	case <-edgesRead:
@@ -212,12 +215,12 @@ func (n *node) process(ctx context.Context) error {
 
 // logEnds says where the log of each shard ends now.
 func (n *node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
-	info, err := n.queue.Info(ctx)
+	known, err := n.ends.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ends := make(map[store.Shard]int64, len(info.Ends))
-	for part, end := range info.Ends {
+	ends := make(map[store.Shard]int64, len(known))
+	for part, end := range known {
 		ends[store.Shard{Epoch: n.epoch.Number, Partition: int32(part)}] = end
 	}
 	return ends, nil

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/queue"
 	"speedlayer/sim/generate"
 	"speedlayer/store"
 )
@@ -51,7 +53,13 @@ func Query(ctx context.Context, o Options) (results []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := s.engine()
+	ends := q.client.NewEnds()
+	following, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { ends.Follow(following) })
+	defer done.Wait()
+	defer cancel()
+	e := s.engine(ends)
 	for i := range subjects {
 		if err := subjects[i].ask(ctx, e, &subjects[i].idle, o.Time/4); err != nil {
 			return nil, err
@@ -74,17 +82,17 @@ func Query(ctx context.Context, o Options) (results []Result, err error) {
 	return results, nil
 }
 
-func (s *system) engine() *query.Engine {
-	return query.New(query.Config{Store: s.store, Edges: query.NewEdges(), Now: time.Now, LogEnds: s.logEnds})
-}
-
-func (s *system) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
-	info, err := s.queue.Info(ctx)
-	ends := make(map[store.Shard]int64, len(info.Ends))
-	for part, end := range info.Ends {
-		ends[store.Shard{Epoch: s.epoch.Number, Partition: int32(part)}] = end
-	}
-	return ends, err
+// engine is the node's: it too knows where the log ends.
+func (s *system) engine(ends *queue.Ends) *query.Engine {
+	return query.New(query.Config{Store: s.store, Edges: query.NewEdges(), Now: time.Now,
+		LogEnds: func(ctx context.Context) (map[store.Shard]int64, error) {
+			known, err := ends.Now(ctx)
+			m := make(map[store.Shard]int64, len(known))
+			for part, end := range known {
+				m[store.Shard{Epoch: s.epoch.Number, Partition: int32(part)}] = end
+			}
+			return m, err
+		}})
 }
 
 // subject is a url that is asked for.
