@@ -72,6 +72,8 @@ func (l *life) openOracle() error {
 	if err != nil {
 		return err
 	}
+	l.log.mu.Lock() // a cut reads the list, in one of Pebble's goroutines
+	defer l.log.mu.Unlock()
 	if l.oracle == nil {
 		l.oracle = map[store.Shard]*oracle.Oracle{}
 	}
