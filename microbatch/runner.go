@@ -257,15 +257,17 @@ func (w *worker) rest(bytes int) {
 	w.rested = time.Now().Add(min(time.Duration(bytes)*restPerByte, w.r.cfg.MaxDelay/2))
 }
 
-// patience is how long a record may wait for its commit. Who is far behind shows
-// old answers anyhow; larger batches then write each cell less often, and so
-// catch up sooner.
+// patience is how long a record may wait for its commit. Records that have been
+// in the log for a while show old answers anyhow: they may wait for half as long
+// again. Larger batches then write each cell less often, and so catch up sooner.
+// The clock decides when to commit, never what (law 2).
 func (w *worker) patience() time.Duration {
-	if w.reader.Behind() > int64(w.r.cfg.MaxBatch) {
-		return 10 * w.r.cfg.MaxDelay
-	}
-	return w.r.cfg.MaxDelay
+	age := time.Since(time.UnixMilli(w.proc.Counts().LogTime))
+	return min(max(age/2, w.r.cfg.MaxDelay), maxPatience*w.r.cfg.MaxDelay)
 }
+
+// maxPatience bounds patience, in MaxDelays.
+const maxPatience = 20
 
 // logError makes a gap of a log that begins above the position, after another
 // look at what the snapshot's row names now.

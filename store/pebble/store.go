@@ -21,7 +21,7 @@ type Options struct {
 	Dir           string
 	FS            vfs.FS // nil is the disk
 	CacheBytes    int64  // of blocks; 0 is 64 MiB
-	MemTableBytes uint64 // each of at most four; 0 is 32 MiB
+	MemTableBytes uint64 // each of at most four; 0 is 16 MiB
 	Logger        *slog.Logger
 
 	// NoSync leaves out every sync. It exists so that the crash tests can show
@@ -66,7 +66,7 @@ func Open(o Options) (*Store, error) {
 		o.CacheBytes = 64 << 20
 	}
 	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 32 << 20
+		o.MemTableBytes = 16 << 20
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -91,8 +91,9 @@ func Open(o Options) (*Store, error) {
 }
 
 // tune sets Pebble up for many small sorted batches that overwrite young keys:
-// an L0 that is compacted early, filters against lookups of cells that are not
-// there, and two compactions at most, for there may be two cores.
+// an L0 that is compacted late, for each compaction of it rewrites all that is hot
+// below; filters against lookups of cells that are not
+// there; two compactions at most, for there may be two cores.
 func tune(o Options, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          o.FS,
@@ -100,9 +101,9 @@ func tune(o Options, cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		LBaseMaxBytes:               64 << 20,
+		L0CompactionThreshold:       10,
+		L0StopWritesThreshold:       40,
+		LBaseMaxBytes:               256 << 20,
 		MaxOpenFiles:                1000,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      logger{o.Logger},
