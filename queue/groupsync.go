@@ -2,8 +2,11 @@ package queue
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // The embedded broker can sync each batch of each partition by itself: two
@@ -111,9 +114,19 @@ const (
 	maxHeld = 1 << 20
 )
 
-func (c *syncConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+// Read checks requests, and stamps the records of produce requests; for that it
+// counts on the broker reading a request's length first and then all the rest.
+func (c *syncConn) Read(p []byte) (n int, err error) {
+	if length := c.requests.length(); length > 0 && int64(len(p)) == length {
+		if n, err = io.ReadFull(c.Conn, p); err == nil && binary.BigEndian.Uint16(p) == produceKey {
+			stampProduce(p, time.Now().UnixMilli())
+		}
+	} else {
+		n, err = c.Conn.Read(p)
+	}
+	var bad error
 	c.requests.follow(p[:n], 12, func(head []byte) {
+		bad = errors.Join(bad, checkRequest(head))
 		if binary.BigEndian.Uint16(head[4:]) != produceKey {
 			return
 		}
@@ -124,6 +137,12 @@ func (c *syncConn) Read(p []byte) (int, error) {
 		}
 		c.mu.produces[int32(binary.BigEndian.Uint32(head[8:]))] = true
 	})
+	if c.requests.have == 4 {
+		bad = errors.Join(bad, checkLength(binary.BigEndian.Uint32(c.requests.head[:])))
+	}
+	if bad != nil {
+		return 0, bad // the broker closes the connection
+	}
 	return n, err
 }
 
@@ -183,6 +202,14 @@ type frames struct {
 	head [12]byte
 	have int   // bytes of the current head
 	rest int64 // bytes of the current frame still to skip
+}
+
+// length is that of the frame of which exactly the length was read; else 0.
+func (f *frames) length() int64 {
+	if f.have != 4 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint32(f.head[:]))
 }
 
 // follow calls fn with the first `size` bytes of each frame that p completes the
