@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -85,7 +86,9 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 	n.broker, err = queue.StartBroker(queue.BrokerConfig{
 		Dir: filepath.Join(o.Data, "queue"), Listen: o.KafkaListen, Partitions: o.Partitions, Logger: o.Logger,
 	})
-	if err != nil {
+	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
+		return n, fmt.Errorf("--kafka-listen %s: %w", o.KafkaListen, op)
+	} else if err != nil {
 		return n, err
 	}
 	n.queue, err = queue.Dial(ctx, queue.Config{Brokers: []string{n.broker.Addr()}, Partitions: o.Partitions, Logger: o.Logger})

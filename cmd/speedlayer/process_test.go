@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -144,6 +145,21 @@ func TestGracefulStop(t *testing.T) {
 	}
 	if status, out, errs := runProgram(t, "verify", "--data", dir); status != exitDone {
 		t.Errorf("verify: status %d:\n%s%s", status, out, errs)
+	}
+}
+
+// A port that is taken is named by its flag, and so is nothing else.
+func TestBusyPorts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, flag := range []string{"--listen", "--kafka-listen", "--pprof"} {
+		status, out, errs := runProgram(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", flag, l.Addr().String())
+		if status != exitFailed || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, " "+flag+" ") || !strings.Contains(errs, "in use") {
+			t.Errorf("%s: status %d, output %q, error %q", flag, status, out, errs)
+		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,6 +89,14 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	if n.Logger, err = f.log.logger(io.err); err != nil {
 		return n, s, err
 	}
+	if f.data == "" {
+		return n, s, usagef("--data is empty: allowed is the name of a directory")
+	}
+	for _, a := range []struct{ flag, listen string }{{"listen", f.listen}, {"kafka-listen", f.kafkaListen}, {"pprof", f.pprof}} {
+		if err := checkListen(a.flag, a.listen); err != nil && (a.listen != "" || a.flag != "pprof") {
+			return n, s, err
+		}
+	}
 	if f.partitions < 1 || f.partitions > 1024 {
 		return n, s, usagef("--partitions %d: allowed are 1 to 1024", f.partitions)
 	}
@@ -110,6 +120,19 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
 	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
 	return n, s, nil
+}
+
+// checkListen wants HOST:PORT, so that an address that cannot be is a wrong call
+// before anything is opened. The host may be empty: all addresses.
+func checkListen(flag, listen string) error {
+	_, port, err := net.SplitHostPort(listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return usagef("--%s %q: allowed is HOST:PORT, as in 127.0.0.1:8080", flag, listen)
+	}
+	return nil
 }
 
 func parsePrefixes(texts []string) (all []netip.Prefix, err error) {
@@ -137,7 +160,11 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), d.node.broker.Addr(), f.data)
+	if f.log.format == "json" { // then every line is
+		nodeOpts.Logger.Info("serving", "http", d.server.url(), "kafka", d.node.broker.Addr(), "data", f.data)
+	} else {
+		fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), d.node.broker.Addr(), f.data)
+	}
 	return d.runUntil(ctx)
 }
 

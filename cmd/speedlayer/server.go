@@ -102,8 +102,15 @@ func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler 
 	for path, h := range pages {
 		mux.Handle(path, m.instrument(path, h))
 	}
-	mux.Handle("/", m.instrument("none", http.HandlerFunc(problem.NotFound)))
-	return mux
+	none := m.instrument("none", http.HandlerFunc(problem.NotFound))
+	mux.Handle("/", none)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "" { // of CONNECT, which the mux answers without a problem
+			none.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // operations are the paths for those who run the process.
@@ -179,8 +186,13 @@ func (s *server) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	s.stopping.Store(true)
-	err := s.collector.Close(ctx)
+	if err := s.collector.Close(ctx); err != nil {
+		// Clients whose bodies are still coming in get no answer, so they do not
+		// take them for durable: a stop is no failure for them.
+		s.node.opts.Logger.Warn("requests cut off", "err", err)
+	}
 	s.node.engine.StopLive()
+	var err error
 	if shut := s.http.Shutdown(ctx); shut != nil {
 		err = errors.Join(err, s.http.Close())
 	}

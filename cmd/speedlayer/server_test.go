@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"speedlayer/internal/problem"
 )
@@ -85,6 +88,9 @@ func TestServer(t *testing.T) {
 			t.Errorf("%s %s: an error of type %s", c.method, c.path, header.Get("Content-Type"))
 		}
 	}
+	if answer := exchange(t, d, "CONNECT foo.com:443 HTTP/1.1\r\nHost: foo.com\r\n\r\n"); !strings.Contains(answer, problem.ContentType) {
+		t.Errorf("CONNECT: %s", answer)
+	}
 	// A stopping server says so, and takes nothing.
 	d.server.stopping.Store(true)
 	if status, _, _ := do(t, "GET", url+"/readyz", "", ""); status != http.StatusServiceUnavailable {
@@ -103,5 +109,52 @@ func TestServer(t *testing.T) {
 	_, _, body := do(t, "GET", d.server.url()+"/metrics", "", "")
 	if !strings.Contains(body, `result="event"} 1`) {
 		t.Error("events counted before the restart are not in the metrics")
+	}
+}
+
+// exchange sends a request as it stands, and returns what has come of the answer
+// when its head is there.
+func exchange(t *testing.T, d *daemon, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", d.server.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := conn.Write([]byte(request)); err != nil {
+		t.Fatal(err)
+	}
+	var answer strings.Builder
+	for lines := bufio.NewScanner(conn); lines.Scan() && lines.Text() != ""; {
+		answer.WriteString(lines.Text() + "\n")
+	}
+	return answer.String()
+}
+
+// Clients that never finish what they began to send do not make a stop late, nor
+// a failure.
+func TestStopWithSlowClients(t *testing.T) {
+	d := testDaemon(t, t.TempDir())
+	const post = "POST /api/v1/pageviews HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	// The answer 100 says that the body is waited for.
+	if answer := exchange(t, d, post+"Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n"); !strings.Contains(answer, "100 Continue") {
+		t.Fatal(answer)
+	}
+	for _, begun := range []string{"", "GET /he", post, post + "Content-Length: 100\r\n\r\n{"} {
+		conn, err := net.Dial("tcp", d.server.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := conn.Write([]byte(begun)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := time.Now()
+	if err := d.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("stopped after %v", took)
 	}
 }

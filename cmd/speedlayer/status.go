@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"speedlayer/microbatch"
 	"speedlayer/query"
 )
 
@@ -36,10 +38,13 @@ func printStatus(w writer, s *query.StatusAnswer) {
 		groups(c.Records), groups(c.Duplicates), groups(c.Refused), groups(c.MovedOut))
 	fmt.Fprintf(w, "lag\t%s\n", lagText(s.Covered.Lag))
 	fmt.Fprintf(w, "generations\t%v\n", s.Generations)
-	fmt.Fprintf(w, "settings\t%s\n", s.Settings)
+	printSettings(w, s.Settings)
 	fmt.Fprintf(w, "equiv edges\t%s\n", groups(int64(s.EquivEdges)))
 	fmt.Fprintf(w, "store\t%s on disk, %s in memory\n", humanize.IBytes(uint64(s.Store.DiskBytes)), humanize.IBytes(uint64(s.Store.MemoryBytes)))
-	for _, key := range []string{"queue_bytes", "kafka", "data"} {
+	if bytes, ok := s.Info["queue_bytes"]; ok { // an int64, or JSON's float64 from a server
+		fmt.Fprintf(w, "log\t%s on disk\n", humanize.IBytes(asBytes(bytes)))
+	}
+	for _, key := range []string{"kafka", "data"} {
 		if v, ok := s.Info[key]; ok {
 			fmt.Fprintf(w, "%s\t%v\n", key, v)
 		}
@@ -51,6 +56,28 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	for _, p := range s.Partitions {
 		fmt.Fprintf(w, "%d/%d\t%s\t%s\t%s\t%s\t%s\n", p.Epoch, p.Partition, groups(p.Offset), lagText(p.Lag), p.LogTime, memoryText(p.Dedupe), memoryText(p.Visits))
 	}
+}
+
+// printSettings writes what the newest generation remembers, for people.
+func printSettings(w writer, raw []byte) {
+	set, err := microbatch.ParseSettings(string(raw))
+	if err != nil { // of another version of the program
+		fmt.Fprintf(w, "settings\t%s\n", raw)
+		return
+	}
+	window := func(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+	fmt.Fprintf(w, "dedupe\t%v and %s entries a partition at most\n", window(set.DedupeWindow), groups(int64(set.DedupeEntries)))
+	fmt.Fprintf(w, "visits\t%v and %s entries a partition at most\n", window(set.VisitsWindow), groups(int64(set.VisitsEntries)))
+}
+
+func asBytes(v any) uint64 {
+	switch n := v.(type) {
+	case int64:
+		return uint64(max(n, 0))
+	case float64:
+		return uint64(max(n, 0))
+	}
+	return 0
 }
 
 func lagText(lag *int64) string {
