@@ -14,7 +14,7 @@ import (
 // visits remember, in slices without pointers, so that a collection is cheap and
 // the room that the default would leave for garbage is large (docs/performance.md).
 // The environment's GOGC overrules it.
-const gcPercent = 50
+const gcPercent = 40
 
 func main() {
 	if os.Getenv("GOGC") == "" {
