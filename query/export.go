@@ -12,11 +12,12 @@ import (
 	"speedlayer/view"
 )
 
-// exportViews are the views in the order in which they are exported.
+// exportViews are the views in the order in which they are exported: by name, so
+// that all lines are sorted by (view, url, hour).
 var exportViews = [...]struct {
 	name string
 	id   store.ViewID
-}{{"pageviews", view.PageviewsView}, {"uniques", view.UniquesView}, {"bounces", view.BouncesView}}
+}{{"bounces", view.BouncesView}, {"pageviews", view.PageviewsView}, {"uniques", view.UniquesView}}
 
 // exportBlock bounds the bytes of cells in memory at once.
 const exportBlock = 8 << 20

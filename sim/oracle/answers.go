@@ -139,7 +139,12 @@ type Line struct {
 	Visits, Bounces int64
 }
 
-// Export is every cell with from <= hour < to, by view, url and hour.
+func viewName(v View) string {
+	return map[View]string{Pageviews: "pageviews", Uniques: "uniques", Bounces: "bounces"}[v]
+}
+
+// Export is every cell with from <= hour < to, by the name of its view, url and
+// hour.
 func (a *Answers) Export(from, to int32) []Line {
 	var lines []Line
 	for k, m := range a.cells {
@@ -153,7 +158,7 @@ func (a *Answers) Export(from, to int32) []Line {
 		lines = append(lines, l)
 	}
 	slices.SortFunc(lines, func(x, y Line) int {
-		return cmp.Or(cmp.Compare(x.View, y.View), cmp.Compare(x.URL, y.URL), cmp.Compare(x.Hour, y.Hour))
+		return cmp.Or(cmp.Compare(viewName(x.View), viewName(y.View)), cmp.Compare(x.URL, y.URL), cmp.Compare(x.Hour, y.Hour))
 	})
 	return lines
 }
