@@ -48,7 +48,7 @@ func newEquivChange(io streams, retract bool) *cobra.Command {
 				if a.Retract {
 					verb = "are not one person by an edge of their own"
 				}
-				fmt.Fprintf(w, "%q and %q %s; %s edges hold\n", a.ID1, a.ID2, verb, groups(int64(a.Edges)))
+				fmt.Fprintf(w, "%q and %q %s; edges that hold: %s\n", a.ID1, a.ID2, verb, groups(int64(a.Edges)))
 			})
 		},
 	}

@@ -39,7 +39,10 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		// Without go_memstats_*: of those, two have names that OpenMetrics takes for one.
+		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled(), collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsMemory)),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	make := promauto.With(m.registry)
 	m.records = make.NewHistogram(prometheus.HistogramOpts{Name: "speedlayer_batch_records",
 		Help: "Records of a micro-batch.", Buckets: prometheus.ExponentialBuckets(1, 4, 10)})
