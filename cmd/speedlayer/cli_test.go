@@ -133,6 +133,10 @@ func TestConfig(t *testing.T) {
 	if status, _, errs := call(t, "", "status", "--config", bad); status != exitUsage || !strings.Contains(errs, `"lissten" is not a flag`) {
 		t.Errorf("a flag that is none: exit %d, %q", status, errs)
 	}
+	// Where serve has its data, by file or environment, does not keep others from a server.
+	if status, _, errs := call(t, "", "status", "--config", file, "--server", "127.0.0.1:1"); status != exitFailed || !strings.Contains(errs, "no answer from the server") {
+		t.Errorf("--server beside a data of the file: exit %d, %q", status, errs)
+	}
 	t.Setenv("SPEEDLAYER_JSON", "perhaps")
 	if status, _, errs := call(t, "", "status"); status != exitUsage || !strings.Contains(errs, "SPEEDLAYER_JSON") {
 		t.Errorf("a bad variable: exit %d, %q", status, errs)

@@ -126,8 +126,9 @@ func readConfig(cmd *cobra.Command) error {
 		}
 	}
 	var err error
+	overruled := overruledBy(cmd.Flags())
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || err != nil {
+		if f.Changed || err != nil || f.Name == overruled {
 			return
 		}
 		name := "SPEEDLAYER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -148,6 +149,18 @@ func readConfig(cmd *cobra.Command) error {
 		}
 	})
 	return err
+}
+
+// overruledBy names the flag that the command line has decided by its opposite:
+// a file that says where serve has its data is no reason not to ask --server.
+func overruledBy(flags *pflag.FlagSet) string {
+	switch {
+	case flags.Changed("server"):
+		return "data"
+	case flags.Changed("data"):
+		return "server"
+	}
+	return ""
 }
 
 // joinList is a list of a config file as a flag takes it.
