@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,9 +21,14 @@ const (
 
 var callNames = [calls]string{"pageviews", "event"}
 
+// statuses are all that the calls are answered with.
+var statuses = [...]int{http.StatusOK, http.StatusAccepted, http.StatusBadRequest, http.StatusRequestTimeout,
+	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
+	http.StatusNotImplemented, http.StatusServiceUnavailable}
+
 // metrics are looked up by label once, here: no request formats a label.
 type metrics struct {
-	requests [calls][6]prometheus.Counter // by the first digit of the status
+	requests [calls]map[int]prometheus.Counter // by status; read only
 	accepted prometheus.Counter
 	rejected *prometheus.CounterVec // by field and code, both of a fixed set
 	ignored  prometheus.Counter
@@ -32,7 +38,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "speedlayer_collector_requests_total",
-		Help: "Requests answered, by call and class of status.",
+		Help: "Requests answered, by call and status; those in front of net/http too.",
 	}, []string{"call", "code"})
 	m := &metrics{
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
@@ -54,8 +60,9 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 		}),
 	}
 	for c := range calls {
-		for class := 1; class < len(m.requests[c]); class++ {
-			m.requests[c][class] = requests.WithLabelValues(callNames[c], string(rune('0'+class))+"xx")
+		m.requests[c] = make(map[int]prometheus.Counter, len(statuses))
+		for _, status := range statuses {
+			m.requests[c][status] = requests.WithLabelValues(callNames[c], strconv.Itoa(status))
 		}
 	}
 	if reg != nil {
@@ -69,8 +76,8 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 }
 
 func (m *metrics) answered(c call, status int) {
-	if class := status / 100; class < len(m.requests[c]) {
-		m.requests[c][class].Inc()
+	if n := m.requests[c][status]; n != nil {
+		n.Inc()
 	}
 }
 

@@ -60,10 +60,10 @@ func TestMetrics(t *testing.T) {
 		labels []string
 		want   float64
 	}{
-		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=2xx"}, 1},
-		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=4xx"}, 2},
-		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=5xx"}, 1},
-		{"speedlayer_collector_requests_total", []string{"call=event", "code=2xx"}, 2},
+		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=202"}, 1},
+		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=400"}, 2},
+		{"speedlayer_collector_requests_total", []string{"call=pageviews", "code=503"}, 1},
+		{"speedlayer_collector_requests_total", []string{"call=event", "code=202"}, 2},
 		{"speedlayer_collector_pageviews_accepted_total", nil, 3},
 		{"speedlayer_collector_pageviews_rejected_total", nil, 2},
 		{"speedlayer_collector_pageviews_rejected_total", []string{"field=person", "code=missing"}, 1},
