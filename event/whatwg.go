@@ -42,7 +42,7 @@ func parseURL(raw []byte) (domain, path string, err error) {
 	}))
 	u, err := parser.Parse(string(raw))
 	if err != nil {
-		return "", "", badURL(raw, err.Error())
+		return "", "", badURL(raw, strings.TrimPrefix(err.Error(), "Error: "))
 	}
 	if s := u.Scheme(); s != "http" && s != "https" {
 		return "", "", refuse("url", CodeURL, "%q has the scheme %q: allowed are http and https", cut(raw), s)
