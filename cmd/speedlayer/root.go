@@ -61,6 +61,7 @@ func newRoot(io streams) *cobra.Command {
 		Use:           "speedlayer",
 		Short:         "The speed layer of a Lambda Architecture for web analytics",
 		Long:          "speedlayer takes pageviews and answers at once, exactly, over any range of hours:\nhow many pageviews, how many unique visitors, what bounce rate.",
+		Example:       "  speedlayer demo\n  speedlayer serve --data DIR\n  speedlayer query uniques --url foo.com --from now-24h --to now",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noCommand,
