@@ -28,13 +28,15 @@ func (s *sent) Append(_ context.Context, _, value []byte, done func(queue.Positi
 	if err := d.Decode(append([]byte(nil), value...), &pv); err != nil {
 		panic(err)
 	}
-	s.pageviews <- pv
+	// The answer is settled first: who takes the pageview may order failures for
+	// the next.
+	var err error
 	select {
-	case err := <-s.failures:
-		done(queue.Position{}, err)
+	case err = <-s.failures:
 	default:
-		done(queue.Position{}, nil)
 	}
+	s.pageviews <- pv
+	done(queue.Position{}, err)
 }
 
 func (s *sent) next(t *testing.T, ctx context.Context) event.Pageview {
