@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"speedlayer/store"
 )
@@ -187,8 +188,15 @@ func Load(ctx context.Context, cfg Config) (*Processor, error) {
 	return p, nil
 }
 
+// states holds buffers of snapshots that were read: as many as take over at a
+// time. Nothing of a state keeps pointing into its buffer.
+var states = sync.Pool{New: func() any { return new([]byte) }}
+
 func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) error {
-	b := make([]byte, 0, n.Chunks*chunkBytes)
+	buf := states.Get().(*[]byte)
+	defer states.Put(buf)
+	b := slices.Grow((*buf)[:0], n.Chunks*chunkBytes)
+	defer func() { *buf = b[:0] }()
 	var err error
 	for i := range n.Chunks {
 		if b, err = p.cfg.Store.Chunk(ctx, p.cfg.Shard, n.Offset, i, b); err != nil {

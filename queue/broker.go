@@ -30,8 +30,8 @@ type Broker struct {
 }
 
 // segmentBytes is how large a file of the log grows. The broker frees disk
-// space by whole files.
-const segmentBytes = 128 << 20
+// space by whole files, and at its start reads each into memory, whole.
+const segmentBytes = 32 << 20
 
 // StartBroker starts the broker with what its directory holds.
 func StartBroker(cfg BrokerConfig) (*Broker, error) {

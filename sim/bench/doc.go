@@ -5,8 +5,11 @@
 //	           against batches of one event
 //	latency    event -> queryable at half of the highest rate, against that rate
 //	query      24 hours of one url while events come in, against an idle store
+//	memory     peak of a node to which events are offered without a bound, against
+//	           the node before the first event
 //	recovery   kill -9 -> everything acknowledged is queryable again, by the
 //	           interval between snapshots, against a start after a graceful stop
+//	post       acknowledged requests, against net/http that does nothing
 //
 // They run the real thing: the embedded broker with synced appends, the Kafka
 // client over the loopback, Pebble with synced batches, microbatch.Runner with

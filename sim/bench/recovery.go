@@ -44,9 +44,12 @@ func Recovery(ctx context.Context, o Options) (results []Result, err error) {
 }
 
 func recover(ctx context.Context, o Options, every time.Duration, kills int) (r Result, err error) {
-	v, err := newVictim(ctx, o, every, kills)
+	v, err := newVictim(ctx, o, every)
 	if err != nil {
 		return r, err
+	}
+	if err := v.underLoad(ctx, o, kills); err != nil {
+		return r, errors.Join(err, v.end())
 	}
 	times, err := v.killAll(ctx, o, kills)
 	if err != nil {
@@ -89,7 +92,7 @@ type victim struct {
 	}
 }
 
-func newVictim(ctx context.Context, o Options, every time.Duration, kills int) (*victim, error) {
+func newVictim(ctx context.Context, o Options, every time.Duration) (*victim, error) {
 	dir, err := freshDir(o, "recovery")
 	if err != nil {
 		return nil, err
@@ -108,10 +111,15 @@ func newVictim(ctx context.Context, o Options, every time.Duration, kills int) (
 	if err != nil {
 		return nil, errors.Join(err, v.end())
 	}
-	long := time.Duration(kills+2) * (2*every + 20*time.Second)
+	return v, nil
+}
+
+// underLoad feeds the node for longer than the kills take, until the victim's end.
+func (v *victim) underLoad(ctx context.Context, o Options, kills int) error {
+	long := time.Duration(kills+2) * (2*v.spec.SnapshotEvery + 20*time.Second)
 	g, err := live(o, 4, recoveryRate, long)
 	if err != nil {
-		return nil, errors.Join(err, v.end())
+		return err
 	}
 	run, cancel := context.WithCancel(ctx)
 	v.cancel = cancel
@@ -123,7 +131,7 @@ func newVictim(ctx context.Context, o Options, every time.Duration, kills int) (
 		}
 		return err
 	})
-	return v, nil
+	return nil
 }
 
 // freePort is a port that nobody listens on: the node must come back to it.
