@@ -17,7 +17,7 @@ WORLDS=${WORLDS:-20000}   # random tiny worlds
 CRASHES=${CRASHES:-2000}  # crash points of the store
 DAYS=${DAYS:-10}          # seeds of whole days in virtual time
 KILLS=${KILLS:-30}        # kill -9 of the real process
-FUZZTIME=${FUZZTIME:-3s}  # per fuzz target
+FUZZTIME=${FUZZTIME:-2s}  # per fuzz target
 CI=${CI:-false}
 export CI
 
