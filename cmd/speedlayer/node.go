@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
 
 	"speedlayer/event"
 	"speedlayer/expire"
@@ -79,16 +80,13 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 	if err := n.lockData(); err != nil {
 		return n, err
 	}
-	n.store, err = pebble.Open(pebble.Options{Dir: filepath.Join(o.Data, "store"), Logger: o.Logger})
-	if err != nil {
-		return n, err
-	}
-	n.broker, err = queue.StartBroker(queue.BrokerConfig{
-		Dir: filepath.Join(o.Data, "queue"), Listen: o.KafkaListen, Partitions: o.Partitions, Logger: o.Logger,
+	var opening errgroup.Group // side by side: after a crash each takes a while
+	opening.Go(func() (err error) {
+		n.store, err = pebble.Open(pebble.Options{Dir: filepath.Join(o.Data, "store"), Logger: o.Logger})
+		return err
 	})
-	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
-		return n, fmt.Errorf("--kafka-listen %s: %w", o.KafkaListen, op)
-	} else if err != nil {
+	opening.Go(n.startBroker)
+	if err := opening.Wait(); err != nil {
 		return n, err
 	}
 	n.queue, err = queue.Dial(ctx, queue.Config{Brokers: []string{n.broker.Addr()}, Partitions: o.Partitions, Logger: o.Logger})
@@ -116,6 +114,16 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 		return n, ctx.Err()
 	}
 	return n, nil
+}
+
+func (n *node) startBroker() (err error) {
+	n.broker, err = queue.StartBroker(queue.BrokerConfig{
+		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
+	})
+	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
+		return fmt.Errorf("--kafka-listen %s: %w", n.opts.KafkaListen, op)
+	}
+	return err
 }
 
 // lockData makes the directory this process's alone.

@@ -63,7 +63,7 @@ func child(ctx context.Context, text string) (err error) {
 	var at stages
 	var s *system
 	var q *logQueue
-	var opening errgroup.Group // as the real node could: neither needs the other
+	var opening errgroup.Group // side by side, as serve does
 	opening.Go(func() (err error) {
 		q, err = openQueue(ctx, o, n.Log, n.Listen)
 		at.Broker = ms(time.Since(began))
