@@ -3,10 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"encoding/json"
-	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -41,14 +37,14 @@ sorted by view, url and hour.`,
 }
 
 func runExport(ctx context.Context, io streams, where *whereFlags, q query.ExportQuery, format string) error {
+	out := bufio.NewWriterSize(io.out, 64<<10)
+	write, finish, err := query.NewCellWriter(out, format)
+	if err != nil {
+		return usageError{err}
+	}
 	t, err := where.openAnswers(ctx, io)
 	if err != nil {
 		return err
-	}
-	out := bufio.NewWriterSize(io.out, 64<<10)
-	write, finish := jsonCells(out)
-	if format == "csv" {
-		write, finish = csvCells(out)
 	}
 	err = t.answers.Export(ctx, q, write)
 	if err == nil {
@@ -64,53 +60,4 @@ func runExport(ctx context.Context, io streams, where *whereFlags, q query.Expor
 		return usageError{err}
 	}
 	return err
-}
-
-func jsonCells(w io.Writer) (write func(query.Cell) error, finish func() error) {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return func(c query.Cell) error { return enc.Encode(c) }, func() error { return nil }
-}
-
-// csvCells writes one table for all views; a column that a view has not is
-// empty.
-func csvCells(w io.Writer) (write func(query.Cell) error, finish func() error) {
-	out := csv.NewWriter(w)
-	header := []string{"view", "url", "hour", "pageviews", "visitors", "exact", "visits", "bounces"}
-	started := false
-	begin := func() error {
-		if started {
-			return nil
-		}
-		started = true
-		return out.Write(header)
-	}
-	write = func(c query.Cell) error {
-		if err := begin(); err != nil {
-			return err
-		}
-		return out.Write([]string{c.View, c.URL, c.Hour, number(c.Pageviews), number(c.Visitors), truth(c.Exact), number(c.Visits), number(c.Bounces)})
-	}
-	finish = func() error {
-		if err := begin(); err != nil {
-			return err
-		}
-		out.Flush()
-		return out.Error()
-	}
-	return write, finish
-}
-
-func number[N int64 | uint64](n *N) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatInt(int64(*n), 10)
-}
-
-func truth(b *bool) string {
-	if b == nil {
-		return ""
-	}
-	return strconv.FormatBool(*b)
 }
