@@ -164,7 +164,8 @@ type process struct {
 	store    *slowStore
 	progress *microbatch.Progress
 	cancel   context.CancelFunc
-	done     chan error
+	done     chan struct{} // closed when the runner has ended
+	err      error         // its result
 }
 
 // start does what the program does at start.
@@ -205,7 +206,7 @@ func (m *machine) start(s *microbatch.Settings) (*process, error) {
 		under = m.wrap(under)
 	}
 	p := &process{store: newSlowStore(under, rand.New(rand.NewPCG(m.rng.Uint64(), 0)), m.counts),
-		progress: microbatch.NewProgress(epoch.Starts), done: make(chan error, 1)}
+		progress: microbatch.NewProgress(epoch.Starts), done: make(chan struct{})}
 	run, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
 	r := microbatch.NewRunner(microbatch.RunnerConfig{Store: p.store, Queue: q, Epoch: epoch, Progress: p.progress,
@@ -217,15 +218,19 @@ func (m *machine) start(s *microbatch.Settings) (*process, error) {
 		Snapshotted: func(int32, int64) { m.counts.add("snapshots", 1) },
 		Observe:     func(microbatch.CommitStats) { m.counts.add("commits", 1) },
 	})
-	go func() { p.done <- r.Run(run, 8*time.Second) }() // ends with cancel
+	go func() { // ends with cancel
+		defer close(p.done)
+		p.err = r.Run(run, 8*time.Second)
+	}()
 	return p, nil
 }
 
-// stop asks the process to end, as SIGTERM does; kill leaves it no time, and
+// stop asks the process to end, as SIGTERM does, and may be called again; kill leaves it no time, and
 // nothing that it does reaches the store any more.
 func (p *process) stop() error {
 	p.cancel()
-	return <-p.done
+	<-p.done
+	return p.err
 }
 
 func (p *process) kill() error {

@@ -59,7 +59,7 @@ func (r *run) live() (err error) {
 	go func() { // ends with ctx
 		defer close(done)
 		if crowd {
-			r.clients.run(ctx, 4*time.Minute, 60)
+			r.clients.run(ctx, 4*time.Minute, 40)
 		} else {
 			r.clients.run(ctx, 5*time.Minute, 12)
 		}

@@ -103,9 +103,12 @@ func (c *clients) burst(ctx context.Context, n int) error {
 	return c.send(ctx, now)
 }
 
+// patience is how often a client tries again: longer than a broker is ever away.
+const patience = 300
+
 // send tries until the queue has all of it, as a client does that got no answer.
 func (c *clients) send(ctx context.Context, all []queue.Message) error {
-	for {
+	for attempt := 1; ; attempt++ {
 		q, err := c.m.client()
 		if err == nil {
 			_, err = q.AppendSync(context.WithoutCancel(ctx), all)
@@ -114,7 +117,7 @@ func (c *clients) send(ctx context.Context, all []queue.Message) error {
 			c.acked += len(all)
 			return nil
 		}
-		if !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, errStopped) {
+		if attempt == patience || !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, errStopped) {
 			return err
 		}
 		c.m.counts.add("appends tried again", 1)
@@ -125,11 +128,11 @@ func (c *clients) send(ctx context.Context, all []queue.Message) error {
 // misplace sends a record to any partition, as another program with another
 // partitioner does.
 func (c *clients) misplace(ctx context.Context, m queue.Message) error {
-	for {
+	for attempt := 1; ; attempt++ {
 		err := c.m.produce(context.WithoutCancel(ctx), &kgo.Record{Topic: queue.TopicPageviews,
 			Partition: c.rng.Int32N(c.m.partitionsNow()), Key: m.Person, Value: m.Value})
-		if err == nil {
-			return nil
+		if err == nil || attempt == patience {
+			return err
 		}
 		c.m.counts.add("appends tried again", 1)
 		time.Sleep(2 * time.Second)
