@@ -10,8 +10,9 @@ import (
 
 // parsePage is the whole rule. The library cuts the url up by the standard's
 // state machine. Hosts go through parseHost instead, since for a host that is
-// ASCII already the library decodes and checks labels, which the standard's
-// non-strict processing leaves alone.
+// ASCII already the library decodes and checks labels, and for one that is not
+// it refuses ASCII that is no letter, digit or hyphen; the standard's non-strict
+// processing does neither.
 func parsePage(raw []byte) (string, error) {
 	domain, path, err := parseURL(raw)
 	if err != nil {
@@ -119,7 +120,7 @@ func parseHost(raw string) (host, why string) {
 		if !strings.HasSuffix(raw, "]") || strings.ContainsAny(raw[1:len(raw)-1], "[]") {
 			return "", "its IPv6 address has no end"
 		}
-		return viaLibrary(raw)
+		return parseIPv6(raw)
 	}
 	host = unescape(raw)
 	if !utf8.ValidString(host) {
@@ -130,7 +131,7 @@ func parseHost(raw string) (host, why string) {
 		ascii = ascii && host[i] < utf8.RuneSelf
 	}
 	if !ascii {
-		if host, why = viaLibrary(raw); why != "" {
+		if host, why = domainToASCII(host); why != "" {
 			return "", why
 		}
 	}
@@ -159,7 +160,8 @@ func parseHost(raw string) (host, why string) {
 	return host, ""
 }
 
-func viaLibrary(host string) (string, string) {
+// parseIPv6 is the library's: host has its brackets.
+func parseIPv6(host string) (string, string) {
 	u, err := url.Parse("http://" + host + "/")
 	if err != nil {
 		return "", err.Error()
