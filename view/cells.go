@@ -311,6 +311,7 @@ func (c *cells) evict() {
 		case s.free || s.isDomain(int32(c.hand)):
 		case s.recent:
 			s.recent = false
+		case c.live <= c.maxSlots*3/4 && s.persons.set.MemoryBytes() == 0: // it is bytes that must go
 		default:
 			c.bytes -= s.persons.set.MemoryBytes()
 			c.known.gone(s.hash, s.hour)

@@ -20,8 +20,8 @@ type Settings struct {
 
 // Limits bound the cache of cells, and say who listens. They change no result.
 type Limits struct {
-	Slots int // (url, hour) pairs; 0 is 65,536
-	Bytes int // of visitor sets and sketches; 0 is 8 MiB
+	Slots int // (url, hour) pairs; 0 is 98,304
+	Bytes int // of visitor sets and sketches; 0 is 12 MiB
 	// Tap, if not nil, is told of every live event: the hashes of its domain and
 	// person, and its time in ms. It must be quick.
 	Tap func(domain, person uint64, ts int64)
@@ -54,10 +54,10 @@ type row struct {
 // NewPageviews returns an operator with no memory of the past.
 func NewPageviews(s Settings, l Limits) *Pageviews {
 	if l.Slots == 0 {
-		l.Slots = 64 << 10
+		l.Slots = 96 << 10
 	}
 	if l.Bytes == 0 {
-		l.Bytes = 8 << 20
+		l.Bytes = 12 << 20
 	}
 	return &Pageviews{cells: newCells(l.Slots, l.Bytes), memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
 }
