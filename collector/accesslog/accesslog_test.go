@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"strings"
 	"testing"
 
 	"speedlayer/event"
@@ -24,6 +25,10 @@ func TestPageview(t *testing.T) {
 		{`::1 - frank [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "frank"},
 		{`::1 - "" [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "::1"},
 		{`::1 - John Doe [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "John Doe"},
+		{`::1 -  [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "::1"},
+		{`::1 - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "::1"},
+		{`::1 - a [b] [c [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200` + behind, "", "http://h/", "a [b] [c"},
+		{`::1 - [x] "y" [17/May/2015:12:05:03 +0200] "GET /[17] HTTP/1.1" 200` + behind, "", "http://h/[17]", `[x] "y"`},
 		{front + `"POST /a HTTP/1.1" 200` + behind, NotGET, "", ""},
 		{front + `"-" 408` + behind, NotGET, "", ""},
 		{front + `"GET /a HTTP/1.1" 301` + behind, BadStatus, "", ""},
@@ -59,6 +64,20 @@ func TestNotALine(t *testing.T) {
 	var l Line
 	if err := Parse([]byte(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 -`), false, &l); err != nil {
 		t.Errorf("common format: %v", err)
+	}
+}
+
+// A line that was cut behind its status and size says all that counts.
+func TestCutLine(t *testing.T) {
+	const line = `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.1" 200 5 "http://r/" "agent"`
+	for n := strings.Index(line, `"http`) + 1; n <= len(line); n++ {
+		var l Line
+		if err := Parse([]byte(line[:n]), true, &l); err != nil {
+			t.Fatalf("%s: %v", line[:n], err)
+		}
+		if string(l.Target) != "/a" || !strings.HasPrefix("http://r/", string(l.Referrer)) || !strings.HasPrefix("agent", string(l.UserAgent)) {
+			t.Fatalf("%s: %q %q %q", line[:n], l.Target, l.Referrer, l.UserAgent)
+		}
 	}
 }
 

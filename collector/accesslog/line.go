@@ -24,6 +24,9 @@ var ErrFormat = errors.New("not a log line")
 // timeLayout is the time of both formats, with its own offset.
 const timeLayout = "02/Jan/2006:15:04:05 -0700"
 
+// maxTime bounds a time with its brackets, in bytes: 28, and fractions.
+const maxTime = 64
+
 // Parse reads a line of the common log format, or, with combined, of the
 // combined one, which has referrer and user agent behind it:
 //
@@ -38,26 +41,11 @@ func Parse(line []byte, combined bool, l *Line) error {
 	if _, rest, ok = word(rest); !ok { // ident, which nobody trusts
 		return ErrFormat
 	}
-	// A user may hold spaces: it ends where the time begins.
-	end := bytes.Index(rest, []byte(" ["))
-	if end < 0 {
+	who, rest, ok := cutTime(rest, &l.Time)
+	if !ok {
 		return ErrFormat
 	}
-	l.User = user(rest[:end])
-	rest = rest[end+2:]
-	end = bytes.IndexByte(rest, ']')
-	if end < 0 {
-		return ErrFormat
-	}
-	t, err := time.Parse(timeLayout, string(rest[:end]))
-	if err != nil {
-		return ErrFormat
-	}
-	l.Time = t.UnixMilli()
-	rest = rest[end+1:]
-	if !bytes.HasPrefix(rest, []byte(` "`)) {
-		return ErrFormat
-	}
+	l.User = user(who)
 	request, rest, ok := quoted(rest[1:])
 	if !ok {
 		return ErrFormat
@@ -72,13 +60,32 @@ func Parse(line []byte, combined bool, l *Line) error {
 	if l.Referrer, rest, ok = field(rest); !ok {
 		return ErrFormat
 	}
+	if len(bytes.TrimSpace(rest)) == 0 {
+		return nil // cut before the user agent
+	}
 	if l.UserAgent, _, ok = field(rest); !ok {
-		if !bytes.HasPrefix(rest, []byte(` "`)) {
-			return ErrFormat
-		}
-		l.UserAgent = unescape(rest[2:], false) // servers cut long ones, quote and all
+		return ErrFormat
 	}
 	return nil
+}
+
+// cutTime finds the time, which a quoted text follows: ` [time] "`. What stands
+// before it is the user, who may hold spaces and brackets or not be there.
+func cutTime(b []byte, ms *int64) (who, rest []byte, ok bool) {
+	for i := 0; i < len(b); i++ {
+		if b[i] != '[' || i > 0 && b[i-1] != ' ' {
+			continue
+		}
+		n := bytes.IndexByte(b[i:min(len(b), i+maxTime)], ']')
+		if n < 0 || !bytes.HasPrefix(b[i+n+1:], []byte(` "`)) {
+			continue
+		}
+		if t, err := time.Parse(timeLayout, string(b[i+1:i+n])); err == nil {
+			*ms = t.UnixMilli()
+			return b[:i], b[i+n+1:], true
+		}
+	}
+	return nil, nil, false
 }
 
 func word(b []byte) (w, rest []byte, ok bool) {
@@ -117,15 +124,19 @@ func quoted(b []byte) (text, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
+// field reads ` "text"`. A line may end inside of it: servers and syslog cut
+// long ones, quote and all, and what counts stands before.
 func field(b []byte) (text, rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != ' ' {
+	if !bytes.HasPrefix(b, []byte(` "`)) {
 		return nil, nil, false
 	}
-	text, rest, ok = quoted(b[1:])
+	if text, rest, ok = quoted(b[1:]); !ok {
+		text, rest = b[2:], nil
+	}
 	if string(text) == "-" {
 		text = nil
 	}
-	return unescape(text, false), rest, ok
+	return unescape(text, false), rest, true
 }
 
 // status reads ` 200 1234`: status and bytes.

@@ -80,6 +80,9 @@ const batchLines = 10_000
 // maxLine bounds one line, in bytes; a longer one is rejected, not read.
 const maxLine = 1 << 20
 
+// maxFirst of a file's first line are in the nonces of its lines, in bytes.
+const maxFirst = 4096
+
 // Import reads the files, one after the other. An error is one of reading a
 // file or of the sink; what was appended before stays.
 func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
@@ -168,6 +171,9 @@ func (im *importer) lines(ctx context.Context, in io.Reader) error {
 	for position := int64(0); ; position++ {
 		line, err := r.ReadSlice('\n')
 		long := errors.Is(err, bufio.ErrBufferFull)
+		if long {
+			line = bytes.Clone(line[:maxFirst]) // reading on overwrites it
+		}
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = r.ReadSlice('\n')
 		}
@@ -177,7 +183,7 @@ func (im *importer) lines(ctx context.Context, in io.Reader) error {
 		if len(line) > 0 {
 			line = bytes.TrimRight(line, "\r\n")
 			if position == 0 {
-				first = bytes.Clone(line[:min(len(line), 4096)])
+				first = bytes.Clone(line[:min(len(line), maxFirst)])
 			}
 			im.report.Lines++
 			if long {

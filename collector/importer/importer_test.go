@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -125,6 +127,24 @@ broken
 	}
 	if !strings.Contains(sink.values(), `"nonce":"n"`) || !strings.Contains(sink.values(), "last") {
 		t.Errorf("values are\n%s", sink.values())
+	}
+}
+
+// A first line too long to read is still the same first line, however the file
+// comes in: in large pieces or byte by byte.
+func TestLongFirstLine(t *testing.T) {
+	in := strings.Repeat("x", maxLine+10) + "\n" + `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"` + "\n" + strings.Repeat("y", maxLine)
+	var values []string
+	for _, r := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in))} {
+		sink := &collect{}
+		report, err := Import(t.Context(), Config{Format: Combined, Host: "h.example", Sink: sink, Stdin: r}, "-")
+		if err != nil || len(report.Rejected) != 1 || report.Rejected[0].Lines != 2 || !strings.HasPrefix(report.Rejected[0].Examples[0], "xxx") {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		values = append(values, sink.values())
+	}
+	if values[0] != values[1] || values[0] == "" {
+		t.Errorf("the nonces depend on how the file was read:\n%s\n%s", values[0], values[1])
 	}
 }
 
