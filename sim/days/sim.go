@@ -215,7 +215,13 @@ func (r *run) newEpoch(end func() error) error {
 	}
 	r.moved = r.movedSoFar()
 	before := r.m.epoch.Number
-	var err error
+	// A program that starts dials anew; a client that lives on may describe the
+	// topic as it was a tenth of a second ago.
+	r.m.hangUp()
+	err := r.m.dial()
+	if err != nil {
+		return err
+	}
 	if r.process, err = r.m.start(nil); err == nil && r.m.epoch.Number == before {
 		err = errors.New("no log epoch has begun")
 	}
