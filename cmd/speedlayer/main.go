@@ -14,7 +14,7 @@ import (
 // visits remember, in slices without pointers, so that a collection is cheap and
 // the room that the default would leave for garbage is large (docs/performance.md).
 // The environment's GOGC overrules it.
-const gcPercent = 40
+const gcPercent = 33
 
 func main() {
 	if os.Getenv("GOGC") == "" {
