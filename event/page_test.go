@@ -2,6 +2,7 @@ package event
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"strings"
@@ -16,12 +17,15 @@ type urlCase struct {
 }
 
 func urlCases(t testing.TB) (cases []urlCase) {
-	f, err := os.Open("testdata/url_cases.jsonl")
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, name := range []string{"testdata/url_cases.jsonl", "testdata/hosts.jsonl"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, b...)
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var c urlCase

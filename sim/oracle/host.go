@@ -6,13 +6,16 @@ import (
 	"math/big"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
+	"golang.org/x/net/idna"
 )
 
 // pageHost is WHATWG's host parser for http and https, and then the rules for
-// pages. The library parses IPv6 and hosts that are not ASCII; ASCII hosts are
-// done here, since it decodes their xn-- labels and takes signs in numbers.
+// pages. The library parses IPv6; names are done here, since it decodes the xn--
+// labels of ASCII hosts, takes signs in numbers, and refuses a_b beside letters
+// outside ASCII.
 func pageHost(raw string) (string, error) {
 	if strings.HasPrefix(raw, "[") {
 		inner := strings.TrimSuffix(raw[1:], "]")
@@ -24,7 +27,7 @@ func pageHost(raw string) (string, error) {
 	host := percentDecode(raw)
 	if !isASCII(host) {
 		var err error
-		if host, err = libraryHost(raw); err != nil {
+		if host, err = international(host); err != nil {
 			return "", err
 		}
 	}
@@ -38,6 +41,31 @@ func pageHost(raw string) (string, error) {
 		return ipv4(host)
 	}
 	return domainName(host)
+}
+
+// international is UTS 46 for a host that is not ASCII, with none of the checks
+// that WHATWG leaves out.
+func international(host string) (string, error) {
+	if !utf8.ValidString(host) {
+		return "", errors.New("host is not UTF-8")
+	}
+	host = strings.ReplaceAll(strings.ReplaceAll(host, "\u1e9e", "\u00df"), "\u180e", "") // Unicode 15 is too old for these two
+	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false))
+	for label := range strings.SplitSeq(strings.Map(dot, host), ".") {
+		// xn-- with nothing behind it is refused; the library makes it empty.
+		if mapped, err := profile.ToASCII("x" + label); err == nil && mapped == "xxn--" {
+			return "", errors.New("host has an empty xn-- label")
+		}
+	}
+	return profile.ToASCII(host)
+}
+
+// dot maps what UTS 46 takes for dots.
+func dot(r rune) rune {
+	if strings.ContainsRune("\u3002\uff0e\uff61", r) {
+		return '.'
+	}
+	return r
 }
 
 // domainName drops what does not tell sites apart.

@@ -2,18 +2,22 @@ package oracle
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"testing"
 )
 
 func TestPageCases(t *testing.T) {
-	f, err := os.Open("../../event/testdata/url_cases.jsonl")
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, name := range []string{"url_cases.jsonl", "hosts.jsonl"} {
+		b, err := os.ReadFile("../../event/testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, b...)
 	}
-	defer f.Close()
-	in := bufio.NewScanner(f)
+	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
 	cases := 0
 	for in.Scan() {
