@@ -1,7 +1,9 @@
 package event
 
 import (
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -28,16 +30,20 @@ var mappings = strings.NewReplacer("\u1e9e", "\u00df", "\u180e", "", "\u3002", "
 // is empty if the host is good.
 func domainToASCII(host string) (ascii, why string) {
 	host = mappings.Replace(host)
+	// A label xn-- with nothing behind it, or with what is not ASCII, is an
+	// error, which the library does not see. The letter before it has the library
+	// map the label and leave it there.
+	for label := range strings.SplitSeq(host, ".") {
+		mapped, _ := toASCII.ToUnicode("a" + label)
+		if code, ok := strings.CutPrefix(mapped, "axn--"); ok && (code == "" || strings.IndexFunc(code, notASCII) >= 0) {
+			return "", "its host has the label " + strconv.Quote(mapped[1:])
+		}
+	}
 	ascii, err := toASCII.ToASCII(host)
 	if err != nil {
 		return "", "its host is no international name: " + err.Error()
 	}
-	// A last label xn-- has nothing to decode, which is an error. The library
-	// makes it empty, as if the host ended in a dot.
-	if last := host[strings.LastIndexByte(host, '.')+1:]; last != "" && strings.HasSuffix(ascii, ".") {
-		if rest, err := toASCII.ToASCII("a" + last); err != nil || rest != "a" {
-			return "", "its host ends in xn-- with nothing behind it"
-		}
-	}
 	return ascii, ""
 }
+
+func notASCII(r rune) bool { return r >= utf8.RuneSelf }

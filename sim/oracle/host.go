@@ -52,9 +52,9 @@ func international(host string) (string, error) {
 	host = strings.ReplaceAll(strings.ReplaceAll(host, "\u1e9e", "\u00df"), "\u180e", "") // Unicode 15 is too old for these two
 	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false))
 	for label := range strings.SplitSeq(strings.Map(dot, host), ".") {
-		// xn-- with nothing behind it is refused; the library makes it empty.
-		if mapped, err := profile.ToASCII("x" + label); err == nil && mapped == "xxn--" {
-			return "", errors.New("host has an empty xn-- label")
+		// The code behind xn-- must be there and ASCII; the library takes any.
+		if mapped, _ := profile.ToUnicode("x" + label); strings.HasPrefix(mapped, "xxn--") && (mapped == "xxn--" || !isASCII(mapped)) {
+			return "", fmt.Errorf("host has the label %q", mapped[1:])
 		}
 	}
 	return profile.ToASCII(host)
