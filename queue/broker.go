@@ -52,6 +52,9 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 	if !held {
 		return nil, fmt.Errorf("queue in %s is held by another process", cfg.Dir)
 	}
+	if err := prepareRestart(filepath.Join(cfg.Dir, "log")); err != nil {
+		return nil, errors.Join(fmt.Errorf("queue in %s: %w", cfg.Dir, err), lock.Unlock())
+	}
 	doSync, opts := brokerSync(cfg.Dir)
 	group := newGroupSync(func() error {
 		err := doSync()
