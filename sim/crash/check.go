@@ -77,20 +77,7 @@ func (l *life) openOracle() error {
 	if l.oracle == nil {
 		l.oracle = map[store.Shard]*oracle.Oracle{}
 	}
-	for _, e := range epochs {
-		s, err := oracle.ParseSettings(e.Settings)
-		if err != nil {
-			return err
-		}
-		for part := range e.Partitions {
-			shard := store.Shard{Epoch: e.Number, Partition: part}
-			if l.oracle[shard] == nil {
-				l.oracle[shard] = oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
-					Start: e.Starts[part], Generation: e.Generation, Settings: s})
-			}
-		}
-	}
-	return nil
+	return oracle.AddEpochs(l.oracle, epochs)
 }
 
 // checkAll compares the store with the log as far as the commits say, and with

@@ -42,7 +42,7 @@ func (j *judge) check(ctx context.Context) error {
 	if err := j.archive.pull(ctx, q); err != nil {
 		return err
 	}
-	if err := j.addOracles(epochs); err != nil {
+	if err := oracle.AddEpochs(j.oracles, epochs); err != nil {
 		return err
 	}
 	commits, err := r.Commits(ctx)
@@ -55,23 +55,6 @@ func (j *judge) check(ctx context.Context) error {
 		}
 	}
 	return j.checkCells(ctx, r)
-}
-
-func (j *judge) addOracles(epochs []store.Epoch) error {
-	for _, e := range epochs {
-		s, err := oracle.ParseSettings(e.Settings)
-		if err != nil {
-			return err
-		}
-		for part := range e.Partitions {
-			shard := store.Shard{Epoch: e.Number, Partition: part}
-			if j.oracles[shard] == nil {
-				j.oracles[shard] = oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
-					Start: e.Starts[part], Generation: e.Generation, Settings: s})
-			}
-		}
-	}
-	return nil
 }
 
 func (j *judge) checkCommit(e store.Epoch, c store.ShardCommit) error {

@@ -16,12 +16,11 @@ import (
 // checkShard runs the log of a shard through an oracle that holds each cell at
 // the version of the stored one.
 func (r *run) checkShard(ctx context.Context, j *job) error {
-	settings, err := oracle.ParseSettings(j.epoch.Settings)
+	opts, err := oracle.EpochOptions(j.epoch, j.shard.Partition)
 	if err != nil {
-		return fmt.Errorf("settings of epoch %d: %w", j.epoch.Number, err)
+		return err
 	}
-	o := oracle.New(oracle.Options{Epoch: j.shard.Epoch, Partition: j.shard.Partition, Partitions: j.epoch.Partitions,
-		Start: j.start, Generation: j.epoch.Generation, Settings: settings})
+	o := oracle.New(opts)
 	for i := range j.cells {
 		// One that is beyond the log's end cannot be compared, and so need not
 		// be held.
