@@ -65,7 +65,7 @@ suite_unit() {
 suite_race() {
 	local packages
 	tested sim/worlds && tested sim/crash && tested sim/days
-	chromium
+	needbrowser
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
 	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks)$' $packages
@@ -132,11 +132,12 @@ fuzz_one() {
 	return 1
 }
 
-# chromium installs a browser from Debian where none is there.
-chromium() {
+# needbrowser installs Chromium from Debian where no browser is there. It asks for
+# files: command -v would also find a function of that name.
+needbrowser() {
 	local b
-	for b in chromium chromium-browser google-chrome headless-shell; do
-		if command -v $b >/dev/null; then return 0; fi
+	for b in chromium chromium-browser google-chrome; do
+		if type -P "$b" >/dev/null; then return 0; fi
 	done
 	if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
 		echo "Chromium is missing and this is not root on Debian or Ubuntu: install it, then run again"
@@ -150,7 +151,7 @@ suite_browser() {
 	tested dashboard
 	packages=$(inbrowser)
 	grep -qx speedlayer/dashboard <<<"$packages" || { echo "no test of the dashboard drives a browser"; return 1; }
-	chromium
+	needbrowser
 	# shellcheck disable=SC2086
 	gotest -timeout 8m $packages
 }
