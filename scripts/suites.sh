@@ -66,6 +66,7 @@ suite_race() {
 	local packages
 	tested sim/worlds && tested sim/crash && tested sim/days
 	needbrowser
+	needcompiler
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
 	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks)$' $packages
@@ -139,11 +140,24 @@ needbrowser() {
 	for b in chromium chromium-browser google-chrome; do
 		if type -P "$b" >/dev/null; then return 0; fi
 	done
+	debian Chromium chromium
+}
+
+# needcompiler installs the C compiler that the race detector is linked with.
+needcompiler() {
+	if type -P "$(go env CC)" >/dev/null; then return 0; fi
+	debian "A C compiler" gcc libc6-dev
+}
+
+# debian WHAT PACKAGE... installs packages.
+debian() {
+	local what=$1
+	shift
 	if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-		echo "Chromium is missing and this is not root on Debian or Ubuntu: install it, then run again"
+		echo "$what is missing and this is not root on Debian or Ubuntu: install it, then run again"
 		return 1
 	fi
-	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
 suite_browser() {
