@@ -3,7 +3,10 @@
 //
 //	main.go      signals, exit status
 //	root.go      the command line; flags from environment and file
-//	node.go      everything embedded, in one process: starts upward, stops downward
+//	node.go      a process's part of the system: starts upward, stops downward
+//	sides.go     its queue and its store, embedded or not
+//	roles.go     which parts of the work it does
+//	processing.go  the work of a processor
 //	server.go    its HTTP side
 //	NAME.go      one file for each command
 //

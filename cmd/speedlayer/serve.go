@@ -161,9 +161,9 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 		return err
 	}
 	if f.log.format == "json" { // then every line is
-		nodeOpts.Logger.Info("serving", "http", d.server.url(), "kafka", d.node.broker.Addr(), "data", f.data)
+		nodeOpts.Logger.Info("serving", "http", d.server.url(), "kafka", d.node.brokers(), "data", f.data)
 	} else {
-		fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), d.node.broker.Addr(), f.data)
+		fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), strings.Join(d.node.brokers(), ","), f.data)
 	}
 	return d.runUntil(ctx)
 }

@@ -14,7 +14,6 @@ import (
 
 	"speedlayer/queue"
 	"speedlayer/sim/verify"
-	"speedlayer/store/pebble"
 )
 
 type verifyFlags struct {
@@ -109,22 +108,10 @@ func openForReading(ctx context.Context, dir string) (n *node, err error) {
 		}
 	}
 	n = &node{opts: nodeOptions{Data: dir}, cancel: func() {}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.close())
-		}
-	}()
-	if err := n.lockData(); err != nil {
-		return n, err
+	if err := n.openSides(ctx); err != nil {
+		return n, errors.Join(err, n.close())
 	}
-	if n.store, err = pebble.Open(pebble.Options{Dir: filepath.Join(dir, "store")}); err != nil {
-		return n, err
-	}
-	if n.broker, err = queue.StartBroker(queue.BrokerConfig{Dir: filepath.Join(dir, "queue")}); err != nil {
-		return n, err
-	}
-	n.queue, err = queue.Dial(ctx, queue.Config{Brokers: []string{n.broker.Addr()}})
-	return n, err
+	return n, nil
 }
 
 // verifyServer reads the cells of a server, and then its log.

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/queue"
+	"speedlayer/store/pebble"
+)
+
+// openSides opens the store and the queue, embedded or not.
+func (n *node) openSides(ctx context.Context) error {
+	if n.opts.embedded() {
+		if err := n.lockData(); err != nil {
+			return err
+		}
+	}
+	var opening errgroup.Group // side by side: after a crash each takes a while
+	opening.Go(func() error { return n.openStore(ctx) })
+	if len(n.opts.Kafka) == 0 {
+		opening.Go(n.startBroker)
+	}
+	if err := opening.Wait(); err != nil {
+		return err
+	}
+	var err error
+	n.queue, err = queue.Dial(ctx, queue.Config{Brokers: n.brokers(), Partitions: n.opts.Partitions, Logger: n.opts.Logger})
+	return err
+}
+
+// brokers is where the queue is reached.
+func (n *node) brokers() []string {
+	if n.broker != nil {
+		return []string{n.broker.Addr()}
+	}
+	return n.opts.Kafka
+}
+
+// lockData makes the directory this process's alone.
+func (n *node) lockData() error {
+	if err := os.MkdirAll(n.opts.Data, 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	n.lock = flock.New(filepath.Join(n.opts.Data, "LOCK"))
+	held, err := n.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock of data directory %s: %w", n.opts.Data, err)
+	}
+	if !held {
+		n.lock = nil
+		return fmt.Errorf("data directory %s is held by another speedlayer process: stop it, or reach it with --server", n.opts.Data)
+	}
+	return nil
+}
+
+func (n *node) openStore(ctx context.Context) (err error) {
+	if n.opts.OpenStore != nil {
+		n.store, err = n.opts.OpenStore(ctx)
+		return err
+	}
+	st, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.opts.Data, "store"), Logger: n.opts.Logger})
+	if err != nil {
+		return err
+	}
+	n.store = st
+	return nil
+}
+
+func (n *node) startBroker() (err error) {
+	n.broker, err = queue.StartBroker(queue.BrokerConfig{
+		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
+	})
+	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
+		return fmt.Errorf("--kafka-listen %s: %w", n.opts.KafkaListen, op)
+	}
+	return err
+}
+
+// closeSides is the inverse of openSides, as far as that came.
+func (n *node) closeSides() error {
+	var errs []error
+	if n.queue != nil {
+		n.queue.Close()
+	}
+	if n.broker != nil {
+		errs = append(errs, n.broker.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// exists says whether a path is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
