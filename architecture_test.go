@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"collector":   {"queue", "event", "internal/*", "collector/*"},
 	"collector/*": {"queue", "event", "internal/*", "collector/*"},
 	"dashboard":   {"query", "event", "internal/*"},
+	"batch/views": {"store", "crdt"},
 
 	"sim/generate": {},
 	// The oracle shares the store's types, and no code with what it checks.

@@ -1,0 +1,88 @@
+package views
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"speedlayer/store"
+)
+
+// Cells of one (view, granularity, url) lie together in packs, for most urls
+// have few of them and a key each would be most of the bytes. A pack's key ends
+// with its last bucket, so that the first key at or above a bucket is that of
+// the pack which has it:
+//
+//	view u8 | granularity u8 | url | 0x00 | last bucket u32 big-endian
+//
+// A url holds no 0x00, so keys sort as urls do. The value of a pack is its
+// cells, ascending:
+//
+//	bucket (the first) or what it lies above the one before, uvarint |
+//	length uvarint | bytes
+//
+// A pack is closed when it has packBytes or more.
+const packBytes = 2 << 10
+
+// appendPrefix is a key without its bucket.
+func appendPrefix(dst []byte, view store.ViewID, g Granularity, url string) []byte {
+	return append(append(append(dst, byte(view), byte(g)), url...), 0)
+}
+
+func appendKey(dst []byte, view store.ViewID, g Granularity, url string, bucket int32) []byte {
+	return binary.BigEndian.AppendUint32(appendPrefix(dst, view, g, url), uint32(bucket))
+}
+
+// keyURL is the url of a key.
+func keyURL(key []byte) ([]byte, error) {
+	if len(key) < 2+1+4 || key[len(key)-5] != 0 {
+		return nil, fmt.Errorf("%w: a key of %d bytes", store.ErrCorrupt, len(key))
+	}
+	return key[2 : len(key)-5], nil
+}
+
+// pack collects cells.
+type pack struct {
+	b    []byte
+	last int32
+}
+
+func (p *pack) add(bucket int32, value []byte) {
+	by := bucket
+	if len(p.b) > 0 {
+		by -= p.last
+	}
+	p.b = binary.AppendUvarint(p.b, uint64(by))
+	p.b = binary.AppendUvarint(p.b, uint64(len(value)))
+	p.b = append(p.b, value...)
+	p.last = bucket
+}
+
+// unpack calls fn with the cells of a pack in from <= bucket < to. more says
+// that cells behind the pack may lie in the range too.
+func unpack(b []byte, from, to int32, fn func(bucket int32, value []byte) error) (more bool, err error) {
+	var bucket uint64
+	for len(b) > 0 {
+		by, n := binary.Uvarint(b)
+		if n <= 0 {
+			return false, errPack
+		}
+		size, m := binary.Uvarint(b[n:])
+		if m <= 0 || size > uint64(len(b)-n-m) {
+			return false, errPack
+		}
+		value := b[n+m : n+m+int(size)]
+		b = b[n+m+int(size):]
+		bucket += by
+		switch {
+		case bucket >= uint64(to):
+			return false, nil
+		case bucket >= uint64(from):
+			if err := fn(int32(bucket), value); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+var errPack = fmt.Errorf("%w: a pack of cells", store.ErrCorrupt)

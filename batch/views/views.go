@@ -1,0 +1,202 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"speedlayer/store"
+)
+
+// Views reads one run. Safe for concurrent use.
+type Views struct {
+	dir     string
+	fs      vfs.FS
+	meta    *meta
+	persons persons
+	parts   []*part
+}
+
+// part is an open table, and iterators over it that are not in use: each keeps
+// the table's index, which is much of what a short read costs.
+type part struct {
+	name  string
+	table *sstable.Reader
+	mu    struct {
+		sync.Mutex
+		idle   []sstable.Iterator
+		closed bool
+	}
+}
+
+// maxIdle is how many iterators of a part are kept.
+const maxIdle = 16
+
+// Open opens a finished run. It checks that every file is there with its
+// length, and the checksums of all but the tables, whose blocks are checked as
+// they are read; Verify reads them whole. An error names the file.
+func Open(dir string) (*Views, error) { return OpenFS(vfs.Default, dir) }
+
+// OpenFS opens a run on another file system.
+func OpenFS(fs vfs.FS, dir string) (_ *Views, err error) {
+	m, err := readMeta(fs, dir)
+	if err != nil {
+		return nil, err
+	}
+	v := &Views{dir: dir, fs: fs, meta: m}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.Close())
+		}
+	}()
+	if err := v.check(m.Person); err != nil {
+		return nil, err
+	}
+	name := fs.PathJoin(dir, m.Person.Name)
+	if v.persons, err = readPersons(fs, name); err != nil {
+		return nil, fmt.Errorf("batch views: %s: %w", name, err)
+	}
+	for _, f := range m.Parts {
+		p, err := openPart(fs, fs.PathJoin(dir, f.Name), f.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("batch views: %s: %w", fs.PathJoin(dir, f.Name), err)
+		}
+		v.parts = append(v.parts, p)
+	}
+	return v, nil
+}
+
+func openPart(fs vfs.FS, name string, size int64) (*part, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != size {
+		err = fmt.Errorf("%w: has %d bytes, not %d", store.ErrCorrupt, info.Size(), size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	table, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return &part{name: name, table: table}, nil
+}
+
+// check reads a whole file and compares it with what run.json says.
+func (v *Views) check(want file) error {
+	have, err := measure(v.fs, v.dir, want.Name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("batch views: %w", err)
+	case have != want:
+		return fmt.Errorf("batch views: %s: %w: has %d bytes with checksum %s, not %d with %s",
+			v.fs.PathJoin(v.dir, want.Name), store.ErrCorrupt, have.Bytes, have.Sum, want.Bytes, want.Sum)
+	}
+	return nil
+}
+
+// Verify reads every file whole and compares it with its checksum. A copy of a
+// run is checked so before it is used.
+func (v *Views) Verify(ctx context.Context) error {
+	for _, f := range append(v.meta.Parts, v.meta.Person) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := v.check(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run is the run's number and vector.
+func (v *Views) Run() store.Run { return v.meta.Run }
+
+// Info is what the run says of itself for people.
+func (v *Views) Info() map[string]string { return v.meta.Info }
+
+// Files are the names of all files of the run, run.json the last: in this order
+// they may be copied.
+func (v *Views) Files() (names []string) {
+	for _, f := range append(v.meta.Parts, v.meta.Person) {
+		names = append(names, f.Name)
+	}
+	return append(names, metaName)
+}
+
+// Bytes is the size of all of it.
+func (v *Views) Bytes() (n int64) {
+	for _, f := range append(v.meta.Parts, v.meta.Person) {
+		n += f.Bytes
+	}
+	return n
+}
+
+// Canonical is the person whom the run's edges make another one, as hashes.
+func (v *Views) Canonical(raw uint64) uint64 { return v.persons.of(raw) }
+
+// Close closes all files. No scan may be running; doing it again is no error.
+func (v *Views) Close() error {
+	var errs []error
+	for _, p := range v.parts {
+		errs = append(errs, p.close())
+	}
+	return errors.Join(errs...)
+}
+
+// iterator takes an iterator over the whole part; give gives it back.
+func (p *part) iterator() (sstable.Iterator, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.closed {
+		return nil, store.ErrClosed
+	}
+	if n := len(p.mu.idle); n > 0 {
+		it := p.mu.idle[n-1]
+		p.mu.idle = p.mu.idle[:n-1]
+		return it, nil
+	}
+	return p.table.NewPointIter(context.Background(), sstable.IterOptions{
+		Transforms: sstable.NoTransforms, FilterBlockSizeLimit: sstable.NeverUseFilterBlock,
+		Env: sstable.NoReadEnv, ReaderProvider: sstable.MakeTrivialReaderProvider(p.table),
+	})
+}
+
+func (p *part) give(it sstable.Iterator) error {
+	p.mu.Lock()
+	keep := it.Error() == nil && !p.mu.closed && len(p.mu.idle) < maxIdle
+	if keep {
+		p.mu.idle = append(p.mu.idle, it)
+	}
+	p.mu.Unlock()
+	if keep {
+		return nil
+	}
+	return it.Close()
+}
+
+func (p *part) close() error {
+	p.mu.Lock()
+	idle, closed := p.mu.idle, p.mu.closed
+	p.mu.idle, p.mu.closed = nil, true
+	p.mu.Unlock()
+	if closed {
+		return nil
+	}
+	var errs []error
+	for _, it := range idle {
+		errs = append(errs, it.Close())
+	}
+	return errors.Join(append(errs, p.table.Close())...)
+}
