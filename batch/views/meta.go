@@ -25,7 +25,8 @@ const (
 type meta struct {
 	Format int               `json:"format"`
 	Run    store.Run         `json:"run"`
-	Parts  []file            `json:"parts"` // by number
+	Parts  int               `json:"parts"`
+	Tables []file            `json:"tables"` // by part, then kind
 	Person file              `json:"persons"`
 	Info   map[string]string `json:"info,omitempty"` // for people; see Writer.Finish
 }
@@ -99,8 +100,8 @@ func readMeta(fs vfs.FS, dir string) (*meta, error) {
 	if m.Format != format {
 		return nil, fmt.Errorf("batch views: %s: format %d: allowed is %d", name, m.Format, format)
 	}
-	if len(m.Parts) == 0 {
-		return nil, fmt.Errorf("batch views: %s: %w: it names no parts", name, store.ErrCorrupt)
+	if m.Parts < 1 || len(m.Tables) != m.Parts*kinds {
+		return nil, fmt.Errorf("batch views: %s: %w: %d parts with %d tables", name, store.ErrCorrupt, m.Parts, len(m.Tables))
 	}
 	return m, nil
 }

@@ -7,12 +7,12 @@ import (
 	"speedlayer/store"
 )
 
-// Cells of one (view, granularity, url) lie together in packs, for most urls
-// have few of them and a key each would be most of the bytes. A pack's key ends
-// with its last bucket, so that the first key at or above a bucket is that of
-// the pack which has it:
+// Cells of one url in a table lie together in packs, for most urls have few of
+// them and a key each would be most of the bytes. A pack's key ends with its
+// last bucket, so that the first key at or above a bucket is that of the pack
+// which has it:
 //
-//	view u8 | granularity u8 | url | 0x00 | last bucket u32 big-endian
+//	url | 0x00 | last bucket u32 big-endian
 //
 // A url holds no 0x00, so keys sort as urls do. The value of a pack is its
 // cells, ascending:
@@ -23,21 +23,18 @@ import (
 // A pack is closed when it has packBytes or more.
 const packBytes = 2 << 10
 
-// appendPrefix is a key without its bucket.
-func appendPrefix(dst []byte, view store.ViewID, g Granularity, url string) []byte {
-	return append(append(append(dst, byte(view), byte(g)), url...), 0)
+const keyTail = 1 + 4
+
+func appendKey[T string | []byte](dst []byte, url T, bucket int32) []byte {
+	return binary.BigEndian.AppendUint32(append(append(dst, url...), 0), uint32(bucket))
 }
 
-func appendKey(dst []byte, view store.ViewID, g Granularity, url string, bucket int32) []byte {
-	return binary.BigEndian.AppendUint32(appendPrefix(dst, view, g, url), uint32(bucket))
-}
-
-// keyURL is the url of a key.
-func keyURL(key []byte) ([]byte, error) {
-	if len(key) < 2+1+4 || key[len(key)-5] != 0 {
-		return nil, fmt.Errorf("%w: a key of %d bytes", store.ErrCorrupt, len(key))
+func splitKey(key []byte) (url []byte, last int32, err error) {
+	n := len(key) - keyTail
+	if n < 0 || key[n] != 0 || key[n+1] > 0x7f {
+		return nil, 0, fmt.Errorf("%w: a key of %d bytes", store.ErrCorrupt, len(key))
 	}
-	return key[2 : len(key)-5], nil
+	return key[:n], int32(binary.BigEndian.Uint32(key[n+1:])), nil
 }
 
 // pack collects cells.

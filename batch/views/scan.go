@@ -16,13 +16,12 @@ func (v *Views) Scan(view store.ViewID, g Granularity, url string, from, to int3
 	if from >= to || to <= 0 {
 		return nil
 	}
-	p := v.parts[PartOf([]byte(url), len(v.parts))]
-	c, err := p.cursor(view, g, max(0, from), to)
+	c, err := v.cursor(PartOf(Hash([]byte(url)), v.meta.Parts), view, g, from, to)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if err := c.seek(url); err != nil || !c.valid || string(c.url) != url {
+	if err := c.seek([]byte(url)); err != nil || !c.valid || string(c.url) != url {
 		return err
 	}
 	return c.cells(fn)
@@ -36,25 +35,25 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 	if from >= to || to <= 0 {
 		return nil
 	}
-	var all []*cursor // those that have urls left
+	var all []*cursor
 	defer func() {
 		for _, c := range all {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, p := range v.parts {
-		c, err := p.cursor(view, g, max(0, from), to)
+	for part := range v.meta.Parts {
+		c, err := v.cursor(part, view, g, from, to)
 		if err != nil {
 			return err
 		}
 		all = append(all, c)
-		if err := c.seek(fromURL); err != nil {
+		if err := c.seek([]byte(fromURL)); err != nil {
 			return err
 		}
 	}
-	heap := cursorHeap(all)
+	heap := cursorHeap(append([]*cursor(nil), all...))
 	heap.init()
-	for len(heap) > 0 && heap[0].valid {
+	for heap[0].valid {
 		c := heap[0]
 		if toURL != "" && string(c.url) >= toURL {
 			return nil
@@ -70,124 +69,142 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 	return nil
 }
 
-// cursor goes through the urls of one view and granularity of a part.
+// cursor goes through the urls of a table.
 type cursor struct {
-	p        *part
+	r        *reader
 	it       sstable.Iterator
-	prefix   []byte // view and granularity
 	from, to int32
-	valid    bool
+	valid    bool // there is a pack:
 	url      []byte
-	key      []byte // to seek by
-	pack     []byte // of url, the first that may have cells of the range
-	buf      []byte
+	last     int32  // bucket that it ends with
+	pack     []byte // the iterator's
+	moved    bool   // cells went on to the next url's
+	key      []byte // scratch
 }
 
-func (p *part) cursor(view store.ViewID, g Granularity, from, to int32) (*cursor, error) {
-	it, err := p.iterator()
+func (v *Views) cursor(part int, view store.ViewID, g Granularity, from, to int32) (*cursor, error) {
+	if view < Pageviews || view > Bounces || g > Month {
+		return nil, fmt.Errorf("batch views: view %d by granularity %d: allowed are 1 to 3 and 0 to 3", view, g)
+	}
+	r := v.tables[part*kinds+kind(view, g)]
+	it, err := r.iterator()
 	if err != nil {
-		return nil, p.failed(err)
+		return nil, r.failed(err)
 	}
-	return &cursor{p: p, it: it, prefix: []byte{byte(view), byte(g)}, from: from, to: to}, nil
+	return &cursor{r: r, it: it, from: max(0, from), to: to}, nil
 }
 
-func (p *part) failed(err error) error {
+func (r *reader) failed(err error) error {
 	if errors.Is(err, store.ErrClosed) {
-		return fmt.Errorf("batch views: %s: %w", p.name, err)
+		return fmt.Errorf("batch views: %s: %w", r.name, err)
 	}
-	return fmt.Errorf("batch views: %s: %w: %w", p.name, store.ErrCorrupt, err)
+	return fmt.Errorf("batch views: %s: %w: %w", r.name, store.ErrCorrupt, err)
 }
 
-func (c *cursor) close() error { return c.p.give(c.it) }
+func (c *cursor) close() error { return c.r.give(c.it) }
 
-// seek goes to the first url at or behind one that has a cell at or behind the
-// range's begin.
-func (c *cursor) seek(url string) error {
-	c.key = appendKey(c.key[:0], store.ViewID(c.prefix[0]), Granularity(c.prefix[1]), url, c.from)
-	for {
-		if err := c.load(); err != nil || !c.valid {
+// seek goes to the first url at or behind one that has a pack which ends at or
+// behind the range's begin, and to the first such pack.
+func (c *cursor) seek(url []byte) error {
+	c.key = appendKey(c.key[:0], url, c.from)
+	if err := c.load(); err != nil {
+		return err
+	}
+	return c.settle()
+}
+
+// settle looks up the range's begin in the url that was come to, if its first
+// pack ends below, and in the next one, if all of its do.
+func (c *cursor) settle() error {
+	for c.valid && c.last < c.from {
+		c.key = appendKey(c.key[:0], c.url, c.from)
+		if err := c.load(); err != nil {
 			return err
 		}
-		// The key found may be of a later url, and a pack of it that ends below
-		// the range: then this url is looked up itself.
-		if bytes.Compare(c.key[:len(c.key)-4], c.foundPrefix()) == 0 {
-			return nil
-		}
-		c.key = appendKey(c.key[:0], store.ViewID(c.prefix[0]), Granularity(c.prefix[1]), string(c.url), c.from)
 	}
+	return nil
 }
 
-// foundPrefix is the prefix of the url that was found, built behind the key.
-func (c *cursor) foundPrefix() []byte {
-	c.buf = appendPrefix(c.buf[:0], store.ViewID(c.prefix[0]), Granularity(c.prefix[1]), string(c.url))
-	return c.buf
-}
-
-// load seeks to c.key and reads what stands there.
+// load seeks to c.key.
 func (c *cursor) load() error {
 	kv := c.it.SeekGE(c.key, 0)
 	if kv == nil {
-		c.valid = false
-		if err := c.it.Error(); err != nil {
-			return c.p.failed(err)
-		}
-		return nil
+		return c.end()
 	}
 	return c.take(kv.K.UserKey, kv.InPlaceValue())
 }
 
 func (c *cursor) take(key, value []byte) error {
-	if !bytes.HasPrefix(key, c.prefix) {
-		c.valid = false
-		return nil
-	}
-	url, err := keyURL(key)
+	url, last, err := splitKey(key)
 	if err != nil {
-		return c.p.failed(err)
+		return c.r.failed(err)
 	}
-	c.url, c.pack, c.valid = append(c.url[:0], url...), value, true
+	c.url, c.last, c.pack, c.valid = append(c.url[:0], url...), last, value, true
 	return nil
 }
 
+// end is where the iterator has no more: the table's end, or an error.
+func (c *cursor) end() error {
+	c.valid = false
+	if err := c.it.Error(); err != nil {
+		return c.r.failed(err)
+	}
+	return nil
+}
+
+// nextSteps is how many packs are gone through before the next url is sought.
+const nextSteps = 4
+
 // next goes to the first url behind this one that seek would find.
 func (c *cursor) next() error {
+	if c.moved {
+		c.moved = false
+		return c.settle()
+	}
+	for range nextSteps {
+		moved, err := c.step()
+		if err != nil {
+			return err
+		}
+		if moved {
+			return c.settle()
+		}
+	}
 	// Keys of the url end in 0x00 and four bytes; 0x01 in its place is above all
 	// of them and at or below those of urls that begin alike.
-	c.key = append(append(append(c.key[:0], c.prefix...), c.url...), 1)
-	if err := c.load(); err != nil || !c.valid {
+	c.key = append(append(c.key[:0], c.url...), 1)
+	if err := c.load(); err != nil {
 		return err
 	}
-	return c.seek(string(c.url))
+	return c.settle()
+}
+
+// step goes to the next pack, and says whether that is another url's, or none.
+func (c *cursor) step() (moved bool, err error) {
+	kv := c.it.Next()
+	if kv == nil {
+		return true, c.end()
+	}
+	if n := len(kv.K.UserKey) - keyTail; n == len(c.url) && bytes.Equal(kv.K.UserKey[:n], c.url) {
+		c.pack = kv.InPlaceValue()
+		return false, nil
+	}
+	return true, c.take(kv.K.UserKey, kv.InPlaceValue())
 }
 
 // cells calls fn with the cells of the url in the range.
 func (c *cursor) cells(fn func(bucket int32, value []byte) error) error {
 	for {
 		more, err := unpack(c.pack, c.from, c.to, fn)
-		if err != nil {
-			if errors.Is(err, errPack) {
-				return c.p.failed(err)
-			}
+		if errors.Is(err, errPack) {
+			return c.r.failed(err)
+		}
+		if err != nil || !more {
 			return err
 		}
-		if !more {
-			return nil
+		if c.moved, err = c.step(); err != nil || c.moved {
+			return err
 		}
-		kv := c.it.Next()
-		if kv == nil {
-			if err := c.it.Error(); err != nil {
-				return c.p.failed(err)
-			}
-			return nil
-		}
-		url, err := keyURL(kv.K.UserKey)
-		if err != nil {
-			return c.p.failed(err)
-		}
-		if !bytes.HasPrefix(kv.K.UserKey, c.prefix) || !bytes.Equal(url, c.url) {
-			return nil
-		}
-		c.pack = kv.InPlaceValue()
 	}
 }
 

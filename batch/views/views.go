@@ -18,12 +18,12 @@ type Views struct {
 	fs      vfs.FS
 	meta    *meta
 	persons persons
-	parts   []*part
+	tables  []*reader // by part, then kind
 }
 
-// part is an open table, and iterators over it that are not in use: each keeps
+// reader is an open table, and iterators over it that are not in use: each keeps
 // the table's index, which is much of what a short read costs.
-type part struct {
+type reader struct {
 	name  string
 	table *sstable.Reader
 	mu    struct {
@@ -33,7 +33,7 @@ type part struct {
 	}
 }
 
-// maxIdle is how many iterators of a part are kept.
+// maxIdle is how many iterators of a table are kept.
 const maxIdle = 16
 
 // Open opens a finished run. It checks that every file is there with its
@@ -60,17 +60,17 @@ func OpenFS(fs vfs.FS, dir string) (_ *Views, err error) {
 	if v.persons, err = readPersons(fs, name); err != nil {
 		return nil, fmt.Errorf("batch views: %s: %w", name, err)
 	}
-	for _, f := range m.Parts {
-		p, err := openPart(fs, fs.PathJoin(dir, f.Name), f.Bytes)
+	for _, f := range m.Tables {
+		r, err := openTable(fs, fs.PathJoin(dir, f.Name), f.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("batch views: %s: %w", fs.PathJoin(dir, f.Name), err)
 		}
-		v.parts = append(v.parts, p)
+		v.tables = append(v.tables, r)
 	}
 	return v, nil
 }
 
-func openPart(fs vfs.FS, name string, size int64) (*part, error) {
+func openTable(fs vfs.FS, name string, size int64) (*reader, error) {
 	f, err := fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func openPart(fs vfs.FS, name string, size int64) (*part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
-	return &part{name: name, table: table}, nil
+	return &reader{name: name, table: table}, nil
 }
 
 // check reads a whole file and compares it with what run.json says.
@@ -109,7 +109,7 @@ func (v *Views) check(want file) error {
 // Verify reads every file whole and compares it with its checksum. A copy of a
 // run is checked so before it is used.
 func (v *Views) Verify(ctx context.Context) error {
-	for _, f := range append(v.meta.Parts, v.meta.Person) {
+	for _, f := range append(v.meta.Tables, v.meta.Person) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (v *Views) Info() map[string]string { return v.meta.Info }
 // Files are the names of all files of the run, run.json the last: in this order
 // they may be copied.
 func (v *Views) Files() (names []string) {
-	for _, f := range append(v.meta.Parts, v.meta.Person) {
+	for _, f := range append(v.meta.Tables, v.meta.Person) {
 		names = append(names, f.Name)
 	}
 	return append(names, metaName)
@@ -137,7 +137,7 @@ func (v *Views) Files() (names []string) {
 
 // Bytes is the size of all of it.
 func (v *Views) Bytes() (n int64) {
-	for _, f := range append(v.meta.Parts, v.meta.Person) {
+	for _, f := range append(v.meta.Tables, v.meta.Person) {
 		n += f.Bytes
 	}
 	return n
@@ -149,48 +149,48 @@ func (v *Views) Canonical(raw uint64) uint64 { return v.persons.of(raw) }
 // Close closes all files. No scan may be running; doing it again is no error.
 func (v *Views) Close() error {
 	var errs []error
-	for _, p := range v.parts {
-		errs = append(errs, p.close())
+	for _, r := range v.tables {
+		errs = append(errs, r.close())
 	}
 	return errors.Join(errs...)
 }
 
-// iterator takes an iterator over the whole part; give gives it back.
-func (p *part) iterator() (sstable.Iterator, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.mu.closed {
+// iterator takes an iterator over the whole table; give gives it back.
+func (r *reader) iterator() (sstable.Iterator, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.closed {
 		return nil, store.ErrClosed
 	}
-	if n := len(p.mu.idle); n > 0 {
-		it := p.mu.idle[n-1]
-		p.mu.idle = p.mu.idle[:n-1]
+	if n := len(r.mu.idle); n > 0 {
+		it := r.mu.idle[n-1]
+		r.mu.idle = r.mu.idle[:n-1]
 		return it, nil
 	}
-	return p.table.NewPointIter(context.Background(), sstable.IterOptions{
+	return r.table.NewPointIter(context.Background(), sstable.IterOptions{
 		Transforms: sstable.NoTransforms, FilterBlockSizeLimit: sstable.NeverUseFilterBlock,
-		Env: sstable.NoReadEnv, ReaderProvider: sstable.MakeTrivialReaderProvider(p.table),
+		Env: sstable.NoReadEnv, ReaderProvider: sstable.MakeTrivialReaderProvider(r.table),
 	})
 }
 
-func (p *part) give(it sstable.Iterator) error {
-	p.mu.Lock()
-	keep := it.Error() == nil && !p.mu.closed && len(p.mu.idle) < maxIdle
+func (r *reader) give(it sstable.Iterator) error {
+	r.mu.Lock()
+	keep := it.Error() == nil && !r.mu.closed && len(r.mu.idle) < maxIdle
 	if keep {
-		p.mu.idle = append(p.mu.idle, it)
+		r.mu.idle = append(r.mu.idle, it)
 	}
-	p.mu.Unlock()
+	r.mu.Unlock()
 	if keep {
 		return nil
 	}
 	return it.Close()
 }
 
-func (p *part) close() error {
-	p.mu.Lock()
-	idle, closed := p.mu.idle, p.mu.closed
-	p.mu.idle, p.mu.closed = nil, true
-	p.mu.Unlock()
+func (r *reader) close() error {
+	r.mu.Lock()
+	idle, closed := r.mu.idle, r.mu.closed
+	r.mu.idle, r.mu.closed = nil, true
+	r.mu.Unlock()
 	if closed {
 		return nil
 	}
@@ -198,5 +198,5 @@ func (p *part) close() error {
 	for _, it := range idle {
 		errs = append(errs, it.Close())
 	}
-	return errors.Join(append(errs, p.table.Close())...)
+	return errors.Join(append(errs, r.table.Close())...)
 }

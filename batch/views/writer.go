@@ -20,102 +20,162 @@ const (
 	tableFormat     = sstable.TableFormatPebblev4
 )
 
-// PartOf is the part that holds a url's cells.
-func PartOf(url []byte, parts int) int { return int(xxh3.Hash(url) >> 32 % uint64(parts)) }
+// Hash names a url in a run: XXH3 with 128 bits, so that two urls never share
+// one.
+func Hash(url []byte) xxh3.Uint128 { return xxh3.Hash128(url) }
 
-func partName(part int) string { return fmt.Sprintf("part-%04d.sst", part) }
+// PartOf is the part that holds the cells of a url with that hash.
+func PartOf(h xxh3.Uint128, parts int) int { return int(h.Hi >> 32 % uint64(parts)) }
+
+// kind is a table's number in its part: by view, then granularity.
+func kind(view store.ViewID, g Granularity) int {
+	return int(view-Pageviews)*len(Granularities) + int(g)
+}
+
+// kinds is how many tables a part has.
+const kinds = 3 * len(Granularities)
+
+func tableName(part, kind int) string {
+	view := [...]string{"pageviews", "uniques", "bounces"}[kind/len(Granularities)]
+	return fmt.Sprintf("%04d-%s-%v.sst", part, view, Granularities[kind%len(Granularities)])
+}
 
 // Part writes the cells of one part. One goroutine owns it; parts may be
 // written side by side.
-type Part struct {
-	fs              vfs.FS
-	dir             string
-	temporary, name string
-	table           *sstable.Writer
-	view            store.ViewID
-	g               Granularity
-	url             string
-	pack            pack
-	begun           bool
-	key             []byte
-	cells           int64
-}
+type Part struct{ tables [kinds]*table }
 
-// CreatePart begins part number part of the run that is made in dir, under
-// another name until Close. What lies there under either name is replaced.
+// CreatePart begins part number part of the run that is made in dir; its files
+// have other names until Close. What lies there under either name is replaced.
 func CreatePart(fs vfs.FS, dir string, part int) (*Part, error) {
-	p := &Part{fs: fs, dir: dir, name: fs.PathJoin(dir, partName(part))}
-	p.temporary = p.name + ".tmp"
-	f, err := fs.Create(p.temporary, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return nil, err
+	p := &Part{}
+	for k := range p.tables {
+		t, err := createTable(fs, dir, tableName(part, k))
+		if err != nil {
+			p.Abort()
+			return nil, err
+		}
+		p.tables[k] = t
 	}
-	p.table = sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{
-		BlockSize: blockBytes, IndexBlockSize: indexBlockBytes, TableFormat: tableFormat,
-		Compression: sstable.SnappyCompression, DisableValueBlocks: true,
-	})
 	return p, nil
 }
 
-// Add takes the next cell. Cells come in order of (view, granularity, url
+// Add takes a cell. Those of one view and granularity come in order of (url
 // bytes, bucket), each once; all urls are of this part.
 func (p *Part) Add(view store.ViewID, g Granularity, url string, bucket int32, value []byte) error {
-	if !p.begun || p.view != view || p.g != g || p.url != url {
-		if err := p.flush(); err != nil {
+	if view < Pageviews || view > Bounces || g > Month {
+		return fmt.Errorf("batch views: view %d by granularity %d: allowed are 1 to 3 and 0 to 3", view, g)
+	}
+	return p.tables[kind(view, g)].add(url, bucket, value)
+}
+
+// Cells is how many were added.
+func (p *Part) Cells() (n int64) {
+	for _, t := range p.tables {
+		n += t.cells
+	}
+	return n
+}
+
+// Close makes the part durable under its names.
+func (p *Part) Close() error {
+	for i, t := range p.tables {
+		p.tables[i] = nil
+		if err := t.close(); err != nil {
+			p.Abort()
 			return err
 		}
-		p.view, p.g, p.url, p.begun = view, g, url, true
-	}
-	if len(p.pack.b) > 0 && bucket <= p.pack.last || bucket < 0 {
-		return fmt.Errorf("batch views: bucket %d of %s behind %d", bucket, url, p.pack.last)
-	}
-	p.pack.add(bucket, value)
-	p.cells++
-	if len(p.pack.b) >= packBytes {
-		return p.flush()
 	}
 	return nil
 }
 
-func (p *Part) flush() error {
-	if len(p.pack.b) == 0 {
+// Abort gives the part up; what was written stays under other names.
+func (p *Part) Abort() {
+	for _, t := range p.tables {
+		if t != nil {
+			_ = t.w.Close()
+		}
+	}
+}
+
+// table writes the cells of one view and granularity.
+type table struct {
+	fs              vfs.FS
+	dir             string
+	temporary, name string
+	w               *sstable.Writer
+	url             string
+	pack            pack
+	key             []byte
+	cells           int64
+}
+
+func createTable(fs vfs.FS, dir, name string) (*table, error) {
+	t := &table{fs: fs, dir: dir, name: fs.PathJoin(dir, name)}
+	t.temporary = t.name + ".tmp"
+	f, err := fs.Create(t.temporary, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, err
+	}
+	t.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{
+		BlockSize: blockBytes, IndexBlockSize: indexBlockBytes, TableFormat: tableFormat,
+		Compression: sstable.SnappyCompression, DisableValueBlocks: true,
+	})
+	return t, nil
+}
+
+func (t *table) add(url string, bucket int32, value []byte) error {
+	if t.url != url {
+		if err := t.flush(); err != nil {
+			return err
+		}
+		t.url = url
+	}
+	if len(t.pack.b) > 0 && bucket <= t.pack.last || bucket < 0 {
+		return fmt.Errorf("batch views: bucket %d of %s behind %d", bucket, url, t.pack.last)
+	}
+	t.pack.add(bucket, value)
+	t.cells++
+	if len(t.pack.b) >= packBytes {
+		return t.flush()
+	}
+	return nil
+}
+
+func (t *table) flush() error {
+	if len(t.pack.b) == 0 {
 		return nil
 	}
-	p.key = appendKey(p.key[:0], p.view, p.g, p.url, p.pack.last)
-	err := p.table.Set(p.key, p.pack.b)
-	p.pack.b = p.pack.b[:0]
+	t.key = appendKey(t.key[:0], t.url, t.pack.last)
+	err := t.w.Set(t.key, t.pack.b)
+	t.pack.b = t.pack.b[:0]
 	return err
 }
 
-// Cells is how many were added.
-func (p *Part) Cells() int64 { return p.cells }
-
-// Close makes the part durable under its name.
-func (p *Part) Close() error {
-	err := p.flush()
-	if err := errors.Join(err, p.table.Close()); err != nil {
+// close makes the table durable under its name.
+func (t *table) close() error {
+	err := t.flush()
+	if err := errors.Join(err, t.w.Close()); err != nil {
 		return err
 	}
-	if err := p.fs.Rename(p.temporary, p.name); err != nil {
+	if err := t.fs.Rename(t.temporary, t.name); err != nil {
 		return err
 	}
-	return SyncDir(p.fs, p.dir)
+	return SyncDir(t.fs, t.dir)
 }
-
-// Abort gives the part up; what was written stays under the other name.
-func (p *Part) Abort() { _ = p.table.Close() }
 
 // Finish makes a directory, into which parts 0 <= part < parts were written, a
 // complete run. persons are those whom its edges make another's. info goes into
 // run.json for people to read, and must be a function of the input too.
 func Finish(fs vfs.FS, dir string, run store.Run, parts int, persons []Person, info map[string]string) error {
-	m := &meta{Format: format, Run: run, Info: info}
+	m := &meta{Format: format, Run: run, Parts: parts, Info: info}
 	for part := range parts {
-		f, err := measure(fs, dir, partName(part))
-		if err != nil {
-			return err
+		for k := range kinds {
+			f, err := measure(fs, dir, tableName(part, k))
+			if err != nil {
+				return err
+			}
+			m.Tables = append(m.Tables, f)
 		}
-		m.Parts = append(m.Parts, f)
 	}
 	if err := writePersons(fs, fs.PathJoin(dir, personsName), persons); err != nil {
 		return err
