@@ -37,6 +37,9 @@ var mayImport = map[string][]string{
 	"dashboard":   {"query", "event", "internal/*"},
 	"batch/views": {"store", "crdt"},
 
+	// It shares with the speed layer what a record is, and no view.
+	"batch/archive": {"event", "queue", "store", "microbatch"},
+
 	"sim/generate": {},
 	// The oracle shares the store's types, and no code with what it checks.
 	"sim/oracle": {"store"},

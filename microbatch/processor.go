@@ -3,7 +3,6 @@ package microbatch
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -172,7 +171,8 @@ func (p *Processor) judgeEvent(r *kgo.Record) {
 		return
 	}
 	if nonce == nil {
-		nonce = p.recordNonce(from)
+		p.nonce = from.AppendNonce(p.nonce[:0], p.cfg.Topic)
+		nonce = p.nonce
 	}
 	if target := queue.PartitionOf(owner, p.cfg.Epoch.Partitions); target != p.cfg.Shard.Partition {
 		// What was moved here in an epoch of fewer partitions, and not counted
@@ -196,19 +196,6 @@ func (p *Processor) judgeEvent(r *kgo.Record) {
 	c.Events++
 	p.cfg.Operator.Take(r.Offset, ownerHash, p.live(r.Offset))
 	p.logTimes = append(p.logTimes, c.LogTime)
-}
-
-// recordNonce is the nonce of a record that has none: topic, log epoch,
-// partition and offset where it first lay.
-func (p *Processor) recordNonce(s queue.Source) []byte {
-	b := append(p.nonce[:0], p.cfg.Topic...)
-	b = append(b, '/')
-	b = strconv.AppendUint(b, uint64(s.Epoch), 10)
-	b = append(b, '/')
-	b = strconv.AppendInt(b, int64(s.Partition), 10)
-	b = append(b, '/')
-	p.nonce = strconv.AppendInt(b, s.Offset, 10)
-	return p.nonce
 }
 
 // live says whether an event may change cells and send records: below the

@@ -2,9 +2,7 @@ package queue
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
@@ -25,22 +23,11 @@ func (c *Client) AppendEdge(ctx context.Context, e event.Edge) error {
 // ends. caughtUp is called once, when all that were there at the start have
 // been seen. A record that is no edge is skipped and said.
 func (c *Client) FollowEdges(ctx context.Context, fn func(offset int64, e event.Edge), caughtUp func()) error {
-	offsets := func(list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
-		all, err := list(ctx, TopicEquivs)
-		if err != nil {
-			return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		o, ok := all.Lookup(TopicEquivs, 0)
-		if !ok || o.Err != nil {
-			return 0, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicEquivs, o.Err)
-		}
-		return o.Offset, nil
-	}
-	start, err := offsets(c.admin.ListStartOffsets)
+	start, err := c.edgeOffset(ctx, c.admin.ListStartOffsets)
 	if err != nil {
 		return err
 	}
-	end, err := offsets(c.admin.ListEndOffsets)
+	end, err := c.edgeOffset(ctx, c.admin.ListEndOffsets)
 	if err != nil {
 		return err
 	}

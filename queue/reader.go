@@ -150,10 +150,14 @@ func (p *records) PutRecords(r []kgo.Record) { p.pool.Put(&r) }
 // ReadAll calls fn with the records of a partition in [from, to). They are
 // valid during the call.
 func (c *Client) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	return c.readAll(ctx, TopicPageviews, partition, from, to, fn)
+}
+
+func (c *Client) readAll(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	if from >= to {
 		return nil
 	}
-	r, err := c.NewReader(partition, from)
+	r, err := c.newReader(topic, partition, from)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,114 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"speedlayer/queue"
+)
+
+// keepManifests is how many of the newest manifests are kept, and with them the
+// files that any of them names.
+const keepManifests = 16
+
+// sweep removes what is left of the archivers before: manifests that are not
+// kept, and data files that are in none of those kept and never can be. An
+// archiver of a lower term cannot write a manifest any more; a file of a higher
+// term is of one that took over since, and not ours to judge.
+func (a *Archiver) sweep(ctx context.Context) error {
+	if err := a.forget(ctx); err != nil {
+		return err
+	}
+	named := a.m.names()
+	var leftover []string
+	for _, topic := range [...]string{queue.TopicPageviews, queue.TopicEquivs} {
+		err := a.cfg.Objects.List(ctx, topic+"/", func(name string, _ int64) error {
+			term, ok := termOf(name)
+			if ok && term < a.m.Term && !named[name] {
+				leftover = append(leftover, name)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range leftover {
+		a.cfg.Logger.Info("a file of the archive that is in no manifest is removed", "file", name)
+		if err := a.cfg.Objects.Delete(ctx, name); err != nil {
+			return fmt.Errorf("removing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+var dataNameEnd = regexp.MustCompile(`\.(\d+)-\d+\.parquet$`)
+
+// termOf is the term in a data file's name; see dataName.
+func termOf(name string) (uint64, bool) {
+	m := dataNameEnd.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false
+	}
+	term, err := strconv.ParseUint(m[1], 10, 64)
+	return term, err == nil
+}
+
+// names are the files that the manifest, or one that is kept, names.
+func (m *Manifest) names() map[string]bool {
+	names := map[string]bool{}
+	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
+		for i := range logs {
+			for _, f := range logs[i].Files {
+				names[f.Name] = true
+			}
+		}
+	}
+	for _, r := range m.Retired {
+		names[r.Name] = true
+	}
+	return names
+}
+
+// forget removes manifests that are not kept any more, then the files that only
+// they name.
+func (a *Archiver) forget(ctx context.Context) error {
+	if a.m.Number <= keepManifests {
+		return nil
+	}
+	oldest := a.m.Number - keepManifests + 1 // the oldest that is kept
+	var old []string
+	err := a.cfg.Objects.List(ctx, manifestPrefix, func(name string, _ int64) error {
+		if n, ok := manifestNumber(name); ok && n < oldest {
+			old = append(old, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range a.m.Retired {
+		if r.Number <= oldest {
+			old = append(old, r.Name)
+		}
+	}
+	for _, name := range old {
+		if err := a.cfg.Objects.Delete(ctx, name); err != nil {
+			return fmt.Errorf("removing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// dropForgotten takes files out of Retired that forget has removed: those that
+// were due at the manifest before.
+func (m *Manifest) dropForgotten(before *Manifest) {
+	if before.Number < keepManifests {
+		return
+	}
+	oldest := before.Number - keepManifests + 1
+	m.Retired = slices.DeleteFunc(m.Retired, func(r Retired) bool { return r.Number <= oldest })
+}

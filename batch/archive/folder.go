@@ -1,0 +1,167 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// folder is a directory. gocloud's fileblob would do but for two things: it
+// looks whether a name is free and then renames, so two may both win; and it
+// syncs nothing. Here an object is written under a temporary name, synced, and
+// linked to its own, which fails if that is taken; then the directory is synced.
+type folder struct {
+	dir  string
+	made atomic.Uint64 // temporary names
+}
+
+// tempPrefix begins names that are no objects. A killed process may leave some;
+// sweep removes them.
+const tempPrefix = ".tmp-"
+
+func openFolder(dir string) (*folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	return &folder{dir: dir}, nil
+}
+
+func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
+
+func (f *folder) Create(ctx context.Context, name string, from io.Reader, size int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	path := f.path(name)
+	if _, err := os.Stat(path); err == nil {
+		return fmt.Errorf("%w: %s", ErrExists, path)
+	}
+	if err := f.makeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	temp := filepath.Join(filepath.Dir(path), tempPrefix+strconv.Itoa(os.Getpid())+"-"+strconv.FormatUint(f.made.Add(1), 10))
+	defer func() { _ = os.Remove(temp) }() // it is linked, or of no use
+	if err := writeSynced(temp, from, size); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	err := os.Link(temp, path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %s", ErrExists, path)
+	}
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func writeSynced(path string, from io.Reader, size int64) error {
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w, from)
+	if err == nil && n != size {
+		err = fmt.Errorf("%d bytes instead of %d: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close())
+}
+
+// makeDir makes a directory and those above it, each durable in its parent.
+func (f *folder) makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if dir != f.dir {
+		if err := f.makeDir(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return nil
+}
+
+func (f *folder) Open(_ context.Context, name string) (Object, error) {
+	file, err := os.Open(f.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, f.path(name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &folderObject{file, info.Size()}, nil
+}
+
+type folderObject struct {
+	*os.File
+	size int64
+}
+
+func (o *folderObject) Size() int64 { return o.size }
+
+func (f *folder) List(ctx context.Context, prefix string, fn func(name string, size int64) error) error {
+	root := f.path(prefix[:strings.LastIndexByte(prefix, '/')+1])
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // removed meanwhile, or nothing there yet
+		case err != nil:
+			return fmt.Errorf("archive: %w", err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case d.IsDir() || strings.HasPrefix(d.Name(), tempPrefix):
+			return nil
+		}
+		rel, err := filepath.Rel(f.dir, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		if !strings.HasPrefix(name, prefix) {
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		return fn(name, info.Size())
+	})
+}
+
+func (f *folder) Delete(_ context.Context, name string) error {
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return nil
+}
+
+func (f *folder) Close() error { return nil }

@@ -1,0 +1,230 @@
+package archive
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"speedlayer/store"
+)
+
+// ErrCorrupt: what is there cannot be what was written.
+var ErrCorrupt = errors.New("archive: corrupt")
+
+// manifestFormat is the version of the layout below.
+const manifestFormat = 1
+
+// Manifest says which files are the archive. It is one JSON object,
+// manifest/NUMBER.json, made only if there is none of that number; the one with
+// the highest number counts. So a switch is atomic, and of two archivers one
+// wins it. It is never changed, by readers neither.
+type Manifest struct {
+	Format int    `json:"format"`
+	Number uint64 `json:"number"`
+	// Term is the number of the manifest by which the archiver that wrote this
+	// one took over. Data files have their writer's term in their names.
+	Term uint64 `json:"term"`
+
+	Shards  []Log     `json:"shards"`            // of topic pageviews, by (epoch, partition)
+	Equivs  []Log     `json:"equivs"`            // lives of topic equivs; epoch is the life's number
+	Retired []Retired `json:"retired,omitempty"` // files that compaction replaced
+}
+
+// Log is what the archive has of one shard: [Start, End), but for what is lost.
+type Log struct {
+	Epoch      uint32 `json:"epoch"`
+	Partition  int32  `json:"partition"`
+	TopicID    string `json:"topic_id"`
+	Partitions int32  `json:"partitions"` // of the topic in that epoch
+	Start      int64  `json:"start"`      // where the epoch begins
+	End        int64  `json:"end"`        // where the archiver goes on
+	LogTime    int64  `json:"log_time"`   // ms, of the last record below End; 0 for none
+	Files      []File `json:"files"`      // by offset, without a gap but what is lost
+	Lost       []Lost `json:"lost,omitempty"`
+}
+
+// File is one data file: the records of [From, To), which lie in one day.
+type File struct {
+	Name  string `json:"name"` // key in the bucket
+	From  int64  `json:"from"`
+	To    int64  `json:"to"`
+	Day   string `json:"day"` // of log time, UTC: 2006-01-02
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Lost is a range of offsets that the log did not have any more when the
+// archiver came to it: a hole that nobody can fill.
+type Lost struct {
+	From   int64  `json:"from"`
+	To     int64  `json:"to"`
+	Reason string `json:"reason"`
+}
+
+// Retired is a file that no later manifest names; see clean.go.
+type Retired struct {
+	Name   string `json:"name"`
+	Number uint64 `json:"number"` // of the first manifest without it
+}
+
+// Shard is the shard whose log it is.
+func (l *Log) Shard() store.Shard { return store.Shard{Epoch: l.Epoch, Partition: l.Partition} }
+
+// HoleError says that the archive does not have [From, To) of a shard.
+type HoleError struct {
+	Shard    store.Shard
+	From, To int64
+	Lost     string // why it can never have it; empty when it may come yet
+}
+
+func (e *HoleError) Error() string {
+	text := fmt.Sprintf("archive: %v has a hole: offsets [%d, %d) are not in it", e.Shard, e.From, e.To)
+	if e.Lost != "" {
+		text += ", and are lost: " + e.Lost
+	}
+	return text
+}
+
+// log returns the log of a shard, nil when there is none.
+func (m *Manifest) log(s store.Shard) *Log {
+	for i := range m.Shards {
+		if m.Shards[i].Shard() == s {
+			return &m.Shards[i]
+		}
+	}
+	return nil
+}
+
+// Covers says whether every record of the log below the vector is in the
+// archive; if not, the error is a *HoleError with the first hole. Shards that
+// the vector does not name are not looked at.
+func (m *Manifest) Covers(vector []store.VectorEntry) error {
+	for _, v := range vector {
+		s := store.Shard{Epoch: v.Epoch, Partition: v.Partition}
+		l := m.log(s)
+		if l == nil {
+			if v.Offset > 0 {
+				return &HoleError{Shard: s, From: 0, To: v.Offset}
+			}
+			continue
+		}
+		if err := l.covers(l.Start, v.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covers finds the first offset of [from, to) that no file holds.
+func (l *Log) covers(from, to int64) error {
+	at := from
+	for _, f := range l.Files {
+		if at >= to {
+			return nil
+		}
+		if f.To <= at {
+			continue
+		}
+		if f.From > at {
+			return l.hole(at, min(f.From, to))
+		}
+		at = f.To
+	}
+	if at < to {
+		return l.hole(at, to)
+	}
+	return nil
+}
+
+func (l *Log) hole(from, to int64) error {
+	e := &HoleError{Shard: l.Shard(), From: from, To: to}
+	for _, lost := range l.Lost {
+		if lost.From < to && from < lost.To {
+			e.Lost = lost.Reason
+		}
+	}
+	return e
+}
+
+// Vector is the end of every shard: what the archive has when it has no hole.
+func (m *Manifest) Vector() []store.VectorEntry {
+	all := make([]store.VectorEntry, len(m.Shards))
+	for i := range m.Shards {
+		l := &m.Shards[i]
+		all[i] = store.VectorEntry{Epoch: l.Epoch, Partition: l.Partition, Offset: l.End}
+	}
+	return all
+}
+
+// check says what in a manifest cannot be.
+func (m *Manifest) check() error {
+	if m.Format != manifestFormat {
+		return fmt.Errorf("archive: manifest %d has format %d: this program knows %d", m.Number, m.Format, manifestFormat)
+	}
+	byShard := func(a, b Log) int { return a.Shard().Compare(b.Shard()) }
+	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
+		if !slices.IsSortedFunc(logs, byShard) {
+			return fmt.Errorf("%w: manifest %d: shards out of order", ErrCorrupt, m.Number)
+		}
+		for i := range logs {
+			if err := logs[i].check(); err != nil {
+				return fmt.Errorf("%w: manifest %d: %v: %w", ErrCorrupt, m.Number, logs[i].Shard(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Log) check() error {
+	at := l.Start
+	for _, f := range l.Files {
+		if f.From < at || f.To <= f.From || f.Rows <= 0 || f.Rows > f.To-f.From {
+			return fmt.Errorf("file %s holds [%d, %d) with %d rows behind offset %d", f.Name, f.From, f.To, f.Rows, at)
+		}
+		at = f.To
+	}
+	if l.End < at {
+		return fmt.Errorf("ends at %d, below its files' %d", l.End, at)
+	}
+	return nil
+}
+
+func (m *Manifest) encode() []byte {
+	b, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		panic(err) // texts and numbers always marshal
+	}
+	return append(b, '\n')
+}
+
+func decodeManifest(b []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("%w: manifest: %w", ErrCorrupt, err)
+	}
+	return m, m.check()
+}
+
+// clone is a copy that may be changed.
+func (m *Manifest) clone() *Manifest {
+	c := *m
+	c.Shards, c.Equivs = cloneLogs(m.Shards), cloneLogs(m.Equivs)
+	c.Retired = slices.Clone(m.Retired)
+	return &c
+}
+
+func cloneLogs(logs []Log) []Log {
+	logs = slices.Clone(logs)
+	for i := range logs {
+		logs[i].Files, logs[i].Lost = slices.Clone(logs[i].Files), slices.Clone(logs[i].Lost)
+	}
+	return logs
+}
+
+func sortLogs(logs []Log) {
+	slices.SortFunc(logs, func(a, b Log) int {
+		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Partition, b.Partition))
+	})
+}

@@ -1,0 +1,141 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/parquet-go/parquet-go"
+
+	"speedlayer/store"
+)
+
+// Snapshot reads the archive as one manifest has it. Files are never changed;
+// one that compaction replaced and removed since is looked for in the newest
+// manifest, which has its records too. Not for concurrent use; open one each.
+type Snapshot struct {
+	*Manifest
+	objects Objects
+	cols    Columns // of the last batch; its memory is used again
+}
+
+// Scan calls fn with the records of a shard whose offsets are in [from, to), in
+// log order, some ten thousand at a time. It is a *HoleError, before any call,
+// if the archive does not have all of them.
+func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, want Column, fn func(c *Columns) error) error {
+	for from < to {
+		l := s.log(shard)
+		if l == nil {
+			return &HoleError{Shard: shard, From: from, To: to}
+		}
+		if err := l.covers(max(from, l.Start), to); err != nil {
+			return err
+		}
+		next, err := s.scanFiles(ctx, l, from, to, want, fn)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := s.renew(ctx, err); err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// renew takes the newest manifest, if there is one newer than ours.
+func (s *Snapshot) renew(ctx context.Context, missing error) error {
+	m, err := newest(ctx, s.objects)
+	if err != nil {
+		return err
+	}
+	if m.Number == s.Number {
+		return fmt.Errorf("%w: manifest %d names a file that is not there: %w", ErrCorrupt, m.Number, missing)
+	}
+	s.Manifest = m
+	return nil
+}
+
+// scanFiles returns the offset from which it must go on after an error.
+func (s *Snapshot) scanFiles(ctx context.Context, l *Log, from, to int64, want Column, fn func(c *Columns) error) (next int64, err error) {
+	for _, f := range l.Files {
+		if f.To <= from {
+			continue
+		}
+		if f.From >= to {
+			break
+		}
+		if from, err = s.scanFile(ctx, l.Shard(), f, from, to, want, fn); err != nil {
+			return from, err
+		}
+	}
+	return to, nil
+}
+
+func (s *Snapshot) scanFile(ctx context.Context, shard store.Shard, f File, from, to int64, want Column, fn func(c *Columns) error) (next int64, err error) {
+	file, err := openData(ctx, s.objects, f)
+	if err != nil {
+		return from, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	for _, g := range file.RowGroups() {
+		if err := ctx.Err(); err != nil {
+			return from, err
+		}
+		c := &s.cols
+		c.Shard = shard
+		if err := c.readGroup(g, want|Offset); err != nil {
+			return from, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		first := sort.Search(c.N, func(i int) bool { return c.Offset[i] >= from })
+		last := sort.Search(c.N, func(i int) bool { return c.Offset[i] >= to })
+		if first >= last {
+			continue
+		}
+		c.cut(want, first, last)
+		after := c.Offset[c.N-1] + 1
+		if err := fn(c); err != nil {
+			return from, err
+		}
+		from = after
+	}
+	return max(from, min(f.To, to)), nil
+}
+
+// dataFile is a Parquet file that is open.
+type dataFile struct {
+	*parquet.File
+	Object
+}
+
+func (d dataFile) Close() error { return d.Object.Close() }
+
+// readBuffer is what one request to an object store fetches at least, of a
+// column: fewer of them are worth more than bytes.
+const readBuffer = 1 << 20
+
+// openData opens a file and checks that it is what the manifest says.
+func openData(ctx context.Context, o Objects, f File) (dataFile, error) {
+	obj, err := o.Open(ctx, f.Name)
+	if err != nil {
+		return dataFile{}, err
+	}
+	fail := func(err error) (dataFile, error) {
+		return dataFile{}, errors.Join(fmt.Errorf("%w: %s: %w", ErrCorrupt, f.Name, err), obj.Close())
+	}
+	if obj.Size() != f.Bytes {
+		return fail(fmt.Errorf("has %d bytes, not %d", obj.Size(), f.Bytes))
+	}
+	file, err := parquet.OpenFile(obj, obj.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBuffer))
+	if err != nil {
+		return fail(err)
+	}
+	if err := checkFooter(file, f); err != nil {
+		return fail(err)
+	}
+	return dataFile{file, obj}, nil
+}

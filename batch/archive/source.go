@@ -1,0 +1,79 @@
+package archive
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+// Source is the log as an archiver reads it; *queue.Client is one. Records are
+// valid during the call of fn.
+type Source interface {
+	// ReadAll calls fn with the records of a partition of topic pageviews in
+	// [from, to), where there is one at to-1. *queue.ErrLogStart and
+	// *queue.ErrLogEnd say that the log does not have them.
+	ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
+	// EdgeLog describes topic equivs, ReadEdges reads it.
+	EdgeLog(ctx context.Context) (queue.EdgeLog, error)
+	ReadEdges(ctx context.Context, from, to int64, fn func(*kgo.Record) error) error
+}
+
+// Commits says how far the log is settled; store.Store is one. What is not
+// committed may yet become part of the next log epoch, so it is not archived.
+type Commits interface {
+	Epochs(ctx context.Context) ([]store.Epoch, error)
+	Commit(ctx context.Context, s store.Shard) (c store.Commit, found bool, err error)
+}
+
+// part is what is to be archived of one shard.
+type part struct {
+	shard      store.Shard
+	topicID    string
+	partitions int32
+	start      int64  // where the epoch begins
+	end        int64  // where the log is settled
+	readable   int64  // how far the log still has it, as far as the epochs say
+	lost       string // why readable is below end
+}
+
+// parts are the shards of all epochs. An epoch that is over ends where the next
+// begins; if its commits stand above that, the log lost its end, and offsets
+// from there on are other records, of the next epoch.
+func parts(ctx context.Context, c Commits) ([]part, error) {
+	epochs, err := c.Epochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []part
+	for i, e := range epochs {
+		for p := range e.Partitions {
+			x := part{shard: store.Shard{Epoch: e.Number, Partition: p}, topicID: e.TopicID, partitions: e.Partitions, start: e.Starts[p], end: e.Starts[p]}
+			commit, found, err := c.Commit(ctx, x.shard)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				x.end = max(x.end, commit.Offset)
+			}
+			x.readable = x.end
+			if i+1 < len(epochs) {
+				x.limit(epochs[i+1], p)
+			}
+			all = append(all, x)
+		}
+	}
+	return all, nil
+}
+
+// limit bounds what the log still has of an epoch by the next one.
+func (x *part) limit(next store.Epoch, partition int32) {
+	switch {
+	case next.TopicID != x.topicID || partition >= next.Partitions:
+		x.readable, x.lost = x.start, "the topic was made anew"
+	case next.Starts[partition] < x.end:
+		x.readable, x.lost = next.Starts[partition], "the log lost its end"
+	}
+}

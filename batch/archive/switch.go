@@ -1,0 +1,78 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// manifestPrefix and a number of 20 digits are the name of a manifest.
+const (
+	manifestPrefix = "manifest/"
+	manifestSuffix = ".json"
+)
+
+func manifestName(n uint64) string {
+	return fmt.Sprintf("%s%020d%s", manifestPrefix, n, manifestSuffix)
+}
+
+func manifestNumber(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, manifestPrefix), manifestSuffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil
+}
+
+// newest returns the manifest of the highest number; that of an empty archive
+// has number 0.
+func newest(ctx context.Context, o Objects) (*Manifest, error) {
+	for {
+		highest := uint64(0)
+		err := o.List(ctx, manifestPrefix, func(name string, _ int64) error {
+			if n, ok := manifestNumber(name); ok {
+				highest = max(highest, n)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if highest == 0 {
+			return &Manifest{Format: manifestFormat}, nil
+		}
+		b, err := readAll(ctx, o, manifestName(highest))
+		if errors.Is(err, ErrNotFound) {
+			continue // others switched meanwhile, often; they keep the highest
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, err := decodeManifest(b)
+		if err != nil {
+			return nil, err
+		}
+		if m.Number != highest {
+			return nil, fmt.Errorf("%w: %s has number %d", ErrCorrupt, manifestName(highest), m.Number)
+		}
+		return m, nil
+	}
+}
+
+// errLost: another archiver has switched; what was made for this switch is of
+// no use.
+var errLost = errors.New("archive: another archiver has taken over")
+
+// switchTo makes m the newest manifest, if it follows what is the newest.
+func switchTo(ctx context.Context, o Objects, m *Manifest) error {
+	b := m.encode()
+	err := o.Create(ctx, manifestName(m.Number), bytes.NewReader(b), int64(len(b)))
+	if errors.Is(err, ErrExists) {
+		return errLost
+	}
+	return err
+}
