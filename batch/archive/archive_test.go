@@ -107,10 +107,13 @@ func TestEverythingComesBack(t *testing.T) {
 	}
 	s := checkWhole(t, o, l)
 	shard := store.Shard{Partition: 1}
-	var kinds, pages []string
+	var kinds, pages, moved []string
 	var logTimes []int64
 	from, to := int64(0), s.Shards[1].End
 	err := s.Scan(t.Context(), shard, from, to, archive.Events|archive.LogTime|archive.Referrer|archive.UserAgent, func(c *archive.Columns) error {
+		for _, m := range c.Moved {
+			moved = append(moved, fmt.Sprintf("%d from %d/%d/%d", c.Offset[m.Row], m.Epoch, m.Partition, m.Offset))
+		}
 		for i := range c.N {
 			kinds, pages = append(kinds, c.Kind[i].String()), append(pages, string(c.Page.Row(i)))
 			logTimes = append(logTimes, c.LogTime[i]-day0)
@@ -131,6 +134,9 @@ func TestEverythingComesBack(t *testing.T) {
 	if !slices.Equal(pages, wantPages) {
 		t.Errorf("pages %v\nwant  %v", pages, wantPages)
 	}
+	if !slices.Equal(moved, []string{"8 from 0/1/77"}) {
+		t.Errorf("moved rows are %v", moved)
+	}
 	if !slices.IsSorted(logTimes) || logTimes[2] != 5 {
 		t.Errorf("log times %v: want the highest so far", logTimes)
 	}
@@ -145,6 +151,9 @@ func TestScanRanges(t *testing.T) {
 	const n = 150_000
 	for i := range int64(n) {
 		l.view(0, i, fmt.Sprint("p", i%1000), fmt.Sprintf("https://foo.com/%d", i%77))
+		if i%5000 == 7 {
+			l.mu.records[0][i].Headers = []kgo.RecordHeader{{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/0/%d", 3*i)}}
+		}
 	}
 	l.commit()
 	o := openFolder(t)
@@ -159,9 +168,16 @@ func TestScanRanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	moved := 0
 	for _, r := range [][2]int64{{0, n}, {0, 1}, {5, 5}, {99_999, 100_001}, {65_535, 65_537}, {131_072, n}, {12_345, 140_000}} {
 		at := r[0]
 		err := s.Scan(t.Context(), store.Shard{}, r[0], r[1], archive.Offset|archive.Events, func(c *archive.Columns) error {
+			for _, m := range c.Moved {
+				if o := c.Offset[m.Row]; m.Offset != 3*o || o%5000 != 7 {
+					return fmt.Errorf("offset %d is said to be moved from %d", o, m.Offset)
+				}
+				moved++
+			}
 			for i := range c.N {
 				if c.Offset[i] != at || c.TS[i] != day0+at || string(c.Page.Row(i)) != fmt.Sprintf("foo.com/%d", at%77) ||
 					string(c.Person.Row(i)) != fmt.Sprint("p", at%1000) || string(c.Nonce.Row(i)) != fmt.Sprintf("p%d-%d", at%1000, at) {
@@ -177,5 +193,8 @@ func TestScanRanges(t *testing.T) {
 		if at != r[1] {
 			t.Errorf("%v: ended at %d", r, at)
 		}
+	}
+	if want := 30 + 0 + 0 + 0 + 0 + 3 + 25; moved != want {
+		t.Errorf("%d moved rows, want %d", moved, want)
 	}
 }

@@ -18,9 +18,10 @@ const (
 	URL                           // Columns.URL
 	Referrer                      // Columns.Referrer
 	UserAgent                     // Columns.UserAgent
+	MovedFrom                     // Columns.Moved
 
 	// Events is what counting events needs.
-	Events = KindOf | TS | Page | Person | Nonce
+	Events = KindOf | TS | Page | Person | Nonce | MovedFrom
 )
 
 // names are the columns in the file, by bit.
@@ -37,6 +38,8 @@ type Columns struct {
 	Kind                        []Kind
 
 	Page, Person, Nonce, URL, Referrer, UserAgent Text // empty where the row has none
+
+	Moved []MovedRow // the rows that were moved here, ascending; refused ones too
 
 	kinds Text
 }
@@ -101,6 +104,7 @@ func (c *Columns) cut(want Column, from, to int) {
 		return
 	}
 	c.N = to - from
+	c.cutMoved(from, to)
 	for _, ints := range [...]*[]int64{&c.Offset, &c.RecordTime, &c.LogTime, &c.TS} {
 		if len(*ints) > 0 {
 			*ints = (*ints)[from:to]

@@ -15,6 +15,12 @@ func (c *Columns) readGroup(g parquet.RowGroup, want Column) error {
 	c.N = int(g.NumRows())
 	for w := want; w != 0; w &= w - 1 {
 		col := Column(1) << bits.TrailingZeros32(uint32(w))
+		if col == MovedFrom {
+			if err := c.readMoved(g); err != nil {
+				return err
+			}
+			continue
+		}
 		name := columnNames[bits.TrailingZeros32(uint32(w))]
 		leaf, ok := g.Schema().Lookup(name)
 		if !ok {
