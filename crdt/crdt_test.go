@@ -306,3 +306,28 @@ func BenchmarkUnion(b *testing.B) {
 		}
 	})
 }
+
+// A sketch made as one has the bytes of a cell that became one; an exact cell
+// made of a list those of one that grew.
+func TestSketchAndExactAreCells(t *testing.T) {
+	r := seeded(t)
+	hs := hashes(r, 6000)
+	a, b := NewSketch(), NewSketch()
+	for i, h := range hs {
+		if i%2 == 0 {
+			a.Add(h)
+		} else {
+			b.Add(h)
+		}
+	}
+	a.Merge(b)
+	if !bytes.Equal(a.Append(nil), cellOf(hs).Append(nil)) {
+		t.Error("a sketch has other bytes than the cell of its persons")
+	}
+	a.Release()
+	few := hs[:MaxExact]
+	slices.Sort(few)
+	if !bytes.Equal(AppendExact(nil, few), cellOf(few).Append(nil)) {
+		t.Error("AppendExact writes other bytes than the cell of its persons")
+	}
+}
