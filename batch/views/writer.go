@@ -42,7 +42,10 @@ func tableName(part, kind int) string {
 
 // Part writes the cells of one part. One goroutine owns it; parts may be
 // written side by side.
-type Part struct{ tables [kinds]*table }
+type Part struct {
+	tables [kinds]*table
+	cells  int64
+}
 
 // CreatePart begins part number part of the run that is made in dir; its files
 // have other names until Close. What lies there under either name is replaced.
@@ -65,16 +68,12 @@ func (p *Part) Add(view store.ViewID, g Granularity, url string, bucket int32, v
 	if view < Pageviews || view > Bounces || g > Month {
 		return fmt.Errorf("batch views: view %d by granularity %d: allowed are 1 to 3 and 0 to 3", view, g)
 	}
+	p.cells++
 	return p.tables[kind(view, g)].add(url, bucket, value)
 }
 
 // Cells is how many were added.
-func (p *Part) Cells() (n int64) {
-	for _, t := range p.tables {
-		n += t.cells
-	}
-	return n
-}
+func (p *Part) Cells() int64 { return p.cells }
 
 // Close makes the part durable under its names.
 func (p *Part) Close() error {
@@ -106,7 +105,6 @@ type table struct {
 	url             string
 	pack            pack
 	key             []byte
-	cells           int64
 }
 
 func createTable(fs vfs.FS, dir, name string) (*table, error) {
@@ -134,7 +132,6 @@ func (t *table) add(url string, bucket int32, value []byte) error {
 		return fmt.Errorf("batch views: bucket %d of %s behind %d", bucket, url, t.pack.last)
 	}
 	t.pack.add(bucket, value)
-	t.cells++
 	if len(t.pack.b) >= packBytes {
 		return t.flush()
 	}

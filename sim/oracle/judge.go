@@ -34,42 +34,9 @@ func (o *Oracle) addMarker(r Record) {
 // addPageview judges a record that is no marker. Its error is why the record is
 // refused.
 func (o *Oracle) addPageview(r Record) error {
-	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
-	origin := here
-	text, movedIn := r.header("speedlayer-moved-from")
-	if movedIn {
-		from, err := parseSource(string(text))
-		if err != nil {
-			return err
-		}
-		o.counts.MovedIn++
-		p := sourcePartition{from.Epoch, from.Partition}
-		if highest, had := o.sources[p]; had && from.Offset <= highest {
-			o.counts.MovedAgain++
-			return nil
-		}
-		o.sources[p] = from.Offset
-		origin = from
-	}
-
-	pv, err := decode(r.Value, o.page)
-	if err != nil {
+	pv, here, err := o.judge(r)
+	if err != nil || !here {
 		return err
-	}
-	if pv.TS > o.counts.LogTime+maxAhead {
-		return errors.New("ts is more than 24 hours ahead of the log")
-	}
-	if pv.Nonce == "" {
-		pv.Nonce = fmt.Sprintf("%s/%d/%d/%d", o.opt.Topic, origin.Epoch, origin.Partition, origin.Offset)
-	}
-
-	if target := partitionOf(pv.Person, o.opt.Partitions); target != o.opt.Partition {
-		if movedIn && origin.Epoch == here.Epoch {
-			return fmt.Errorf("moved twice in an epoch: the person belongs to partition %d", target)
-		}
-		o.counts.MovedOut++
-		o.moved = append(o.moved, Moved{target, []byte(pv.Person), pv.encode(), pv, here})
-		return nil
 	}
 	if !o.dedupe.isNew(pair{pv.Nonce, pv.Person}, o.counts.LogTime, o.settings.DedupeWindow, o.settings.DedupeEntries) {
 		o.counts.Duplicates++
@@ -78,6 +45,48 @@ func (o *Oracle) addPageview(r Record) error {
 	o.counts.Events++
 	o.apply(&pv, r.Offset)
 	return nil
+}
+
+// judge says what a record is but for duplicates: a pageview that counts in this
+// partition, or not here, or refused.
+func (o *Oracle) judge(r Record) (pv Pageview, counts bool, err error) {
+	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
+	origin := here
+	text, movedIn := r.header("speedlayer-moved-from")
+	if movedIn {
+		from, err := parseSource(string(text))
+		if err != nil {
+			return pv, false, err
+		}
+		o.counts.MovedIn++
+		p := sourcePartition{from.Epoch, from.Partition}
+		if highest, had := o.sources[p]; had && from.Offset <= highest {
+			o.counts.MovedAgain++
+			return pv, false, nil
+		}
+		o.sources[p] = from.Offset
+		origin = from
+	}
+
+	if pv, err = decode(r.Value, o.page); err != nil {
+		return pv, false, err
+	}
+	if pv.TS > o.counts.LogTime+maxAhead {
+		return pv, false, errors.New("ts is more than 24 hours ahead of the log")
+	}
+	if pv.Nonce == "" {
+		pv.Nonce = fmt.Sprintf("%s/%d/%d/%d", o.opt.Topic, origin.Epoch, origin.Partition, origin.Offset)
+	}
+
+	if target := partitionOf(pv.Person, o.opt.Partitions); target != o.opt.Partition {
+		if movedIn && origin.Epoch == here.Epoch {
+			return pv, false, fmt.Errorf("moved twice in an epoch: the person belongs to partition %d", target)
+		}
+		o.counts.MovedOut++
+		o.moved = append(o.moved, Moved{target, []byte(pv.Person), pv.encode(), pv, here})
+		return pv, false, nil
+	}
+	return pv, true, nil
 }
 
 // apply changes the cells of one event.

@@ -1,0 +1,84 @@
+package compute
+
+import (
+	"strconv"
+	"sync"
+	"time"
+)
+
+// counts say what became of the rows of the log. They are a function of the
+// input alone.
+type counts struct {
+	Rows       int64 `json:"rows,omitempty"`
+	Events     int64 `json:"events,omitempty"`
+	Duplicates int64 `json:"duplicates,omitempty"`
+	Misplaced  int64 `json:"misplaced,omitempty"`
+	MovedAgain int64 `json:"moved_again,omitempty"`
+	Refused    int64 `json:"refused,omitempty"`
+	Markers    int64 `json:"markers,omitempty"`
+	Cells      int64 `json:"cells,omitempty"`
+}
+
+func (c *counts) add(o counts) {
+	c.Rows += o.Rows
+	c.Events += o.Events
+	c.Duplicates += o.Duplicates
+	c.Misplaced += o.Misplaced
+	c.MovedAgain += o.MovedAgain
+	c.Refused += o.Refused
+	c.Markers += o.Markers
+	c.Cells += o.Cells
+}
+
+// info is what the run says of itself.
+func (c counts) info() map[string]string {
+	info := map[string]string{}
+	for name, n := range map[string]int64{"rows": c.Rows, "events": c.Events, "duplicates": c.Duplicates, "misplaced": c.Misplaced,
+		"moved_again": c.MovedAgain, "refused": c.Refused, "markers": c.Markers, "cells": c.Cells} {
+		info[name] = strconv.FormatInt(n, 10)
+	}
+	return info
+}
+
+// progress adds up what is done. Each row of the log is worth three units of
+// work, one a stage.
+type progress struct {
+	tell  func(Progress)
+	total int64 // units of work
+	began time.Time
+
+	mu struct {
+		sync.Mutex
+		done, rows int64
+		told       time.Time
+	}
+}
+
+const (
+	stages    = 3
+	tellEvery = 100 * time.Millisecond
+)
+
+func (p *progress) add(work, rows int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.done += work
+	p.mu.rows += rows
+	now := time.Now()
+	if now.Sub(p.mu.told) < tellEvery {
+		return
+	}
+	p.mu.told = now
+	worth := float64(p.mu.done) / stages
+	p.tell(Progress{Share: min(1, float64(p.mu.done)/float64(max(1, p.total))), Rows: p.mu.rows,
+		PerSec: worth / max(0.001, now.Sub(p.began).Seconds())})
+}
+
+// finish says that all is done.
+func (p *progress) finish() {
+	p.mu.Lock()
+	p.mu.done = p.total
+	p.mu.told = time.Time{}
+	p.mu.Unlock()
+	p.add(0, 0)
+}

@@ -1,0 +1,76 @@
+package compute_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"speedlayer/batch/archive"
+)
+
+// memObjects is where an archive lies, in memory.
+type memObjects struct {
+	mu   sync.Mutex
+	objs map[string][]byte
+}
+
+type memObject struct{ *bytes.Reader }
+
+func (memObject) Close() error { return nil }
+
+func (m *memObjects) Create(_ context.Context, name string, from io.Reader, _ int64) error {
+	b, err := io.ReadAll(from)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.objs == nil {
+		m.objs = map[string][]byte{}
+	}
+	if _, ok := m.objs[name]; ok {
+		return archive.ErrExists
+	}
+	m.objs[name] = b
+	return nil
+}
+
+func (m *memObjects) Open(_ context.Context, name string) (archive.Object, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, ok := m.objs[name]
+	if !ok {
+		return nil, archive.ErrNotFound
+	}
+	return memObject{bytes.NewReader(b)}, nil
+}
+
+func (m *memObjects) List(_ context.Context, prefix string, fn func(name string, size int64) error) error {
+	m.mu.Lock()
+	var names []string
+	for name := range m.objs {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	m.mu.Unlock()
+	slices.Sort(names)
+	for _, name := range names {
+		if err := fn(name, int64(len(m.objs[name]))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memObjects) Delete(_ context.Context, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objs, name)
+	return nil
+}
+
+func (m *memObjects) Close() error { return nil }

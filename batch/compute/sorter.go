@@ -1,0 +1,198 @@
+package compute
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// sorter sorts any number of rows in a bounded number of them in memory: what
+// is over is sorted and spilled, run by run, into one file, and merged on
+// reading (Knuth, TAOCP 3, 5.4). One goroutine owns it; it is used again after
+// reset.
+type sorter[T words] struct {
+	fs       vfs.FS
+	name     string // of the file, if one is needed
+	limit    int    // rows in memory
+	buf, tmp []T
+	file     vfs.File
+	runs     []int64 // where each ends in the file
+}
+
+func newSorter[T words](fs vfs.FS, name string, bytes int64) *sorter[T] {
+	var row T
+	return &sorter[T]{fs: fs, name: name, limit: int(max(16, bytes/int64(2*8*len(row))))}
+}
+
+func (s *sorter[T]) add(row *T) error {
+	if len(s.buf) == s.limit {
+		if err := s.spill(); err != nil {
+			return err
+		}
+	}
+	s.buf = append(s.buf, *row)
+	return nil
+}
+
+func (s *sorter[T]) sort() {
+	if cap(s.tmp) < len(s.buf) {
+		s.tmp = make([]T, cap(s.buf))
+	}
+	sortWords(s.buf, s.tmp[:len(s.buf)])
+}
+
+// spill writes what is in memory as a run.
+func (s *sorter[T]) spill() (err error) {
+	if s.file == nil {
+		if s.file, err = s.fs.Create(s.name, vfs.WriteCategoryUnspecified); err != nil {
+			return err
+		}
+	}
+	s.sort()
+	w := bufio.NewWriterSize(s.file, 256<<10)
+	var b []byte
+	for i := range s.buf {
+		b = appendWords(b[:0], &s.buf[i])
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	end := int64(len(s.buf) * rowBytes[T]())
+	if n := len(s.runs); n > 0 {
+		end += s.runs[n-1]
+	}
+	s.runs = append(s.runs, end)
+	s.buf = s.buf[:0]
+	return nil
+}
+
+// each calls fn with all rows in order; they are valid during the call.
+func (s *sorter[T]) each(fn func(row *T) error) error {
+	if len(s.runs) == 0 {
+		s.sort()
+		for i := range s.buf {
+			if err := fn(&s.buf[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := s.spill(); err != nil {
+		return err
+	}
+	return s.merge(fn)
+}
+
+// run reads one sorted run.
+type run[T words] struct {
+	in  *bufio.Reader
+	row T
+	b   []byte
+}
+
+// next reads the next row; more is false at the end.
+func (r *run[T]) next() (more bool, err error) {
+	if _, err := io.ReadFull(r.in, r.b); errors.Is(err, io.EOF) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	r.row = takeWords[T](r.b)
+	return true, nil
+}
+
+func (s *sorter[T]) merge(fn func(row *T) error) error {
+	f, err := s.fs.Open(s.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size := rowBytes[T]()
+	// The rows' memory is idle meanwhile: about as much is read ahead.
+	ahead := min(256<<10, max(4<<10, s.limit*size/len(s.runs)))
+	var heap []*run[T]
+	from := int64(0)
+	for _, end := range s.runs {
+		r := &run[T]{in: bufio.NewReaderSize(io.NewSectionReader(f, from, end-from), ahead), b: make([]byte, size)}
+		from = end
+		more, err := r.next()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if more {
+			heap = append(heap, r)
+		}
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		down(heap, i)
+	}
+	for len(heap) > 0 {
+		if err := fn(&heap[0].row); err != nil {
+			return err
+		}
+		more, err := heap[0].next()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if !more {
+			heap[0] = heap[len(heap)-1]
+			heap = heap[:len(heap)-1]
+		}
+		down(heap, 0)
+	}
+	return nil
+}
+
+func down[T words](h []*run[T], i int) {
+	for {
+		least := i
+		for _, child := range [...]int{2*i + 1, 2*i + 2} {
+			if child < len(h) && less(&h[child].row, &h[least].row, 0) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+// reset forgets all rows and removes the file.
+func (s *sorter[T]) reset() error {
+	s.buf, s.runs = s.buf[:0], nil
+	if s.file == nil {
+		return nil
+	}
+	err := errors.Join(s.file.Close(), s.fs.Remove(s.name))
+	s.file = nil
+	return err
+}
+
+func rowBytes[T words]() int {
+	var row T
+	return 8 * len(row)
+}
+
+// appendWords appends a row, each word little-endian.
+func appendWords[T words](dst []byte, row *T) []byte {
+	for i := range len(*row) {
+		dst = binary.LittleEndian.AppendUint64(dst, (*row)[i])
+	}
+	return dst
+}
+
+func takeWords[T words](b []byte) (row T) {
+	for i := range len(row) {
+		row[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return row
+}

@@ -1,0 +1,193 @@
+package compute
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/zeebo/xxh3"
+
+	"speedlayer/batch/views"
+)
+
+// A spill is what one unit of a stage hands on: many streams in one file, in
+// blocks as they became full, and beside it an index that says which block is
+// of which stream. The index is written last, under its name by one rename: a
+// unit with an index is finished and is not done again.
+//
+//	NAME       blocks
+//	NAME.done  JSON of counts, a line | blocks: stream u32, bytes u32 each,
+//	           little-endian | XXH3 of all before u64
+type spillWriter struct {
+	fs      vfs.FS
+	dir     string
+	name    string
+	file    vfs.File
+	streams [][]byte // what is not written yet
+	block   int      // bytes at which a stream is written
+	index   []byte
+}
+
+const doneSuffix = ".done"
+
+// newSpill begins a spill. memory is for all streams together.
+func newSpill(fs vfs.FS, dir, name string, streams int, memory int64) (*spillWriter, error) {
+	f, err := fs.Create(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, err
+	}
+	block := max(1<<10, min(256<<10, memory/int64(streams)))
+	return &spillWriter{fs: fs, dir: dir, name: name, file: f, streams: make([][]byte, streams), block: int(block)}, nil
+}
+
+// room returns the buffer of a stream with room for n bytes more; what is
+// appended to it must be handed to put.
+func (w *spillWriter) room(stream, n int) ([]byte, error) {
+	b := w.streams[stream]
+	if len(b)+n > w.block && len(b) > 0 {
+		if err := w.write(stream); err != nil {
+			return nil, err
+		}
+		b = w.streams[stream]
+	}
+	return b, nil
+}
+
+func (w *spillWriter) put(stream int, b []byte) { w.streams[stream] = b }
+
+func (w *spillWriter) write(stream int) error {
+	b := w.streams[stream]
+	if _, err := w.file.Write(b); err != nil {
+		return err
+	}
+	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(stream))
+	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(len(b)))
+	w.streams[stream] = b[:0]
+	return nil
+}
+
+// finish makes the spill durable, and finished.
+func (w *spillWriter) finish(c counts) error {
+	for stream, b := range w.streams {
+		if len(b) > 0 {
+			if err := w.write(stream); err != nil {
+				return errors.Join(err, w.file.Close())
+			}
+		}
+	}
+	if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
+		return err
+	}
+	return writeDone(w.fs, w.dir, w.name, c, w.index)
+}
+
+// abort gives the spill up.
+func (w *spillWriter) abort() { _ = w.file.Close() }
+
+// writeDone says that a unit is finished.
+func writeDone(fs vfs.FS, dir, name string, c counts, index []byte) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	b = append(append(b, '\n'), index...)
+	b = binary.LittleEndian.AppendUint64(b, xxh3.Hash(b))
+	path := fs.PathJoin(dir, name+doneSuffix)
+	f, err := fs.Create(path+".tmp", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	return views.SyncDir(fs, dir)
+}
+
+// readDone returns what writeDone wrote; done is false when it did not.
+func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, err error) {
+	f, err := fs.Open(fs.PathJoin(dir, name+doneSuffix))
+	if err != nil {
+		return c, nil, false, nil //nolint:nilerr // not there: not finished
+	}
+	b, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return c, nil, false, err
+	}
+	n := len(b) - 8
+	if n < 0 || xxh3.Hash(b[:n]) != binary.LittleEndian.Uint64(b[n:]) {
+		return c, nil, false, nil // cut off: to be done again
+	}
+	b = b[:n]
+	at := 0
+	for at < len(b) && b[at] != '\n' {
+		at++
+	}
+	if err := json.Unmarshal(b[:at], &c); err != nil || (len(b)-at-1)%8 != 0 {
+		return c, nil, false, fmt.Errorf("%s is of another format: %w", name+doneSuffix, err)
+	}
+	return c, b[at+1:], true, nil
+}
+
+// spillReader reads streams of a finished spill. Safe for concurrent use.
+type spillReader struct {
+	file  vfs.File
+	name  string
+	index []byte
+}
+
+func openSpill(fs vfs.FS, dir, name string, index []byte) (*spillReader, error) {
+	f, err := fs.Open(fs.PathJoin(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	return &spillReader{file: f, name: name, index: index}, nil
+}
+
+// each calls fn with the blocks of a stream, in order; buf is used for them and
+// returned.
+func (r *spillReader) each(stream int, buf []byte, fn func(block []byte) error) ([]byte, error) {
+	var at int64
+	for i := 0; i < len(r.index); i += 8 {
+		n := int(binary.LittleEndian.Uint32(r.index[i+4:]))
+		if int(binary.LittleEndian.Uint32(r.index[i:])) == stream {
+			if cap(buf) < n {
+				buf = make([]byte, n)
+			}
+			if _, err := r.file.ReadAt(buf[:n], at); err != nil && !errors.Is(err, io.EOF) {
+				return buf, fmt.Errorf("%s: %w", r.name, err)
+			}
+			if err := fn(buf[:n]); err != nil {
+				return buf, err
+			}
+		}
+		at += int64(n)
+	}
+	return buf, nil
+}
+
+func (r *spillReader) close() error { return r.file.Close() }
+
+// rowsOf calls fn with the rows of a block.
+func rowsOf[T words](block []byte, fn func(row *T) error) error {
+	size := rowBytes[T]()
+	if len(block)%size != 0 {
+		return fmt.Errorf("a block of %d bytes is no rows of %d", len(block), size)
+	}
+	for ; len(block) > 0; block = block[size:] {
+		row := takeWords[T](block)
+		if err := fn(&row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
