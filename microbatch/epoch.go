@@ -3,7 +3,6 @@ package microbatch
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"speedlayer/queue"
 	"speedlayer/store"
@@ -13,40 +12,12 @@ import (
 // if it is not the same life of the log: a topic made anew, another number of
 // partitions, a log that ends below a commit, or one that begins above what a
 // processor needs. It returns the epoch to work in, and why it began if it did.
-// Any number of processes may call it at once. s are the settings of the newest
+// Any number of processes may call it at once, but none may be at work in the
+// epoch before: see EnsureEpochAmong. s are the settings of the newest
 // generation; a fresh store begins with them.
 func EnsureEpoch(ctx context.Context, st store.Store, topic queue.TopicInfo, s Settings) (e store.Epoch, reason string, err error) {
-	for {
-		epochs, err := st.Epochs(ctx)
-		if err != nil {
-			return store.Epoch{}, "", err
-		}
-		if len(epochs) == 0 {
-			e, reason = firstEpoch(topic, s), "the first"
-		} else {
-			last := epochs[len(epochs)-1]
-			if reason, err = otherLife(ctx, st, last, topic); err != nil {
-				return store.Epoch{}, "", err
-			}
-			if reason == "" {
-				return last, "", nil
-			}
-			if e, err = nextEpoch(ctx, st, last, topic, s); err != nil {
-				return store.Epoch{}, "", err
-			}
-		}
-		e.Reason = reason
-		if err := makeGeneration(ctx, st, e.Generation, e.Settings); err != nil {
-			return store.Epoch{}, "", err
-		}
-		err = st.AppendEpoch(ctx, e)
-		if err == nil {
-			return e, reason, nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return store.Epoch{}, "", err
-		}
-	}
+	return EnsureEpochAmong(ctx, EpochConfig{Store: st, Settings: s,
+		Topic: func(context.Context) (queue.TopicInfo, error) { return topic, nil }})
 }
 
 func firstEpoch(t queue.TopicInfo, s Settings) store.Epoch {
@@ -72,30 +43,6 @@ func makeGeneration(ctx context.Context, st store.Store, g uint32, settings stri
 		return err
 	}
 	return nil
-}
-
-// otherLife says why the topic is not the epoch's, or "".
-func otherLife(ctx context.Context, st store.Store, e store.Epoch, t queue.TopicInfo) (string, error) {
-	if t.ID != e.TopicID {
-		return fmt.Sprintf("the topic was made anew: its id is %s, not %s", t.ID, e.TopicID), nil
-	}
-	if t.Partitions != e.Partitions {
-		return fmt.Sprintf("the topic has %d partitions, not %d", t.Partitions, e.Partitions), nil
-	}
-	for part := range e.Partitions {
-		shard := store.Shard{Epoch: e.Number, Partition: part}
-		commit, needed, err := position(ctx, st, e, part)
-		if err != nil {
-			return "", err
-		}
-		if t.Ends[part] < commit {
-			return fmt.Sprintf("the log of %v ends at %d, below the commit at %d: its last writes were lost", shard, t.Ends[part], commit), nil
-		}
-		if t.Starts[part] > needed {
-			return fmt.Sprintf("the log of %v begins at %d, above the snapshot at %d", shard, t.Starts[part], needed), nil
-		}
-	}
-	return "", nil
 }
 
 // position is a partition's commit and the offset from which its log is needed.

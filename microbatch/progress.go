@@ -2,10 +2,12 @@ package microbatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"speedlayer/queue"
+	"speedlayer/store"
 )
 
 // Progress is how far each partition is committed, for those who wait for it.
@@ -13,7 +15,9 @@ import (
 type Progress struct {
 	mu struct {
 		sync.Mutex
+		topic     string // id; "" until Begin
 		committed []int64
+		waiting   int           // callers of Wait
 		changed   chan struct{} // closed and replaced at each change
 	}
 }
@@ -26,12 +30,33 @@ func NewProgress(committed []int64) *Progress {
 	return p
 }
 
+// Begin says that another log epoch has begun, with these commits. Who waits for
+// a position of a topic that was made anew is told that it is gone.
+func (p *Progress) Begin(e store.Epoch, committed []int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.topic = e.TopicID
+	p.mu.committed = append(p.mu.committed[:0:0], committed...)
+	close(p.mu.changed)
+	p.mu.changed = make(chan struct{})
+}
+
+// Waiting says whether anyone waits for a position.
+func (p *Progress) Waiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.waiting > 0
+}
+
+// errTopicGone: what is waited for lay in a topic that is no longer there.
+var errTopicGone = errors.New("microbatch: the topic was made anew meanwhile")
+
 // Set says that a partition is committed up to offset.
 func (p *Progress) Set(partition int32, offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.committed[partition] >= offset {
-		return
+	if int(partition) >= len(p.mu.committed) || p.mu.committed[partition] >= offset {
+		return // of another log epoch, or not the newest
 	}
 	p.mu.committed[partition] = offset
 	close(p.mu.changed)
@@ -54,15 +79,29 @@ func (p *Progress) Changed() <-chan struct{} {
 
 // Wait returns when every position's record is queryable.
 func (p *Progress) Wait(ctx context.Context, positions []queue.Position) error {
+	p.mu.Lock()
+	p.mu.waiting++
+	topic := p.mu.topic
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.mu.waiting--
+	}()
 	for {
 		p.mu.Lock()
 		done, changed := true, p.mu.changed
+		if p.mu.topic != topic {
+			p.mu.Unlock()
+			return errTopicGone
+		}
 		for _, at := range positions {
-			if at.Partition < 0 || int(at.Partition) >= len(p.mu.committed) {
+			if at.Partition < 0 {
 				p.mu.Unlock()
-				return fmt.Errorf("partition %d is not one of %d", at.Partition, len(p.mu.committed))
+				return fmt.Errorf("partition %d: allowed is 0 or more", at.Partition)
 			}
-			if p.mu.committed[at.Partition] <= at.Offset {
+			// A partition that is new is one of the next log epoch.
+			if int(at.Partition) >= len(p.mu.committed) || p.mu.committed[at.Partition] <= at.Offset {
 				done = false
 			}
 		}

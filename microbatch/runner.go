@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,12 @@ type RunnerConfig struct {
 	Operator func() Operator // a fresh one for each processor
 	Hash     Hash
 	Logger   *slog.Logger
+
+	// Assignment says which partitions to work on; nil: all of them, alone.
+	Assignment Assignment
+	// Fence stops the runner when its log epoch has ended; nil: no other process
+	// could end it.
+	Fence *Fence
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
 	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Ten times that while more than MaxBatch records wait
@@ -45,10 +52,12 @@ type CommitStats struct {
 	Counts    store.CommitRecord
 }
 
-// Runner runs one processor for each partition, each in a goroutine of its own,
-// until its context ends.
+// Runner runs one processor for each partition that is its own, each in a
+// goroutine of its own, until its context ends.
 type Runner struct {
-	cfg RunnerConfig
+	cfg   RunnerConfig
+	store store.Store // behind the fence, if there is one
+	crew  atomic.Pointer[crew]
 	// snapshots holds the one buffer for operator state: so one snapshot is
 	// written at a time, and memory for it is bounded.
 	snapshots chan []byte
@@ -71,20 +80,38 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 10 * time.Second
 	}
-	r := &Runner{cfg: cfg, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2)}
+	if cfg.Assignment == nil {
+		cfg.Assignment = everything(cfg.Epoch.Partitions)
+	}
+	r := &Runner{cfg: cfg, store: cfg.Store, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2)}
 	r.snapshots <- nil
+	if cfg.Fence != nil {
+		r.store = &fencedStore{cfg.Store, cfg.Fence}
+	}
 	return r
 }
 
 // Run works until ctx ends, and then commits what it has and leaves a snapshot
-// of each partition, for at most the time that stop allows. It returns ErrGap
-// when a log epoch has ended: call EnsureEpoch and run anew.
+// of each partition, for at most the time that stop allows. It returns ErrGap or
+// ErrEpochEnded when a log epoch has ended: settle which one follows, and run
+// anew with another runner.
 func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
 	g, work := errgroup.WithContext(ctx)
-	for part := range r.cfg.Epoch.Partitions {
-		g.Go(func() error { return r.partition(work, part, stop) })
+	c := newCrew(work, r, g, stop)
+	r.crew.Store(c)
+	if r.cfg.Fence != nil {
+		g.Go(func() error { return r.cfg.Fence.watch(work) })
 	}
+	g.Go(func() error { return r.cfg.Assignment.Run(work, c.assign, c.revoke) })
 	return g.Wait()
+}
+
+// Owned lists the partitions that the runner works on now, in no order.
+func (r *Runner) Owned() []int32 {
+	if c := r.crew.Load(); c != nil {
+		return c.owned()
+	}
+	return nil
 }
 
 // partition keeps a processor of one partition alive.
@@ -96,7 +123,7 @@ func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) 
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrGap):
+		case errors.Is(err, ErrGap), errors.Is(err, ErrEpochEnded):
 			return err
 		}
 		log.Error("processor stopped, another takes over from its commit", "err", err, "attempt", attempt)
@@ -134,8 +161,12 @@ func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
-	sink := &moverSink{client: cfg.Queue, mover: mover}
-	defer sink.close()
+	moves := &moverSink{client: cfg.Queue, mover: mover}
+	defer moves.close()
+	var sink Sink = moves
+	if cfg.Fence != nil {
+		sink = &fencedSink{moves, cfg.Fence}
+	}
 	began := time.Now()
 	if err := w.load(ctx, sink); err != nil {
 		return err
@@ -173,7 +204,7 @@ func (w *worker) load(ctx context.Context, sink Sink) (err error) {
 	}
 	cfg := &w.r.cfg
 	w.proc, err = Load(ctx, Config{
-		Store: cfg.Store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
+		Store: w.r.store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
 		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
 	})
 	if err != nil {
@@ -281,6 +312,7 @@ const maxPatience = 20
 func (w *worker) logError(err error) error {
 	var start *queue.ErrLogStart
 	var end *queue.ErrLogEnd
+	var cut *queue.ErrLogCut
 	switch {
 	case errors.As(err, &start):
 		name, found, err2 := w.r.cfg.Store.Snapshot(context.Background(), w.proc.cfg.Shard)
@@ -288,7 +320,7 @@ func (w *worker) logError(err error) error {
 			return err // take over from it
 		}
 		return fmt.Errorf("%w: %w", ErrGap, err)
-	case errors.As(err, &end):
+	case errors.As(err, &end), errors.As(err, &cut):
 		return fmt.Errorf("%w: %w", ErrGap, err)
 	}
 	return err
@@ -324,7 +356,7 @@ func (w *worker) commit(ctx context.Context) error {
 // retry waits between attempts; the store or the sink is away, so the partition
 // waits and its reader with it: back-pressure, not memory.
 func (w *worker) retry(ctx context.Context, attempt int, err error) error {
-	if errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
+	if errors.Is(err, store.ErrClosed) || errors.Is(err, ErrEpochEnded) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
 		return err
 	}
 	if attempt == 1 || attempt%100 == 0 {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
 )
 
 // Topics.
@@ -49,8 +50,12 @@ type Config struct {
 	Brokers     []string
 	Partitions  int32 // of the topic pageviews if it must be made; 0 is 8
 	Replication int16 // of topics that must be made; 0 is the cluster's default
+	MinInsync   int16 // min.insync.replicas of such topics; 0 is the cluster's default
 	MaxBuffered int   // records waiting at once; 0 is 200,000
 	Logger      *slog.Logger
+
+	TLS  *tls.Config    // nil: connections are not encrypted
+	SASL sasl.Mechanism // nil: brokers do not ask who it is
 
 	// Dialer connects to brokers; nil is TCP. Simulations have a network of
 	// their own, in which time is virtual.
@@ -60,8 +65,14 @@ type Config struct {
 // connect is how every client of the queue finds its brokers.
 func (c *Config) connect(more ...kgo.Opt) []kgo.Opt {
 	opts := append(more, kgo.SeedBrokers(c.Brokers...))
-	if c.Dialer != nil {
+	switch {
+	case c.Dialer != nil:
 		opts = append(opts, kgo.Dialer(c.Dialer))
+	case c.TLS != nil:
+		opts = append(opts, kgo.DialTLSConfig(c.TLS))
+	}
+	if c.SASL != nil {
+		opts = append(opts, kgo.SASL(c.SASL))
 	}
 	return opts
 }
@@ -73,8 +84,24 @@ type Client struct {
 	admin *kadm.Client
 }
 
-// Dial connects, and makes the topics that are missing.
+// Dial connects, checks the topics that are there, and makes those that are
+// missing.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	c, err := Connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.MakeTopics(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Connect connects and checks the topics that are there. It changes nothing. An
+// error says by ErrAddress, ErrTLS, ErrCredentials, ErrRights or ErrTopic what must
+// be set otherwise.
+func Connect(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = 8
 	}
@@ -104,11 +131,26 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	c.admin = kadm.NewClient(c.kafka)
-	if err := c.makeTopics(ctx); err != nil {
+	if err := c.ping(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.checkTopics(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// ping asks any broker for anything, so that what is wrong with the way there is
+// told at once; what is retried for a while otherwise is said to be away.
+func (c *Client) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if err := c.kafka.Ping(ctx); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(c.cfg.Brokers, ","), classify(err))
+	}
+	return nil
 }
 
 // lingerTime is how long a record waits for others to share its batch. It need
@@ -116,27 +158,6 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 // with 64 clients of one record each, 100 to 250 us are best: without it every
 // record writes two files of the broker's, with 1 ms the disk waits.
 const lingerTime = 150 * time.Microsecond
-
-func (c *Client) makeTopics(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	forever := map[string]*string{
-		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
-		"retention.ms":           kadm.StringPtr("-1"),
-		"retention.bytes":        kadm.StringPtr("-1"),
-		"max.message.bytes":      kadm.StringPtr(fmt.Sprint(maxBatchBytes + 1<<16)),
-	}
-	for _, t := range []struct {
-		name       string
-		partitions int32
-	}{{TopicPageviews, c.cfg.Partitions}, {TopicRejected, 1}, {TopicEquivs, 1}} {
-		_, err := c.admin.CreateTopic(ctx, t.partitions, c.cfg.Replication, forever, t.name)
-		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("%w: topic %s on %s: %w", ErrUnavailable, t.name, strings.Join(c.cfg.Brokers, ","), err)
-		}
-	}
-	return nil
-}
 
 // Close drops what was not acknowledged yet.
 func (c *Client) Close() { c.kafka.Close() }

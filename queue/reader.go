@@ -26,6 +26,17 @@ func (e *ErrLogEnd) Error() string {
 	return fmt.Sprintf("queue: the log ends at %d, below %d", e.End, e.Offset)
 }
 
+// ErrLogCut: the log lost its end, from Cut on, under a reader that had read up to
+// Offset; what lies there now are other records.
+type ErrLogCut struct {
+	Partition   int32
+	Offset, Cut int64
+}
+
+func (e *ErrLogCut) Error() string {
+	return fmt.Sprintf("queue: the log of partition %d was cut off at %d, below %d: acknowledged records were lost", e.Partition, e.Cut, e.Offset)
+}
+
 // fetchBytes bounds what a reader holds: one fetch being worked on and one
 // behind it.
 const fetchBytes = 1 << 20
@@ -65,7 +76,8 @@ func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, 
 
 // Poll appends the records that have arrived, waiting for at least one. They
 // are the caller's until Recycle. *ErrLogStart and *ErrLogEnd say that the
-// offset lies outside of the log.
+// offset lies outside of the log, *ErrLogCut that the log is no longer the one
+// that was read.
 func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, error) {
 	for {
 		fetches := r.kafka.PollFetches(ctx)
@@ -74,6 +86,11 @@ func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, er
 			dst = append(dst, p.Records...)
 			r.end = max(r.end, p.HighWatermark)
 		})
+		for _, e := range fetches.Errors() { // the client goes on behind the loss: we must not
+			if lost := new(kgo.ErrDataLoss); errors.As(e.Err, &lost) {
+				return dst[:before], &ErrLogCut{Partition: r.partition, Offset: r.next, Cut: lost.ResetTo}
+			}
+		}
 		if len(dst) > before {
 			r.next = dst[len(dst)-1].Offset + 1
 			return dst, nil // even if ctx has ended: the client does not give them again

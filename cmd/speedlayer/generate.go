@@ -23,7 +23,7 @@ import (
 type generateFlags struct {
 	config   generate.Config
 	format   string
-	kafka    []string
+	kafka    kafkaFlags
 	edgesOut string
 	start    string
 }
@@ -55,7 +55,7 @@ With --kafka they go to their topic.`,
 	flags.Int64Var(&c.Events, "events", 0, "pageviews, duplicates among them")
 	flags.Uint64Var(&c.Seed, "seed", 1, "another seed, another stream")
 	flags.StringVar(&f.format, "format", "jsonl", "`FORMAT`: jsonl or combined (access log)")
-	flags.StringSliceVar(&f.kafka, "kafka", nil, "brokers `HOST:PORT` to write to, in place of standard output")
+	f.kafka.add(flags, "to write to, in place of standard output")
 	flags.StringVar(&f.edgesOut, "edges-out", "", "`FILE` for the equiv edges")
 	flags.IntVar(&c.URLs, "urls", 100_000, "pages")
 	flags.IntVar(&c.Persons, "persons", 1_000_000, "identifiers")
@@ -74,7 +74,7 @@ func (f *generateFlags) generator() (*generate.Generator, error) {
 	if f.format != "jsonl" && f.format != "combined" {
 		return nil, usagef("--format %q: allowed are jsonl, combined", f.format)
 	}
-	if len(f.kafka) > 0 && (f.format != "jsonl" || f.edgesOut != "") {
+	if len(f.kafka.brokers) > 0 && (f.format != "jsonl" || f.edgesOut != "") {
 		return nil, usagef("--kafka excludes --format combined and --edges-out: the topics hold JSON, edges too")
 	}
 	if f.edgesOut != "" && f.format == "combined" {
@@ -115,6 +115,10 @@ func runGenerate(ctx context.Context, io streams, f generateFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	kafka, err := f.kafka.config()
+	if err != nil {
+		return err
+	}
 	p := newProgress(io.err, "generate")
 	defer p.finish()
 	// Every thousandth pageview asks the clock.
@@ -123,8 +127,8 @@ func runGenerate(ctx context.Context, io streams, f generateFlags) (err error) {
 			p.update(n, f.config.Events, "pageviews")
 		}
 	}
-	if len(f.kafka) > 0 {
-		return generateToKafka(ctx, g, f.kafka, progress)
+	if len(f.kafka.brokers) > 0 {
+		return generateToKafka(ctx, g, kafka, progress)
 	}
 	err = generateToStream(ctx, g, io.out, f, progress)
 	if errors.Is(err, syscall.EPIPE) {
@@ -176,10 +180,10 @@ func generateToStream(ctx context.Context, g *generate.Generator, w io.Writer, f
 const generateInFlight = 50_000
 
 // generateToKafka appends to the topics, and returns when all is durable.
-func generateToKafka(ctx context.Context, g *generate.Generator, brokers []string, progress func(int64)) error {
-	client, err := queue.Dial(ctx, queue.Config{Brokers: brokers})
+func generateToKafka(ctx context.Context, g *generate.Generator, kafka queue.Config, progress func(int64)) error {
+	client, err := queue.Dial(ctx, kafka)
 	if err != nil {
-		return err
+		return explainKafka(err)
 	}
 	defer client.Close()
 	group, ctx := errgroup.WithContext(ctx)

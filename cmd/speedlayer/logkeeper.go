@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"speedlayer/queue"
+	"speedlayer/store"
 )
 
 // logKeeper enforces the user's bound on the log's size. Without a bound it
@@ -18,16 +19,21 @@ type logKeeper struct {
 	}
 }
 
-func newLogKeeper(n *node) *logKeeper {
-	k := &logKeeper{n: n}
-	k.mu.snapshots = append([]int64(nil), n.epoch.Starts...)
-	return k
+func newLogKeeper(n *node) *logKeeper { return &logKeeper{n: n} }
+
+// begin forgets what a log epoch before needed.
+func (k *logKeeper) begin(e store.Epoch) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mu.snapshots = append([]int64(nil), e.Starts...)
 }
 
 func (k *logKeeper) snapshotted(partition int32, offset int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.mu.snapshots[partition] = offset
+	if int(partition) < len(k.mu.snapshots) {
+		k.mu.snapshots[partition] = offset
+	}
 }
 
 func (k *logKeeper) needed() []int64 {
@@ -67,7 +73,11 @@ func (k *logKeeper) drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range queue.Retain(k.n.opts.MaxLogBytes, sizes, info.Starts, info.Ends, k.needed()) {
+	needed := k.needed()
+	if len(needed) != len(sizes) {
+		return nil // a new log epoch is about to begin
+	}
+	for _, d := range queue.Retain(k.n.opts.MaxLogBytes, sizes, info.Starts, info.Ends, needed) {
 		if err := k.n.queue.DeleteBefore(ctx, d.Partition, d.Below); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -21,11 +22,18 @@ const stopTime = 8 * time.Second
 // nodeOptions is what a node needs. Its zero value but Data is right: everything
 // embedded, all roles.
 type nodeOptions struct {
-	Data  string   // directory of what is embedded, made if missing
-	Roles roleSet  // 0 is all
-	Kafka []string // brokers of a cluster; none: the embedded one
-	// OpenStore opens the store, which the node closes; nil is Pebble in Data.
+	Data  string       // directory of what is embedded, made if missing
+	Roles roleSet      // 0 is all
+	Kafka queue.Config // how to reach a cluster; no brokers: the embedded one
+	// OpenStore opens a store that processes share, which the node closes; nil is
+	// Pebble in Data.
 	OpenStore func(ctx context.Context) (store.Store, error)
+	StoreName string // of OpenStore's, for people
+
+	// Of processes that share a store:
+	Group          string        // consumer group of all its processors; "" is speedlayer
+	Member         string        // this process's name in it; "" is made of host and process id
+	SessionTimeout time.Duration // silence after which others take over; 0 is 6 s
 
 	KafkaListen   string // of the embedded broker; "" for any port on the loopback
 	Partitions    int32  // of a fresh topic; 0 is 8
@@ -39,7 +47,28 @@ type nodeOptions struct {
 }
 
 // embedded says whether anything lies in the data directory.
-func (o *nodeOptions) embedded() bool { return len(o.Kafka) == 0 || o.OpenStore == nil }
+func (o *nodeOptions) embedded() bool { return len(o.Kafka.Brokers) == 0 || o.OpenStore == nil }
+
+// shared says whether other processes may work on the same store.
+func (o *nodeOptions) shared() bool { return o.OpenStore != nil }
+
+func (o *nodeOptions) setDefaults() {
+	if o.Partitions == 0 {
+		o.Partitions = 8
+	}
+	if o.Roles == 0 {
+		o.Roles = allRoles
+	}
+	if o.Settings == (microbatch.Settings{}) {
+		o.Settings = microbatch.DefaultSettings()
+	}
+	if o.Group == "" {
+		o.Group = "speedlayer"
+	}
+	if o.Member == "" {
+		o.Member = memberName()
+	}
+}
 
 // node is a process's part of the system: a side of the queue, a side of the
 // store, and the roles that it has between them. Embedded it is all of it: the
@@ -54,10 +83,15 @@ type node struct {
 	edges  *query.Edges
 	engine *query.Engine
 
-	presence *query.Presence
-	epoch    store.Epoch
+	presence *query.Presence // nil where other processes process too
 	progress *microbatch.Progress
+	runner   atomic.Pointer[microbatch.Runner] // of the newest epoch
 	keeper   *logKeeper
+	epoch    struct {
+		sync.Mutex
+		now   store.Epoch
+		known bool
+	}
 
 	cancel context.CancelFunc // asks the goroutines to stop
 	done   sync.WaitGroup
@@ -65,16 +99,11 @@ type node struct {
 }
 
 func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
-	if o.Partitions == 0 {
-		o.Partitions = 8
+	o.setDefaults()
+	n = &node{opts: o, edges: query.NewEdges(), failed: make(chan error, 1), cancel: func() {}}
+	if !o.shared() {
+		n.presence = query.NewPresence(time.Now, query.PresenceLimits{})
 	}
-	if o.Roles == 0 {
-		o.Roles = allRoles
-	}
-	if o.Settings == (microbatch.Settings{}) {
-		o.Settings = microbatch.DefaultSettings()
-	}
-	n = &node{opts: o, edges: query.NewEdges(), presence: query.NewPresence(time.Now, query.PresenceLimits{}), failed: make(chan error, 1), cancel: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -101,6 +130,9 @@ func (n *node) start(ctx context.Context) error {
 	if n.opts.Roles.has(processorRole) {
 		n.goFail(func() error { return n.process(run) })
 		n.keeper.start(run, &n.done)
+	}
+	if n.opts.shared() {
+		n.done.Go(func() { n.followCommits(run) })
 	}
 	if !n.opts.Roles.has(queryRole) {
 		return nil

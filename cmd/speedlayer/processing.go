@@ -2,62 +2,125 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"speedlayer/event"
-	"speedlayer/expire"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/store"
 	"speedlayer/view"
 )
 
-// prepare settles in which life of the log and in which generation to work.
-func (n *node) prepare(ctx context.Context) error {
-	topic, err := n.queue.Info(ctx)
-	if err != nil {
-		return err
+// How often a node looks at what other processes have committed: at leisure, and
+// while somebody waits for it.
+const (
+	commitsEvery  = time.Second
+	commitsWanted = 100 * time.Millisecond
+)
+
+// processEpoch runs the processors of one log epoch. Where the store is shared
+// with other processes, the consumer group says which partitions are ours.
+func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
+	cfg := microbatch.RunnerConfig{
+		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
+		Operator: func() microbatch.Operator {
+			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presenceTap()})
+		},
+		Logger:        n.opts.Logger,
+		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
+		Observe: n.opts.Observe, Snapshotted: n.keeper.snapshotted,
 	}
-	settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
-	if err != nil {
-		return err
+	if n.opts.shared() {
+		cfg.Fence = microbatch.NewFence(n.store, epoch.Number)
+		cfg.Assignment = n.queue.NewGroup(queue.GroupConfig{Name: n.opts.Group, Member: n.opts.Member,
+			SessionTimeout: n.opts.SessionTimeout, Position: n.position})
 	}
-	if n.opts.Keep {
-		n.opts.Settings = settings
+	r := microbatch.NewRunner(cfg)
+	n.runner.Store(r)
+	look := n.epochConfig(nil, n.opts.Settings)
+	g, work := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.Run(work, stopTime) })
+	g.Go(func() error { return look.Watch(work, epoch, epochEvery) })
+	return g.Wait()
+}
+
+// position is up to where a partition is committed.
+func (n *node) position(partition int32) int64 {
+	committed := n.progress.Committed()
+	if int(partition) >= len(committed) {
+		return 0
 	}
-	epoch, reason, err := microbatch.EnsureEpoch(ctx, n.store, topic, settings)
-	if err != nil {
-		return fmt.Errorf("log epoch: %w", err)
+	return committed[partition]
+}
+
+// owned lists the partitions that this process works on, in no order.
+func (n *node) owned() []int32 {
+	if r := n.runner.Load(); r != nil {
+		return r.Owned()
 	}
-	if reason != "" && epoch.Number > 0 {
-		n.opts.Logger.Warn("a new log epoch begins; what was counted before stays", "epoch", epoch.Number, "reason", reason, "starts", epoch.Starts)
-	}
-	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, topic.Partitions, n.opts.Settings)
-	if err != nil {
-		return fmt.Errorf("generation: %w", err)
-	}
-	if began {
-		n.opts.Logger.Info("settings changed: a new generation begins behind markers in the log", "generation", g, "settings", n.opts.Settings.String())
-	}
-	n.epoch = epoch
-	committed := append([]int64(nil), epoch.Starts...)
-	for part := range epoch.Partitions {
-		c, found, err := n.store.Commit(ctx, store.Shard{Epoch: epoch.Number, Partition: part})
-		if err != nil {
-			return err
-		}
-		if found {
-			committed[part] = c.Offset
-		}
-	}
-	n.progress = microbatch.NewProgress(committed)
-	n.keeper = newLogKeeper(n)
 	return nil
 }
 
+// followCommits tells the node what other processes commit, and which log epochs
+// they begin, until ctx ends. While the store is away, it is asked again.
+func (n *node) followCommits(ctx context.Context) {
+	for {
+		pause := commitsEvery
+		if n.progress.Waiting() {
+			pause = commitsWanted
+		}
+		// In short steps, so that who begins to wait is seen at once.
+		for begin := time.Now(); time.Since(begin) < pause; {
+			select {
+			case <-time.After(commitsWanted):
+			case <-ctx.Done():
+				return
+			}
+			if n.progress.Waiting() {
+				break
+			}
+		}
+		if err := n.lookAtCommits(ctx); err != nil && ctx.Err() == nil {
+			n.opts.Logger.Debug("commits of other processes are not known", "err", err)
+		}
+	}
+}
+
+func (n *node) lookAtCommits(ctx context.Context) error {
+	r, err := n.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	epochs, err := r.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	if e, ok := newestOpen(epochs); ok && e.Number > n.epochNow().Number {
+		if err := n.begin(ctx, e); err != nil {
+			return err
+		}
+	}
+	number := n.epochNow().Number
+	commits, err := r.Commits(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
+		if c.Shard.Epoch == number {
+			n.progress.Set(c.Shard.Partition, c.Commit.Offset)
+		}
+	}
+	return nil
+}
+
+// followEdges learns the equiv edges.
 func (n *node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 	var once sync.Once
 	err := n.queue.FollowEdges(ctx, func(_ int64, e event.Edge) { n.edges.Apply(e) }, func() { once.Do(func() { close(caughtUp) }) })
@@ -67,35 +130,13 @@ func (n *node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 	return err
 }
 
-// process runs the processors.
-func (n *node) process(ctx context.Context) error {
-	r := microbatch.NewRunner(microbatch.RunnerConfig{
-		Store: n.store, Queue: n.queue, Epoch: n.epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
-		Operator: func() microbatch.Operator {
-			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presence.Seen})
-		},
-		Logger:        n.opts.Logger,
-		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
-		Observe: n.opts.Observe, Snapshotted: n.keeper.snapshotted,
-	})
-	err := r.Run(ctx, stopTime)
-	if errors.Is(err, microbatch.ErrGap) {
-		return fmt.Errorf("the log no longer fits the store: start again, and a new log epoch begins: %w", err)
+// presenceTap tells the current visitors; nil where other processes see some of
+// them: half of a number is none.
+func (n *node) presenceTap() func(domain, person uint64, at int64) {
+	if n.presence == nil {
+		return nil
 	}
-	return err
-}
-
-// logEnds says where the log of each shard ends now.
-func (n *node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
-	known, err := n.ends.Now(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ends := make(map[store.Shard]int64, len(known))
-	for part, end := range known {
-		ends[store.Shard{Epoch: n.epoch.Number, Partition: int32(part)}] = end
-	}
-	return ends, nil
+	return n.presence.Seen
 }
 
 // info is what status shows besides what the store knows.
@@ -104,36 +145,23 @@ func (n *node) info(ctx context.Context) map[string]any {
 	if n.opts.embedded() {
 		i["data"] = n.opts.Data
 	}
+	if n.opts.shared() {
+		i["group"] = n.opts.Group
+		if members, err := n.queue.Members(ctx, n.opts.Group); err == nil {
+			i["members"] = members
+		}
+	}
 	if size, err := n.queue.Size(ctx); err == nil {
 		i["queue_bytes"] = size
 	}
 	return i
 }
 
-// catchUp returns when all that the log holds now is queryable.
-func (n *node) catchUp(ctx context.Context) error {
-	info, err := n.queue.Info(ctx)
+// memberName names this process in the group.
+func memberName() string {
+	host, err := os.Hostname()
 	if err != nil {
-		return err
+		host = "unknown"
 	}
-	var last []queue.Position
-	for part, end := range info.Ends {
-		if end > n.epoch.Starts[part] {
-			last = append(last, queue.Position{Partition: int32(part), Offset: end - 1})
-		}
-	}
-	wait, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { // ends with wait
-		select {
-		case err := <-n.failed:
-			n.failed <- err
-			cancel(err)
-		case <-wait.Done():
-		}
-	}()
-	if err := n.progress.Wait(wait, last); err != nil {
-		return errors.Join(err, context.Cause(wait))
-	}
-	return nil
+	return fmt.Sprintf("speedlayer-%s-%d", host, os.Getpid())
 }

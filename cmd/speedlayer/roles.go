@@ -29,6 +29,17 @@ func (r roleSet) String() string {
 	return strings.Join(names, ",")
 }
 
+// serves is what a process with these roles has over HTTP, for people.
+func (r roleSet) serves() string {
+	switch {
+	case r == allRoles:
+		return "dashboard and API"
+	case r == processorRole:
+		return "processor, metrics"
+	}
+	return r.String()
+}
+
 // parseRoles reads names as String writes them.
 func parseRoles(names []string) (set roleSet, err error) {
 	for _, name := range names {

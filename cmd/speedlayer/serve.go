@@ -25,20 +25,27 @@ type serveFlags struct {
 	snapshotEvery, batchDelay        time.Duration
 	maxLog                           string
 	trusted                          []string
+	cluster                          clusterFlags
 }
 
 func newServe(io streams) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve [--data DIR] [--listen 127.0.0.1:8080] [--kafka-listen 127.0.0.1:9092]",
-		Short: "Run everything in one process",
+		Use:   "serve [--data DIR] [--listen 127.0.0.1:8080] [--kafka-listen 127.0.0.1:9092]\n  speedlayer serve --kafka HOST:PORT,... --store URL [--roles collector,processor,query]",
+		Short: "Run everything in one process, or a part of a cluster",
 		Long: `Runs collector, queue, processors and queries in one process, over one data
 directory. The embedded broker speaks the Kafka protocol to other programs too.
+
+With --kafka the queue is a Kafka cluster, with --store the store is one that
+processes share, and --roles says which part of the work this process does. Any
+number may run: processors share the partitions, and take over from each other.
+
 SIGTERM or Ctrl-C stops it: it takes nothing more, commits what it has and ends
 within 10 seconds; what was acknowledged is never lost, however it ends.`,
-		Example: "  speedlayer serve --data /var/lib/speedlayer --listen 0.0.0.0:8080",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, f) },
+		Example: `  speedlayer serve --data /var/lib/speedlayer --listen 0.0.0.0:8080
+  speedlayer serve --kafka kafka1:9092,kafka2:9092 --data /var/lib/speedlayer`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.data, "data", "speedlayer-data", "data `DIR`ectory, made if missing")
@@ -52,6 +59,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
 	f.log.add(flags, "info")
 	f.settings.add(flags)
+	f.cluster.add(flags)
 	return cmd
 }
 
@@ -119,7 +127,8 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
 	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
-	return n, s, nil
+	err = f.cluster.apply(&n)
+	return n, s, err
 }
 
 // checkListen wants HOST:PORT, so that an address that cannot be is a wrong call
@@ -161,9 +170,9 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 		return err
 	}
 	if f.log.format == "json" { // then every line is
-		nodeOpts.Logger.Info("serving", "http", d.server.url(), "kafka", d.node.brokers(), "data", f.data)
+		nodeOpts.Logger.Info("serving", "http", d.server.url(), "roles", d.node.opts.Roles.String(), "where", d.node.where())
 	} else {
-		fmt.Fprintf(io.err, "speedlayer: dashboard and API on %s, Kafka on %s, data in %s\n", d.server.url(), strings.Join(d.node.brokers(), ","), f.data)
+		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", d.node.opts.Roles.serves(), d.server.url(), d.node.where())
 	}
 	return d.runUntil(ctx)
 }
@@ -182,9 +191,7 @@ func startDaemon(ctx context.Context, nodeOpts nodeOptions, serverOpts serverOpt
 	if err != nil {
 		return nil, err
 	}
-	if err := m.watch(ctx, n); err != nil {
-		return nil, errors.Join(err, n.close())
-	}
+	m.watch(n)
 	s, err := startServer(n, m, serverOpts)
 	if err != nil {
 		return nil, errors.Join(err, n.close())

@@ -88,7 +88,16 @@ func serve(s *http.Server, l net.Listener) error {
 // its POSTs, the other its GETs.
 func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler {
 	paths := map[string]problem.Methods{}
-	for _, part := range []map[string]problem.Methods{s.collector.Handlers(), s.node.engine.Handlers(), s.operations(m)} {
+	parts := []map[string]problem.Methods{s.operations(m)}
+	if s.node.opts.Roles.has(collectorRole) {
+		parts = append(parts, s.collector.Handlers())
+	}
+	if s.node.opts.Roles.has(queryRole) {
+		parts = append(parts, s.node.engine.Handlers())
+	} else {
+		pages = nil
+	}
+	for _, part := range parts {
 		for path, methods := range part {
 			if paths[path] == nil {
 				paths[path] = problem.Methods{}

@@ -16,24 +16,37 @@ import (
 	"speedlayer/store/pebble"
 )
 
-// openSides opens the store and the queue, embedded or not.
-func (n *node) openSides(ctx context.Context) error {
+// openSides opens the store and the queue, embedded or not. On a cluster nothing
+// is written before both were found to be as they must.
+func (n *node) openSides(ctx context.Context) (err error) {
 	if n.opts.embedded() {
 		if err := n.lockData(); err != nil {
 			return err
 		}
 	}
-	var opening errgroup.Group // side by side: after a crash each takes a while
-	opening.Go(func() error { return n.openStore(ctx) })
-	if len(n.opts.Kafka) == 0 {
+	if len(n.opts.Kafka.Brokers) == 0 {
+		var opening errgroup.Group // side by side: after a crash each takes a while
+		opening.Go(func() error { return n.openStore(ctx) })
 		opening.Go(n.startBroker)
-	}
-	if err := opening.Wait(); err != nil {
+		if err := opening.Wait(); err != nil {
+			return err
+		}
+		n.queue, err = queue.Dial(ctx, n.queueConfig())
 		return err
 	}
-	var err error
-	n.queue, err = queue.Dial(ctx, queue.Config{Brokers: n.brokers(), Partitions: n.opts.Partitions, Logger: n.opts.Logger})
-	return err
+	if n.queue, err = queue.Connect(ctx, n.queueConfig()); err != nil {
+		return explainKafka(err)
+	}
+	if err := n.openStore(ctx); err != nil {
+		return err
+	}
+	return explainKafka(n.queue.MakeTopics(ctx))
+}
+
+func (n *node) queueConfig() queue.Config {
+	c := n.opts.Kafka
+	c.Brokers, c.Partitions, c.Logger = n.brokers(), n.opts.Partitions, n.opts.Logger
+	return c
 }
 
 // brokers is where the queue is reached.
@@ -41,7 +54,7 @@ func (n *node) brokers() []string {
 	if n.broker != nil {
 		return []string{n.broker.Addr()}
 	}
-	return n.opts.Kafka
+	return n.opts.Kafka.Brokers
 }
 
 // lockData makes the directory this process's alone.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ import (
 
 type verifyFlags struct {
 	where whereFlags
-	kafka []string
+	kafka kafkaFlags
 	json  bool
 }
 
@@ -43,7 +44,7 @@ that it names, or that --kafka says.`,
 	}
 	flags := cmd.Flags()
 	f.where.add(flags)
-	flags.StringSliceVar(&f.kafka, "kafka", nil, "brokers `HOST:PORT` of the server's log, if the address that it names cannot be reached from here")
+	f.kafka.add(flags, "of the server's log, if the address that it names cannot be reached from here")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -76,7 +77,7 @@ func (f *verifyFlags) run(ctx context.Context, progress func(done, total int64))
 	switch {
 	case f.where.data != "" && f.where.server != "":
 		return nil, usagef("--server and --data exclude each other")
-	case f.where.data != "" && len(f.kafka) > 0:
+	case f.where.data != "" && len(f.kafka.brokers) > 0:
 		return nil, usagef("--kafka is for --server: a data directory has its log in it")
 	case f.where.data != "":
 		return verifyData(ctx, f.where.data, progress)
@@ -86,7 +87,7 @@ func (f *verifyFlags) run(ctx context.Context, progress func(done, total int64))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--server %q: allowed is an http or https URL, as in %s", server, localServer)
 	}
-	return verifyServer(ctx, u, f.kafka, progress)
+	return verifyServer(ctx, u, &f.kafka, progress)
 }
 
 // verifyData opens the store and the log of a directory that no server holds.
@@ -115,21 +116,27 @@ func openForReading(ctx context.Context, dir string) (n *node, err error) {
 }
 
 // verifyServer reads the cells of a server, and then its log.
-func verifyServer(ctx context.Context, server *url.URL, brokers []string, progress func(done, total int64)) (*verify.Report, error) {
+func verifyServer(ctx context.Context, server *url.URL, flags *kafkaFlags, progress func(done, total int64)) (*verify.Report, error) {
 	base := server.Scheme + "://" + server.Host
 	snap, err := verify.FromServer(&http.Client{}, base)(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", base, err)
 	}
-	if len(brokers) == 0 {
+	if len(flags.brokers) == 0 {
 		if snap.Kafka == "" {
 			return nil, fmt.Errorf("server %s does not say where its log is: name its brokers with --kafka", base)
 		}
-		brokers = []string{reachable(snap.Kafka, server.Hostname())}
+		for b := range strings.SplitSeq(snap.Kafka, ",") {
+			flags.brokers = append(flags.brokers, reachable(b, server.Hostname()))
+		}
 	}
-	client, err := queue.Dial(ctx, queue.Config{Brokers: brokers})
+	kafka, err := flags.config()
 	if err != nil {
-		return nil, fmt.Errorf("%w; --kafka names other brokers", err)
+		return nil, err
+	}
+	client, err := queue.Connect(ctx, kafka)
+	if err != nil {
+		return nil, explainKafka(err)
 	}
 	defer client.Close()
 	return verify.Compare(ctx, verify.Config{Log: client, Progress: progress}, snap)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// clusterFlags say what of the system this process is, and where the rest is.
+type clusterFlags struct {
+	kafka                  kafkaFlags
+	store                  string
+	roles                  []string
+	group                  string
+	session                time.Duration
+	replication, minInsync int16
+}
+
+func (c *clusterFlags) add(flags *pflag.FlagSet) {
+	c.kafka.add(flags, "of a cluster, in place of the embedded queue")
+	flags.StringVar(&c.store, "store", "", "`URL` of the store, in place of the one in --data: "+storeForms)
+	flags.StringSliceVar(&c.roles, "roles", strings.Split(allRoles.String(), ","), "what this process does: any of collector, processor, query")
+	flags.StringVar(&c.group, "group", "speedlayer", "`NAME` of the consumer group of all processors that share the store")
+	flags.DurationVar(&c.session, "session-timeout", 6*time.Second, "silence of a processor after which others take its partitions over")
+	flags.Int16Var(&c.replication, "replication", -1, "replicas of topics that are made, and needed of those that are there; -1 is the cluster's default")
+	flags.Int16Var(&c.minInsync, "min-insync", 0, "min.insync.replicas of such topics; 0 is the cluster's default")
+}
+
+// apply checks the flags and sets what they say.
+func (c *clusterFlags) apply(n *nodeOptions) (err error) {
+	if n.Roles, err = parseRoles(c.roles); err != nil {
+		return err
+	}
+	if n.Kafka, err = c.kafka.config(); err != nil {
+		return err
+	}
+	if err := c.applyStore(n); err != nil {
+		return err
+	}
+	switch {
+	case n.Roles != allRoles && (len(n.Kafka.Brokers) == 0 || n.OpenStore == nil):
+		return usagef("--roles %s: a process that is not all of it needs a queue and a store that it shares, so --kafka HOST:PORT,... and --store %s", n.Roles, sharedForm)
+	case len(n.Kafka.Brokers) > 0 && n.MaxLogBytes > 0:
+		return usagef("--max-log-size is for the embedded queue: on a cluster, set retention.ms or retention.bytes of the topic pageviews")
+	case c.replication < -1 || c.replication == 0:
+		return usagef("--replication %d: allowed is 1 or more, or -1 for the cluster's default", c.replication)
+	case c.minInsync < 0 || c.replication > 0 && c.minInsync > c.replication:
+		return usagef("--min-insync %d: allowed is 1 to --replication, or 0 for the cluster's default", c.minInsync)
+	case len(n.Kafka.Brokers) == 0 && (c.replication != -1 || c.minInsync != 0):
+		return usagef("--replication and --min-insync are for --kafka: the embedded queue has one copy")
+	case c.session < time.Second || c.session > 5*time.Minute:
+		return usagef("--session-timeout %v: allowed is 1s to 5m, and what the brokers allow (6s to 30m by default)", c.session)
+	case c.group == "":
+		return usagef("--group is empty: allowed is a name")
+	}
+	n.Kafka.Replication, n.Kafka.MinInsync = c.replication, c.minInsync
+	n.Group, n.SessionTimeout = c.group, c.session
+	return nil
+}
+
+// What --store takes.
+const (
+	storeForms = "pebble:///DIR"
+	sharedForm = "of a server"
+)
+
+// applyStore opens nothing yet.
+func (c *clusterFlags) applyStore(n *nodeOptions) error {
+	if c.store == "" {
+		return nil
+	}
+	u, err := url.Parse(c.store)
+	if err != nil {
+		return usagef("--store %q: %w", c.store, err)
+	}
+	switch u.Scheme {
+	case "pebble":
+		dir := u.Host + u.Path // pebble://relative/dir too
+		if dir == "" || dir == "/" {
+			return usagef("--store %q: allowed is pebble:///DIR", c.store)
+		}
+		n.Data = dir
+		return nil
+	}
+	return usagef("--store %q: allowed is %s", c.store, storeForms)
+}
+
+// where says in one line what of a node is where, for people.
+func (n *node) where() string {
+	where := fmt.Sprintf("Kafka on %s", strings.Join(n.brokers(), ","))
+	if n.opts.embedded() {
+		where += ", data in " + n.opts.Data
+	}
+	if n.opts.shared() {
+		where += ", store " + n.opts.StoreName
+	}
+	return where
+}

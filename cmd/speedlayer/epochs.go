@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"speedlayer/expire"
+	"speedlayer/microbatch"
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+// How often a running processor compares the topic with its log epoch, and how
+// long it waits before it tries again what the queue or the store refused.
+const (
+	epochEvery = 5 * time.Second
+	epochRetry = time.Second
+)
+
+// prepare settles in which life of the log and in which generation to work.
+func (n *node) prepare(ctx context.Context) error {
+	settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
+	if err != nil {
+		return err
+	}
+	if n.opts.Keep {
+		n.opts.Settings = settings
+	}
+	epoch, err := n.firstEpoch(ctx, settings)
+	if err != nil {
+		return err
+	}
+	n.progress = microbatch.NewProgress(nil)
+	n.keeper = newLogKeeper(n)
+	return n.begin(ctx, epoch)
+}
+
+// firstEpoch is the epoch to start in. Who processes nothing takes the newest
+// that is there: whether it still fits is for the processors to see.
+func (n *node) firstEpoch(ctx context.Context, settings microbatch.Settings) (store.Epoch, error) {
+	if !n.opts.Roles.has(processorRole) {
+		epochs, err := n.store.Epochs(ctx)
+		if err != nil {
+			return store.Epoch{}, err
+		}
+		if e, ok := newestOpen(epochs); ok {
+			return e, nil
+		}
+	}
+	epoch, err := n.settle(ctx, nil, settings)
+	if err != nil || !n.opts.Roles.has(processorRole) {
+		return epoch, err
+	}
+	return epoch, n.ensureSettings(ctx, epoch)
+}
+
+// ensureSettings begins a generation if the settings are others than the store's.
+func (n *node) ensureSettings(ctx context.Context, epoch store.Epoch) error {
+	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, n.opts.Settings)
+	if err != nil {
+		return fmt.Errorf("generation: %w", err)
+	}
+	if began {
+		n.opts.Logger.Info("settings changed: a new generation begins behind markers in the log", "generation", g, "settings", n.opts.Settings.String())
+	}
+	return nil
+}
+
+// newestOpen is the newest epoch that was not only a closing.
+func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
+	for i := len(epochs) - 1; i >= 0; i-- {
+		if epochs[i].Partitions > 0 {
+			return epochs[i], true
+		}
+	}
+	return store.Epoch{}, false
+}
+
+// epochConfig is how this node looks at the life of the log.
+func (n *node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Settings) microbatch.EpochConfig {
+	c := microbatch.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
+		Closed: func(number uint32, reason string) {
+			n.opts.Logger.Warn("a log epoch is closed; the next begins when all processors have stopped",
+				"epoch", number, "reason", reason, "in", microbatch.EpochPause)
+		}}
+	if n.opts.shared() {
+		c.Pause = microbatch.EpochPause
+	}
+	return c
+}
+
+// settle finds the epoch to work in, or begins it, and says so.
+func (n *node) settle(ctx context.Context, known *microbatch.KnownEnd, settings microbatch.Settings) (store.Epoch, error) {
+	epoch, reason, err := microbatch.EnsureEpochAmong(ctx, n.epochConfig(known, settings))
+	if err != nil {
+		return epoch, fmt.Errorf("log epoch: %w", err)
+	}
+	if reason != "" && epoch.Number > 0 {
+		n.opts.Logger.Warn("a new log epoch begins; what was counted before stays", "epoch", epoch.Number, "reason", reason, "starts", epoch.Starts)
+	}
+	return epoch, nil
+}
+
+// begin makes an epoch the one that the node knows.
+func (n *node) begin(ctx context.Context, e store.Epoch) error {
+	committed, err := n.committed(ctx, e)
+	if err != nil {
+		return err
+	}
+	n.epoch.Lock()
+	defer n.epoch.Unlock()
+	if n.epoch.known && n.epoch.now.Number >= e.Number {
+		return nil
+	}
+	n.epoch.now, n.epoch.known = e, true
+	n.progress.Begin(e, committed)
+	n.keeper.begin(e)
+	return nil
+}
+
+// committed is where each partition of an epoch stands in the store.
+func (n *node) committed(ctx context.Context, e store.Epoch) ([]int64, error) {
+	committed := append([]int64(nil), e.Starts...)
+	for part := range e.Partitions {
+		c, found, err := n.store.Commit(ctx, store.Shard{Epoch: e.Number, Partition: part})
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			committed[part] = c.Offset
+		}
+	}
+	return committed, nil
+}
+
+// epochNow is the log epoch that the node works in.
+func (n *node) epochNow() store.Epoch {
+	n.epoch.Lock()
+	defer n.epoch.Unlock()
+	return n.epoch.now
+}
+
+// process works, epoch after epoch, until ctx ends.
+func (n *node) process(ctx context.Context) error {
+	again := 0 // times in a row that an epoch ended and none followed
+	for {
+		epoch := n.epochNow()
+		err := n.processEpoch(ctx, epoch)
+		switch {
+		case ctx.Err() != nil || err == nil:
+			return nil
+		case !errors.Is(err, microbatch.ErrGap) && !errors.Is(err, microbatch.ErrEpochEnded):
+			return err
+		}
+		n.opts.Logger.Warn("processing stops: the log epoch has ended", "epoch", epoch.Number, "err", err)
+		if err := n.follow(ctx, epoch, err); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if again++; n.epochNow().Number != epoch.Number {
+			again = 0
+		}
+		if again > 10 {
+			return fmt.Errorf("the log no longer fits the store, but no new log epoch follows: %w", err)
+		}
+	}
+}
+
+// follow settles which epoch comes behind one that has ended, and goes on trying
+// while the queue or the store is away.
+func (n *node) follow(ctx context.Context, ended store.Epoch, why error) error {
+	known := microbatch.EndKnownFrom(ended.Number, why)
+	for {
+		e, err := n.settle(ctx, known, n.opts.Settings)
+		if err == nil {
+			err = n.begin(ctx, e)
+		}
+		if err == nil {
+			err = n.ensureSettings(ctx, e)
+		}
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if !n.opts.shared() {
+			return err
+		}
+		n.opts.Logger.Warn("no log epoch to work in, trying again", "err", err)
+		select {
+		case <-time.After(epochRetry):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// logEnds says where the log of each shard ends now.
+func (n *node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
+	known, err := n.ends.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	number := n.epochNow().Number
+	ends := make(map[store.Shard]int64, len(known))
+	for part, end := range known {
+		ends[store.Shard{Epoch: number, Partition: int32(part)}] = end
+	}
+	return ends, nil
+}
+
+// catchUp returns when all that the log holds now is queryable.
+func (n *node) catchUp(ctx context.Context) error {
+	info, err := n.queue.Info(ctx)
+	if err != nil {
+		return err
+	}
+	starts := n.epochNow().Starts
+	var last []queue.Position
+	for part, end := range info.Ends {
+		if part >= len(starts) || end > starts[part] {
+			last = append(last, queue.Position{Partition: int32(part), Offset: end - 1})
+		}
+	}
+	wait, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // ends with wait
+		select {
+		case err := <-n.failed:
+			n.failed <- err
+			cancel(err)
+		case <-wait.Done():
+		}
+	}()
+	if err := n.progress.Wait(wait, last); err != nil {
+		return errors.Join(err, context.Cause(wait))
+	}
+	return nil
+}

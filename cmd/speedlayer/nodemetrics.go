@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"speedlayer/store"
+)
+
+// watch makes the node's positions and sizes part of each scrape.
+func (m *metrics) watch(n *node) { m.registry.MustRegister(&nodeCollector{n: n}) }
+
+// nodeCollector asks queue and store at each scrape. Partitions are those that
+// this process works on, so that the sum over all processes is the whole.
+type nodeCollector struct{ n *node }
+
+var (
+	lagDesc       = prometheus.NewDesc("speedlayer_lag_records", "Records in the log that are not yet in the views.", []string{"partition"}, nil)
+	committedDesc = prometheus.NewDesc("speedlayer_committed_offset", "Offset up to which a partition is committed.", []string{"partition"}, nil)
+	recordsDesc   = prometheus.NewDesc("speedlayer_records_total", "Records of the log since its epoch began, by what became of them.", []string{"partition", "result"}, nil)
+	dedupeDesc    = prometheus.NewDesc("speedlayer_dedupe_entries", "Pairs (nonce, person) that dedupe remembers.", []string{"partition"}, nil)
+	visitsDesc    = prometheus.NewDesc("speedlayer_visits_entries", "Visits remembered.", []string{"partition"}, nil)
+	ownedDesc     = prometheus.NewDesc("speedlayer_partitions_owned", "Partitions that this process works on.", nil, nil)
+	epochDesc     = prometheus.NewDesc("speedlayer_log_epoch", "Number of the log epoch that this process works in.", nil, nil)
+	membersDesc   = prometheus.NewDesc("speedlayer_group_members", "Processes in the consumer group.", nil, nil)
+	storeDesc     = prometheus.NewDesc("speedlayer_store_bytes", "Size of the store.", []string{"where"}, nil)
+	queueDesc     = prometheus.NewDesc("speedlayer_queue_bytes", "Size of the log on disk.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, queueDesc} {
+		ch <- d
+	}
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v int64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+}
+
+// Collect implements prometheus.Collector. What cannot be reached is missing in
+// the scrape rather than zero.
+func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	owned := c.n.owned()
+	gauge(ch, ownedDesc, int64(len(owned)))
+	gauge(ch, epochDesc, int64(c.n.epochNow().Number))
+	committed := c.n.progress.Committed()
+	owned = slices.DeleteFunc(owned, func(part int32) bool { return int(part) >= len(committed) })
+	if info, err := c.n.queue.Info(ctx); err == nil {
+		for _, part := range owned {
+			if int(part) < len(info.Ends) {
+				gauge(ch, lagDesc, max(0, info.Ends[part]-committed[part]), strconv.Itoa(int(part)))
+			}
+		}
+	}
+	for _, part := range owned {
+		gauge(ch, committedDesc, committed[part], strconv.Itoa(int(part)))
+	}
+	if c.n.opts.shared() {
+		if members, err := c.n.queue.Members(ctx, c.n.opts.Group); err == nil {
+			gauge(ch, membersDesc, int64(len(members)))
+		}
+	}
+	if size, err := c.n.queue.Size(ctx); err == nil {
+		gauge(ch, queueDesc, size)
+	}
+	if s, err := c.n.store.Stats(ctx); err == nil {
+		gauge(ch, storeDesc, s.DiskBytes, "disk")
+		gauge(ch, storeDesc, s.MemoryBytes, "memory")
+	}
+	if commits, err := c.commits(ctx); err == nil {
+		for _, part := range owned {
+			if r, ok := commits[part]; ok {
+				collectCounts(ch, part, r)
+			}
+		}
+	}
+}
+
+// commits reads what the commit of each partition says, in this log epoch.
+func (c *nodeCollector) commits(ctx context.Context) (map[int32]store.CommitRecord, error) {
+	r, err := c.n.store.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	all, err := r.Commits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records := make(map[int32]store.CommitRecord)
+	for _, sc := range all {
+		if sc.Shard.Epoch != c.n.epochNow().Number || len(sc.Commit.Record) == 0 {
+			continue
+		}
+		if records[sc.Shard.Partition], err = store.DecodeCommitRecord(sc.Commit.Record); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+func collectCounts(ch chan<- prometheus.Metric, part int32, r store.CommitRecord) {
+	label := strconv.Itoa(int(part))
+	for result, n := range map[string]int64{"event": r.Events, "duplicate": r.Duplicates, "refused": r.Refused,
+		"moved_out": r.MovedOut, "moved_again": r.MovedAgain, "marker": r.Markers + r.MarkersIgnored} {
+		ch <- prometheus.MustNewConstMetric(recordsDesc, prometheus.CounterValue, float64(n), label, result)
+	}
+	gauge(ch, dedupeDesc, r.DedupeEntries, label)
+	gauge(ch, visitsDesc, r.VisitEntries, label)
+}

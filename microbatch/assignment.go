@@ -1,0 +1,121 @@
+package microbatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Assignment says which partitions are a runner's own. It shares the work and no
+// more than that: two runners may have the same partition for a while, and what
+// they write is the same.
+type Assignment interface {
+	// Run calls assign and revoke, one at a time, with partitions that come and
+	// go, until ctx ends. revoke returns when their workers have ended.
+	Run(ctx context.Context, assign, revoke func(partitions []int32)) error
+}
+
+// everything is the assignment of who is alone: all partitions, for ever.
+type everything int32
+
+// Run implements Assignment.
+func (n everything) Run(ctx context.Context, assign, _ func([]int32)) error {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	assign(all)
+	<-ctx.Done()
+	return nil
+}
+
+// crew is the workers of a runner: one for each partition that it has now.
+type crew struct {
+	r    *Runner
+	g    *errgroup.Group
+	ctx  context.Context
+	stop time.Duration
+
+	mu struct {
+		sync.Mutex
+		workers map[int32]*crewMember
+	}
+}
+
+type crewMember struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+func newCrew(ctx context.Context, r *Runner, g *errgroup.Group, stop time.Duration) *crew {
+	c := &crew{r: r, g: g, ctx: ctx, stop: stop}
+	c.mu.workers = make(map[int32]*crewMember)
+	return c
+}
+
+// assign starts a worker for each partition that has none.
+func (c *crew) assign(partitions []int32) {
+	for _, part := range partitions {
+		if part >= c.r.cfg.Epoch.Partitions {
+			c.g.Go(func() error {
+				return fmt.Errorf("%w: the topic has a partition %d, the log epoch has %d", ErrEpochEnded, part, c.r.cfg.Epoch.Partitions)
+			})
+			continue
+		}
+		ctx, cancel := context.WithCancel(c.ctx)
+		m := &crewMember{cancel: cancel, ended: make(chan struct{})}
+		c.mu.Lock()
+		_, there := c.mu.workers[part]
+		if !there {
+			c.mu.workers[part] = m
+		}
+		c.mu.Unlock()
+		if there {
+			cancel()
+			continue
+		}
+		c.g.Go(func() error {
+			defer close(m.ended)
+			defer cancel()
+			return c.r.partition(ctx, part, c.stop)
+		})
+	}
+}
+
+// revoke stops the workers of partitions and waits until each has committed what
+// it had, and left a snapshot, or has run out of the time for that.
+func (c *crew) revoke(partitions []int32) {
+	var stopped []*crewMember
+	c.mu.Lock()
+	for _, part := range partitions {
+		if m := c.mu.workers[part]; m != nil {
+			m.cancel()
+			stopped = append(stopped, m)
+			delete(c.mu.workers, part)
+		}
+	}
+	c.mu.Unlock()
+	for _, m := range stopped {
+		<-m.ended
+	}
+}
+
+// owned lists the partitions that have a worker.
+func (c *crew) owned() []int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	parts := make([]int32, 0, len(c.mu.workers))
+	for part := range c.mu.workers {
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// ErrEpochEnded: the log epoch of a runner is no longer the newest one, or the
+// topic is no longer the epoch's. Settle in which to work (EnsureEpoch), and run
+// anew.
+var ErrEpochEnded = errors.New("microbatch: the log epoch has ended")

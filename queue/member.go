@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// member is what Run knows of its partitions, between the callbacks of the
+// client and its own loop.
+type member struct {
+	group *Group
+	said  string    // last trouble, so that it is not said again and again
+	at    time.Time // when
+
+	mu struct {
+		sync.Mutex
+		held map[int32]int64 // partition -> position committed to the group; -1: none yet
+	}
+}
+
+func newMember(g *Group) *member {
+	m := &member{group: g}
+	m.mu.held = make(map[int32]int64)
+	return m
+}
+
+func (m *member) take(parts []int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range parts {
+		m.mu.held[p] = -1
+	}
+}
+
+func (m *member) leave(parts []int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range parts {
+		delete(m.mu.held, p)
+	}
+}
+
+// wait returns a while later, and says what trouble the group had meanwhile:
+// the client goes on trying.
+func (m *member) wait(ctx context.Context, kafka *kgo.Client) {
+	until, cancel := context.WithTimeout(ctx, positionsEvery)
+	defer cancel()
+	for until.Err() == nil {
+		for _, e := range kafka.PollFetches(until).Errors() {
+			text := e.Err.Error()
+			if until.Err() != nil || text == m.said && time.Since(m.at) < time.Minute {
+				continue
+			}
+			m.said, m.at = text, time.Now()
+			m.group.client.cfg.Logger.Warn("group: trouble, trying again", "group", m.group.cfg.Name, "err", e.Err)
+		}
+	}
+}
+
+// commit commits to the group what moved since the last time. A failure is of no
+// consequence: nothing is read from there.
+func (m *member) commit(ctx context.Context, kafka *kgo.Client) {
+	if m.group.cfg.Position == nil {
+		return
+	}
+	moved := map[int32]kgo.EpochOffset{}
+	m.mu.Lock()
+	for p, last := range m.mu.held {
+		if at := m.group.cfg.Position(p); at != last {
+			moved[p] = kgo.EpochOffset{Epoch: -1, Offset: at}
+			m.mu.held[p] = at
+		}
+	}
+	m.mu.Unlock()
+	if len(moved) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, positionsEvery)
+	defer cancel()
+	kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{TopicPageviews: moved}, nil)
+}

@@ -1,0 +1,221 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ErrTopic: a topic is there and is not as it must be.
+var ErrTopic = errors.New("queue: a topic is not as it must be")
+
+// topicBytes is the largest batch that a topic must take.
+const topicBytes = maxBatchBytes + 1<<16
+
+// topic is what must be so of one of ours.
+type topic struct {
+	name       string
+	partitions int32 // when it is made
+	single     bool  // may not have more
+	keptEver   bool  // no record may ever go
+	ordered    bool  // log time and offsets mean something
+}
+
+func (c *Client) topics() []topic {
+	return []topic{
+		{name: TopicPageviews, partitions: c.cfg.Partitions, ordered: true},
+		{name: TopicRejected, partitions: 1},
+		{name: TopicEquivs, partitions: 1, single: true, keptEver: true, ordered: true},
+	}
+}
+
+// checkTopics looks at the topics that are there already. One that is not as it
+// must be is never changed: its records may be somebody's.
+func (c *Client) checkTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	details, err := c.describe(ctx)
+	if err != nil {
+		return err
+	}
+	configs, err := c.configs(ctx, details)
+	if err != nil {
+		return err
+	}
+	var bad []string
+	for _, t := range c.topics() {
+		d := details[t.name]
+		switch {
+		case errors.Is(d.err, kerr.TopicAuthorizationFailed):
+			return fmt.Errorf("%w: see topic %s", ErrRights, t.name)
+		case d.err == nil && d.partitions > 0:
+			bad = append(bad, t.check(&c.cfg, d, configs[t.name])...)
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%w: %s", ErrTopic, strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// found is what is there of a topic.
+type found struct {
+	err        error
+	partitions int
+	replicas   int // the fewest of any partition
+}
+
+// describe asks for our topics, past what the client remembers of them: that one
+// is missing must not be remembered when it is made next.
+func (c *Client) describe(ctx context.Context) (map[string]found, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range c.topics() {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t.name)
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, c.kafka)
+	if err != nil {
+		return nil, classify(err)
+	}
+	all := make(map[string]found)
+	for _, t := range resp.Topics {
+		f := found{err: kerr.ErrorForCode(t.ErrorCode), partitions: len(t.Partitions)}
+		for i, p := range t.Partitions {
+			if n := len(p.Replicas); i == 0 || n < f.replicas {
+				f.replicas = n
+			}
+		}
+		if t.Topic != nil {
+			all[*t.Topic] = f
+		}
+	}
+	return all, nil
+}
+
+// configs asks for the settings of topics; of one whose settings may not be seen
+// there are none.
+func (c *Client) configs(ctx context.Context, details map[string]found) (map[string]map[string]string, error) {
+	configs := make(map[string]map[string]string)
+	var there []string
+	for name, d := range details {
+		if d.err == nil && d.partitions > 0 {
+			there = append(there, name)
+		}
+	}
+	if len(there) == 0 {
+		return configs, nil
+	}
+	described, err := c.admin.DescribeTopicConfigs(ctx, there...)
+	if err != nil {
+		return nil, classify(err)
+	}
+	for _, r := range described {
+		if r.Err != nil {
+			c.cfg.Logger.Warn("settings of a topic may not be seen, so they are not checked", "topic", r.Name, "err", r.Err)
+			continue
+		}
+		configs[r.Name] = make(map[string]string)
+		for _, entry := range r.Configs {
+			configs[r.Name][entry.Key] = entry.MaybeValue()
+		}
+	}
+	return configs, nil
+}
+
+// check says what of a topic is not as it must be. Settings that the broker does
+// not tell are taken to be right.
+func (t *topic) check(cfg *Config, d found, config map[string]string) (bad []string) {
+	say := func(format string, args ...any) {
+		bad = append(bad, "topic "+t.name+" has "+fmt.Sprintf(format, args...))
+	}
+	want := func(key, value, why string) {
+		if got, ok := config[key]; ok && got != value {
+			say("%s=%s: allowed is %s (%s)", key, got, value, why)
+		}
+	}
+	atLeast := func(key string, least int64) {
+		if got, err := strconv.ParseInt(config[key], 10, 64); err == nil && got < least {
+			say("%s=%d: allowed is %d or more", key, got, least)
+		}
+	}
+	if t.single && d.partitions != 1 {
+		say("%d partitions: allowed is 1, for the last edge of a pair decides", d.partitions)
+	}
+	if t.ordered {
+		want("message.timestamp.type", "LogAppendTime", "the log's time is the brokers'")
+		want("cleanup.policy", "delete", "compaction would take records out of the log")
+	}
+	if t.keptEver {
+		want("retention.ms", "-1", "it is kept for ever")
+		want("retention.bytes", "-1", "it is kept for ever")
+	}
+	atLeast("max.message.bytes", topicBytes)
+	if cfg.MinInsync > 0 {
+		atLeast("min.insync.replicas", int64(cfg.MinInsync))
+	}
+	if cfg.Replication > 0 && d.replicas < int(cfg.Replication) {
+		say("%d replicas: wanted are %d", d.replicas, cfg.Replication)
+	}
+	return bad
+}
+
+// MakeTopics makes the topics that are missing, and returns when the brokers
+// serve them: a topic that was made, or deleted, a moment ago is known to one
+// broker and not to the next.
+func (c *Client) MakeTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for {
+		there, err := c.describe(ctx)
+		if err != nil {
+			return err
+		}
+		ready := true
+		for _, t := range c.topics() {
+			if d := there[t.name]; d.err == nil && d.partitions > 0 {
+				continue
+			}
+			ready = false
+			if err := c.makeTopic(ctx, t); err != nil {
+				return err
+			}
+		}
+		if ready {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: topics were made and are not served: %w", ErrUnavailable, ctx.Err())
+		}
+	}
+}
+
+func (c *Client) makeTopic(ctx context.Context, t topic) error {
+	config := map[string]*string{
+		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
+		"cleanup.policy":         kadm.StringPtr("delete"),
+		"retention.ms":           kadm.StringPtr("-1"),
+		"retention.bytes":        kadm.StringPtr("-1"),
+		"max.message.bytes":      kadm.StringPtr(strconv.Itoa(topicBytes)),
+	}
+	if c.cfg.MinInsync > 0 {
+		config["min.insync.replicas"] = kadm.StringPtr(strconv.Itoa(int(c.cfg.MinInsync)))
+	}
+	_, err := c.admin.CreateTopic(ctx, t.partitions, c.cfg.Replication, config, t.name)
+	switch {
+	case err == nil, errors.Is(err, kerr.TopicAlreadyExists): // the old one, on its way out, or another's
+		return nil
+	case errors.Is(err, kerr.InvalidReplicationFactor), errors.Is(err, kerr.InvalidConfig), errors.Is(err, kerr.PolicyViolation):
+		return fmt.Errorf("%w: %s cannot be made with %d replicas: %w", ErrTopic, t.name, c.cfg.Replication, err)
+	}
+	return fmt.Errorf("topic %s on %s: %w", t.name, strings.Join(c.cfg.Brokers, ","), classify(err))
+}
