@@ -57,7 +57,7 @@ suite_unit() {
 	local packages
 	packages=$(light)
 	# shellcheck disable=SC2086
-	gotest -timeout 5m -skip '^TestTorture$' $packages
+	gotest -timeout 5m -skip '^(TestTorture|TestCluster.*)$' $packages
 }
 
 # race leaves out TestExportBlocks of package query: it has one goroutine, and
@@ -69,7 +69,7 @@ suite_race() {
 	needcompiler
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
-	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks)$' $packages
+	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks|TestCluster.*)$' $packages
 	gotest -race -timeout 5m ./sim/worlds -worlds 300
 	gotest -race -timeout 5m ./sim/crash -crashes 60
 	gotest -race -timeout 5m ./sim/days -seeds 1 -days 1

@@ -1,0 +1,165 @@
+package hbase
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+
+	"speedlayer/store"
+)
+
+// swap sets a column of a control row from one value to another; nil stands for
+// a row that is not there. won is false when the column had a third.
+//
+// A check-and-put may take effect and its answer be lost; gohbase then sends it
+// again by itself, and the second finds the first one's value. So each swap
+// leaves the mark of its writer in the row, and who is told no, or nothing, looks
+// whether the mark is its own.
+func (l *link) swap(ctx context.Context, table, row, column string, from, to []byte) (won bool, err error) {
+	if err := checkSize([]byte(row), to); err != nil {
+		return false, err
+	}
+	var mark [16]byte
+	_, _ = rand.Read(mark[:]) // never fails
+	err = l.patiently(ctx, func() error {
+		ok, failed := l.checkAndPut(ctx, table, row, controlFamily, column, from, columns{column: to, writerColumn: mark[:]})
+		if won = ok; ok {
+			return nil
+		}
+		last, err := l.get(ctx, table, row, controlFamily, writerColumn)
+		if err != nil {
+			return err
+		}
+		won = last != nil && bytes.Equal(last.Value, mark[:])
+		if won {
+			return nil
+		}
+		return failed // with an answer, it was no
+	})
+	return won && err == nil, err
+}
+
+// rows calls fn with each cell of the control rows that begin with prefix.
+func (s *Store) rows(ctx context.Context, prefix string, fn func(kv *keyValue) error) error {
+	sc := &scan{table: s.names.control(), start: []byte(prefix), stop: after([]byte(prefix))}
+	for more := true; more; {
+		var block []byte
+		var err error
+		if block, more, err = s.link.next(ctx, sc); err != nil {
+			return err
+		}
+		for len(block) > 0 {
+			var kv keyValue
+			if kv, block, err = nextKeyValue(block); err != nil {
+				return err
+			}
+			if err := fn(&kv); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// after is the first key behind all that begin with prefix; nil when there is
+// none.
+func after(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+// Epochs implements store.Control.
+func (s *Store) Epochs(ctx context.Context) (all []store.Epoch, err error) {
+	err = s.rows(ctx, epochPrefix, func(kv *keyValue) error {
+		if string(kv.qualifier) != jsonColumn {
+			return nil
+		}
+		var e store.Epoch
+		if err := json.Unmarshal(kv.value, &e); err != nil {
+			return fmt.Errorf("%w: epoch: %w", store.ErrCorrupt, err)
+		}
+		all = append(all, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("epochs: %w", err)
+	}
+	return all, nil
+}
+
+// AppendEpoch implements store.Control. Epochs are never taken away, so when
+// there are as many as the number says, the row of that number is the next one,
+// and one of those who write it finds it empty.
+func (s *Store) AppendEpoch(ctx context.Context, e store.Epoch) error {
+	all, err := s.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	if int(e.Number) != len(all) {
+		return fmt.Errorf("%w: epoch %d, there are %d", store.ErrConflict, e.Number, len(all))
+	}
+	row, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	won, err := s.link.swap(ctx, s.names.control(), epochRow(e.Number), jsonColumn, nil, row)
+	if err != nil {
+		return fmt.Errorf("epoch %d: %w", e.Number, err)
+	}
+	if !won {
+		return fmt.Errorf("%w: epoch %d", store.ErrConflict, e.Number)
+	}
+	return nil
+}
+
+// Pointer implements store.Control.
+func (s *Store) Pointer(ctx context.Context) (store.Pointer, error) {
+	p, _, err := s.pointer(ctx)
+	return p, err
+}
+
+// pointer returns the row's bytes too; nil when there is none yet.
+func (s *Store) pointer(ctx context.Context) (p store.Pointer, row []byte, err error) {
+	c, err := s.link.value(ctx, s.names.control(), pointerRow, controlFamily, jsonColumn)
+	if err != nil {
+		return p, nil, fmt.Errorf("pointer: %w", err)
+	}
+	if c == nil {
+		return p, nil, nil
+	}
+	if err := json.Unmarshal(c.Value, &p); err != nil {
+		return p, nil, fmt.Errorf("%w: pointer: %w", store.ErrCorrupt, err)
+	}
+	return p, c.Value, nil
+}
+
+// SwapPointer implements store.Control. The row's bytes hold the counter, so to
+// compare them is to compare it.
+func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
+	have, from, err := s.pointer(ctx)
+	if err != nil {
+		return err
+	}
+	if have.Counter != expect || p.Counter != expect+1 {
+		return fmt.Errorf("%w: pointer's counter is %d, not %d", store.ErrConflict, have.Counter, expect)
+	}
+	to, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	won, err := s.link.swap(ctx, s.names.control(), pointerRow, jsonColumn, from, to)
+	if err != nil {
+		return fmt.Errorf("pointer: %w", err)
+	}
+	if !won {
+		return fmt.Errorf("%w: pointer's counter is no longer %d", store.ErrConflict, expect)
+	}
+	return nil
+}

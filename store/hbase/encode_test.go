@@ -1,0 +1,157 @@
+package hbase
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"speedlayer/store"
+)
+
+// randomCells makes sorted cells of one generation, each key once.
+func randomCells(r *rand.Rand, n int) (cells []store.Cell) {
+	for range n {
+		url := strings.Repeat("u", r.IntN(3)) + strings.Repeat(string(rune('a'+r.IntN(3))), r.IntN(2)*r.IntN(300))
+		cells = append(cells, store.Cell{
+			Key:     store.Key{Generation: 7, View: store.ViewID(1 + r.IntN(3)), URL: url, Hour: int32(400_000 + r.IntN(60))},
+			Version: r.Int64N(1 << 40), Value: bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(30))})
+	}
+	slices.SortFunc(cells, func(a, b store.Cell) int { return a.Key.Compare(b.Key) })
+	return slices.CompactFunc(cells, func(a, b store.Cell) bool { return a.Key == b.Key })
+}
+
+// What is encoded is what was there: each cell once, in the row of its url and
+// day, one put a row, in the group of its bucket.
+func TestEncode(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 8))
+	shard := store.Shard{Epoch: 3, Partition: 12}
+	e := new(encoder)
+	for range 200 {
+		cells := randomCells(r, r.IntN(200))
+		regions := 1 << r.IntN(5)
+		if err := e.encode(cells, shard, regions); err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string]bool{}
+		got := map[store.Key]store.Cell{}
+		for _, request := range e.requests() {
+			group := -1
+			for _, a := range request {
+				if rows[string(a.row)] {
+					t.Fatalf("two puts of row %q", a.row)
+				}
+				rows[string(a.row)] = true
+				g := strings.IndexByte(hexDigits, a.row[0]) * regions / buckets
+				if group >= 0 && g != group {
+					t.Fatalf("one request to groups %d and %d", group, g)
+				}
+				group = g
+				for _, c := range cellsOf(t, a, shard) {
+					got[c.Key] = c
+				}
+			}
+		}
+		if len(got) != len(cells) {
+			t.Fatalf("%d cells, want %d", len(got), len(cells))
+		}
+		for _, c := range cells {
+			g := got[c.Key]
+			if g.Version != c.Version || !bytes.Equal(g.Value, c.Value) {
+				t.Fatalf("%+v comes back as %+v", c, g)
+			}
+		}
+	}
+}
+
+// cellsOf reads a put back, as a scan would.
+func cellsOf(t *testing.T, a action, shard store.Shard) (cells []store.Cell) {
+	t.Helper()
+	row, err := parseRow(a.row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := a.cells; len(rest) > 0; {
+		var kv keyValue
+		if kv, rest, err = nextKeyValue(rest); err != nil {
+			t.Fatal(err)
+		}
+		hour, s, err := parseQualifier(kv.qualifier)
+		if err != nil || s != shard || !bytes.Equal(kv.row, a.row) {
+			t.Fatalf("%+v in the put of %q: shard %v, %v", kv, a.row, s, err)
+		}
+		url, value := row.url, kv.value
+		if row.hashed {
+			if url, value, err = urlOfValue(value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var view store.ViewID
+		if _, err := fmt.Sscan(string(kv.family), &view); err != nil {
+			t.Fatal(err)
+		}
+		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.timestamp), Value: value})
+	}
+	if len(cells) != a.n {
+		t.Fatalf("a put of %d cells says %d", len(cells), a.n)
+	}
+	return cells
+}
+
+// Large batches are cut: by rows and by bytes.
+func TestRequestsAreBounded(t *testing.T) {
+	var cells []store.Cell
+	for i := range 3 * requestRows {
+		cells = append(cells, store.Cell{Key: store.Key{View: 1, URL: fmt.Sprintf("u%06d", i)}, Value: make([]byte, 1000)})
+	}
+	e := new(encoder)
+	if err := e.encode(cells, store.Shard{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, request := range e.requests() {
+		bytes := 0
+		for _, a := range request {
+			bytes += len(a.cells)
+		}
+		if len(request) > requestRows || bytes > requestBytes {
+			t.Errorf("a request of %d rows and %d bytes", len(request), bytes)
+		}
+		n += len(request)
+	}
+	if n != len(cells) {
+		t.Errorf("%d rows, want %d", n, len(cells))
+	}
+}
+
+// A cell that a region server would refuse is refused before it is sent.
+func TestTooLarge(t *testing.T) {
+	cells := []store.Cell{{Key: store.Key{View: 1, URL: "a/"}, Value: make([]byte, maxCellBytes)}}
+	if err := new(encoder).encode(cells, store.Shard{}, 1); err == nil || !strings.Contains(err.Error(), "allowed are 10485760") {
+		t.Errorf("a cell of 10 MiB and more: %v", err)
+	}
+	if err := checkSize(make([]byte, maxRowBytes+1)); err == nil {
+		t.Error("a row key that is too long is taken")
+	}
+}
+
+func FuzzKeyValue(f *testing.F) {
+	f.Add(appendKeyValue(nil, []byte("row"), "1", []byte("09/0/3"), 77, []byte("value")))
+	f.Add([]byte{0, 0, 0, 200, 0, 0, 0, 12, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		kv, rest, err := nextKeyValue(b)
+		if err != nil {
+			return
+		}
+		again := appendKeyValue(nil, kv.row, string(kv.family), kv.qualifier, kv.timestamp, kv.value)
+		back, none, err := nextKeyValue(again)
+		if err != nil || len(none) > 0 || !bytes.Equal(back.row, kv.row) || !bytes.Equal(back.value, kv.value) ||
+			!bytes.Equal(back.family, kv.family) || !bytes.Equal(back.qualifier, kv.qualifier) || back.timestamp != kv.timestamp {
+			t.Fatalf("%x (rest %x): %+v comes back as %+v, %v", b, rest, kv, back, err)
+		}
+	})
+}

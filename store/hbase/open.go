@@ -1,0 +1,207 @@
+package hbase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tsuna/gohbase"
+	"github.com/tsuna/gohbase/pb"
+
+	"speedlayer/store"
+)
+
+// Store implements store.Store.
+type Store struct {
+	opts   Options
+	names  names
+	link   *link
+	master *master
+
+	mu struct {
+		sync.Mutex
+		generations map[uint32]string // state; only what was read, and never goes back
+		pending     map[store.Shard]pendingSnapshot
+		committed   map[store.Shard]int64 // offset of a commit row seen or written: it may be higher by now
+	}
+}
+
+// openTime bounds the checks at start, and the making of the control table.
+const openTime = 15 * time.Second
+
+// Open looks for HBase, checks that it is one that we can use, and that the
+// tables with the prefix are of this layout; only then does it make what is
+// missing. Errors name the part of --store that is to be changed.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("--store hbase://: %w", err)
+	}
+	guard(o.Logger)
+	s := &Store{opts: o, names: names{o.Prefix}, master: &master{opts: o}}
+	s.mu.generations = make(map[uint32]string)
+	s.mu.pending = make(map[store.Shard]pendingSnapshot)
+	s.mu.committed = make(map[store.Shard]int64)
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	if err := s.open(ctx); err != nil {
+		s.master.close()
+		if s.link != nil {
+			s.link.close()
+		}
+		return nil, fmt.Errorf("--store hbase://%s%s?prefix=%s: %w", strings.Join(o.Quorum, ","), o.ZNode, o.Prefix, hint(err, o))
+	}
+	return s, nil
+}
+
+// hint says what to change where HBase's own words do not.
+func hint(err error, o Options) error {
+	switch {
+	case isClass(err, "AccessDeniedException"):
+		return fmt.Errorf("%w; user %q lacks rights: name another with &user=", err, o.User)
+	case isClass(err, "NamespaceNotFoundException"):
+		ns, _, _ := strings.Cut(o.Prefix, ":")
+		return fmt.Errorf("%w; make namespace %q first, or take another prefix", err, ns)
+	}
+	return err
+}
+
+func (s *Store) open(ctx context.Context) error {
+	status, err := s.master.status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkVersion(status); err != nil {
+		return err
+	}
+	tables, err := s.master.tables(ctx, s.names.prefix+"_")
+	if err != nil {
+		return err
+	}
+	s.link = newLink(s.opts)
+	fresh := true
+	for _, t := range tables {
+		fresh = fresh && t != s.names.control()
+	}
+	if fresh && len(tables) > 0 {
+		return fmt.Errorf("there are tables like %s, but no %s: take another prefix", tables[0], s.names.control())
+	}
+	if fresh {
+		if err := s.create(ctx, s.names.control(), []string{controlFamily}, nil); err != nil {
+			return err
+		}
+	}
+	return s.checkLayout(ctx)
+}
+
+// oldest is the first HBase whose protocol is the one that we speak.
+const oldestMajor, oldestMinor = 2, 4
+
+func checkVersion(status *pb.ClusterStatus) error {
+	version := status.GetHbaseVersion().GetVersion()
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) >= 2 {
+		major, err1 := strconv.Atoi(parts[0])
+		minor, err2 := strconv.Atoi(parts[1])
+		if err1 == nil && err2 == nil && major == oldestMajor && minor >= oldestMinor {
+			return nil
+		}
+	}
+	return fmt.Errorf("HBase is version %q: allowed are %d.%d and later of %d (2.6.4 was tested): name another cluster", version, oldestMajor, oldestMinor, oldestMajor)
+}
+
+// checkLayout reads the layout's row, and writes it into a table that has
+// nothing in it yet.
+func (s *Store) checkLayout(ctx context.Context) error {
+	have, err := s.link.value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn)
+	if isClass(err, "NoSuchColumnFamilyException") {
+		return fmt.Errorf("table %s is none of speedlayer's: take another prefix", s.names.control())
+	}
+	if err != nil {
+		return err
+	}
+	if have == nil {
+		first, _, err := s.link.next(ctx, &scan{table: s.names.control(), rows: 1})
+		if err != nil {
+			return err
+		}
+		if len(first) > 0 {
+			return fmt.Errorf("table %s has rows, but none that names its layout: take another prefix", s.names.control())
+		}
+		won, err := s.link.swap(ctx, s.names.control(), layoutRow, versionColumn, nil, []byte(layoutVersion))
+		if err != nil || won {
+			return err
+		}
+		return s.checkLayout(ctx) // another process was first
+	}
+	if v := string(have.Value); v != layoutVersion {
+		return fmt.Errorf("table %s has layout %q, this program's is %s: take another prefix, or the program that wrote it", s.names.control(), v, layoutVersion)
+	}
+	return nil
+}
+
+// create makes a table with our families, in which the newest version alone is
+// kept: there is no time to live, for timestamps are versions, which HBase would
+// compare with the clock.
+func (s *Store) create(ctx context.Context, table string, families []string, splits [][]byte) error {
+	durability := "FSYNC_WAL"
+	if s.opts.Durability == "hflush" {
+		durability = "SYNC_WAL"
+	}
+	err := s.master.create(ctx, table, families, map[string]string{
+		"VERSIONS":            "1",
+		"BLOOMFILTER":         "ROW",
+		"DATA_BLOCK_ENCODING": "FAST_DIFF", // keys of a row differ in a few bytes
+		"COMPRESSION":         strings.ToUpper(s.opts.Compression),
+	}, durability, splits)
+	if err != nil && s.opts.Compression != "none" && strings.Contains(strings.ToLower(err.Error()), "compress") {
+		return fmt.Errorf("table %s: %w; the servers lack compression %s: take compression=none or gz", table, err, s.opts.Compression)
+	}
+	if err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	return nil
+}
+
+// Close ends all connections. What was acknowledged is durable already.
+func (s *Store) Close() error {
+	s.link.close()
+	s.master.close()
+	return nil
+}
+
+// Stats implements store.Store: what the master knows of our tables' regions,
+// in whole MiB and some seconds old.
+func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
+	status, err := s.master.status(ctx)
+	if err != nil {
+		return st, err
+	}
+	for _, server := range status.GetLiveServers() {
+		for _, r := range server.GetServerLoad().GetRegionLoads() {
+			if strings.HasPrefix(string(r.GetRegionSpecifier().GetValue()), s.names.prefix+"_") {
+				st.DiskBytes += int64(r.GetStorefileSize_MB()) << 20
+				st.MemoryBytes += int64(r.GetMemstoreSize_MB()) << 20
+			}
+		}
+	}
+	all, err := s.allGenerations(ctx)
+	if err != nil {
+		return st, err
+	}
+	for _, g := range all {
+		if g.state == stateCreated {
+			st.Generations = append(st.Generations, g.number)
+		}
+	}
+	return st, nil
+}
+
+// isNoTable says that a table is not there, as gohbase or HBase puts it.
+func isNoTable(err error) bool {
+	return errors.Is(err, gohbase.TableNotFound) || isClass(err, "TableNotFoundException")
+}

@@ -1,0 +1,260 @@
+package hbase
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/tsuna/gohbase/pb"
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/store"
+)
+
+// chunkColumn is the one column of a chunk's row. Its timestamp is the
+// snapshot's offset plus one.
+const chunkColumn = "chunk"
+
+// pendingSnapshot is a snapshot whose chunks are being put: where they go.
+type pendingSnapshot struct {
+	offset int64
+	table  uint32
+}
+
+// namedSnapshot is a name row: the table it is in belongs to the name.
+type namedSnapshot struct {
+	store.SnapshotName
+	table uint32
+}
+
+// PutChunk implements store.Snapshots. A snapshot goes whole into the table of
+// the generation that was the newest when its first chunk came.
+func (s *Store) PutChunk(ctx context.Context, id store.Shard, offset int64, index int, chunk []byte) error {
+	table, err := s.tableOfPending(ctx, id, offset, index)
+	if err != nil {
+		return err
+	}
+	err = s.link.put(ctx, s.names.state(table), chunkRow(id, offset, index), stateFamily, columns{chunkColumn: chunk}, uint64(offset)+1)
+	if err != nil {
+		s.forget(id)
+		return fmt.Errorf("chunk %d of snapshot at %d of %v: %w", index, offset, id, err)
+	}
+	return nil
+}
+
+func (s *Store) tableOfPending(ctx context.Context, id store.Shard, offset int64, index int) (uint32, error) {
+	s.mu.Lock()
+	p, ok := s.mu.pending[id]
+	s.mu.Unlock()
+	if ok && p.offset == offset && index > 0 {
+		return p.table, nil
+	}
+	if index > 0 {
+		return 0, fmt.Errorf("%w: the first of snapshot at %d of %v", store.ErrNoChunk, offset, id)
+	}
+	all, err := s.allGenerations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].state == stateCreated {
+			s.mu.Lock()
+			s.mu.pending[id] = pendingSnapshot{offset, all[i].number}
+			s.mu.Unlock()
+			return all[i].number, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: none to keep snapshots in", store.ErrNoGeneration)
+}
+
+func (s *Store) forget(id store.Shard) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.pending, id)
+}
+
+// NameSnapshot implements store.Snapshots. Of two names the one with the higher
+// offset stays, for it is the timestamp.
+func (s *Store) NameSnapshot(ctx context.Context, id store.Shard, n store.SnapshotName) error {
+	c, found, err := s.Commit(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !found || c.Offset < n.Offset {
+		return fmt.Errorf("%w: snapshot at %d of %v", store.ErrAboveCommit, n.Offset, id)
+	}
+	have, found, err := s.named(ctx, id)
+	if err != nil {
+		return err
+	}
+	if found && have.Offset >= n.Offset {
+		return nil
+	}
+	s.mu.Lock()
+	p, ok := s.mu.pending[id]
+	s.mu.Unlock()
+	if !ok || p.offset != n.Offset {
+		return fmt.Errorf("%w: snapshot at %d of %v was not put by this process", store.ErrNoChunk, n.Offset, id)
+	}
+	rows, err := s.chunkRows(ctx, p.table, id, n.Offset, n.Offset+1)
+	if err != nil {
+		return err
+	}
+	for i := range n.Chunks {
+		if i >= len(rows) || rows[i] != chunkRow(id, n.Offset, i) {
+			return fmt.Errorf("%w: chunk %d of snapshot at %d of %v", store.ErrNoChunk, i, n.Offset, id)
+		}
+	}
+	value := binary.BigEndian.AppendUint64(nil, uint64(n.Chunks))
+	value = binary.BigEndian.AppendUint64(value, uint64(p.table))
+	if err := s.link.put(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, columns{nameColumn: value}, uint64(n.Offset)); err != nil {
+		return fmt.Errorf("name of snapshot at %d of %v: %w", n.Offset, id, err)
+	}
+	s.forget(id)
+	// What stays behind, here or after a crash, goes with the next name.
+	if err := s.deleteChunks(ctx, p.table, id, n.Offset); err != nil {
+		s.opts.Logger.Warn("hbase: chunks of old snapshots stay for now", "shard", id, "err", err)
+	}
+	return nil
+}
+
+// chunkRows lists the rows of a shard's chunks with from <= offset < to.
+func (s *Store) chunkRows(ctx context.Context, table uint32, id store.Shard, from, to int64) (rows []string, err error) {
+	sc := &scan{table: s.names.state(table), keysOnly: true,
+		start: []byte(chunkRow(id, from, 0)), stop: []byte(chunkRow(id, to, 0))}
+	for more := true; more; {
+		var block []byte
+		if block, more, err = s.link.next(ctx, sc); err != nil {
+			return nil, err
+		}
+		for len(block) > 0 {
+			var kv keyValue
+			if kv, block, err = nextKeyValue(block); err != nil {
+				return nil, err
+			}
+			rows = append(rows, string(kv.row))
+		}
+	}
+	return rows, nil
+}
+
+// deleteChunks deletes a shard's chunks below an offset in one table. Those in
+// tables before it go with their tables.
+func (s *Store) deleteChunks(ctx context.Context, table uint32, id store.Shard, below int64) error {
+	rows, err := s.chunkRows(ctx, table, id, 0, below)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := s.link.deleteRow(ctx, s.names.state(table), row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Snapshot implements store.Snapshots.
+func (s *Store) Snapshot(ctx context.Context, id store.Shard) (store.SnapshotName, bool, error) {
+	n, found, err := s.named(ctx, id)
+	return n.SnapshotName, found, err
+}
+
+func (s *Store) named(ctx context.Context, id store.Shard) (n namedSnapshot, found bool, err error) {
+	c, err := s.link.value(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, nameColumn)
+	if err != nil {
+		return n, false, fmt.Errorf("snapshot of %v: %w", id, err)
+	}
+	if c == nil {
+		return n, false, nil
+	}
+	n, err = parseName(c.Value, (*pb.Cell)(c).GetTimestamp())
+	return n, err == nil, err
+}
+
+func parseName(value []byte, timestamp uint64) (n namedSnapshot, err error) {
+	if len(value) != 16 || timestamp > math.MaxInt64 {
+		return n, fmt.Errorf("%w: a snapshot's name of %d bytes", store.ErrCorrupt, len(value))
+	}
+	n.Offset = int64(timestamp)
+	n.Chunks = int(binary.BigEndian.Uint64(value))
+	n.table = uint32(binary.BigEndian.Uint64(value[8:]))
+	return n, nil
+}
+
+// Chunk implements store.Snapshots. Only chunks of the snapshot that is named
+// are looked for: others are gone, or not whole.
+func (s *Store) Chunk(ctx context.Context, id store.Shard, offset int64, index int, dst []byte) ([]byte, error) {
+	gone := fmt.Errorf("%w: chunk %d of snapshot at %d of %v", store.ErrNoChunk, index, offset, id)
+	n, found, err := s.named(ctx, id)
+	if err != nil {
+		return dst, err
+	}
+	if !found || n.Offset != offset {
+		return dst, gone
+	}
+	c, err := s.link.value(ctx, s.names.state(n.table), chunkRow(id, offset, index), stateFamily, chunkColumn)
+	if isNoTable(err) || err == nil && c == nil {
+		return dst, gone
+	}
+	if err != nil {
+		return dst, fmt.Errorf("chunk %d of snapshot at %d of %v: %w", index, offset, id, err)
+	}
+	return append(dst, c.Value...), nil
+}
+
+// sweepSnapshots takes away the tables of snapshots that nobody needs: those
+// below the table that each partition's row names. Partitions of old log epochs
+// are not asked, for they have no processor any more; one of the newest without
+// a row keeps all.
+func (s *Store) sweepSnapshots(ctx context.Context) error {
+	lowest, err := s.lowestNamed(ctx)
+	if err != nil {
+		return err
+	}
+	tables, err := s.master.tables(ctx, s.names.statePrefix())
+	if err != nil {
+		return err
+	}
+	var drops errgroup.Group
+	drops.SetLimit(2)
+	for _, t := range tables {
+		if n, ok := numberOf(s.names.statePrefix(), t); ok && n < lowest {
+			drops.Go(func() error { return s.master.remove(ctx, t) })
+		}
+	}
+	return drops.Wait()
+}
+
+// lowestNamed is the lowest table that a snapshot's name of the newest log
+// epoch names; 0 when a partition has none.
+func (s *Store) lowestNamed(ctx context.Context) (uint32, error) {
+	epochs, err := s.Epochs(ctx)
+	if err != nil || len(epochs) == 0 {
+		return 0, err
+	}
+	newest := epochs[len(epochs)-1]
+	lowest, found := uint32(math.MaxUint32), int32(0)
+	err = s.rows(ctx, snapshotPrefix, func(kv *keyValue) error {
+		id, err := shardOf(snapshotPrefix, string(kv.row))
+		if err != nil {
+			return err
+		}
+		n, err := parseName(kv.value, kv.timestamp)
+		if err != nil {
+			return err
+		}
+		if id.Epoch == newest.Number && id.Partition < newest.Partitions {
+			lowest = min(lowest, n.table)
+			found++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if found < newest.Partitions || newest.Partitions == 0 {
+		return 0, nil
+	}
+	return lowest, nil
+}

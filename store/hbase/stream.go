@@ -1,0 +1,251 @@
+package hbase
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"speedlayer/store"
+)
+
+// stream is the rows of one bucket in a range, in order of url and day. It has
+// one page in hand and asks for the next meanwhile, with one goroutine at most,
+// which ends with the page or the context.
+type stream struct {
+	s    *Store
+	scan scan
+	rg   store.Range
+
+	coming chan fetched // the page that was asked for; nil: none
+	cells  []byte       // rest of the page in hand
+	rows   []line       // rows that were read, in order, from at on
+	at     int
+	held   *line // the row behind those that were sorted together
+}
+
+type fetched struct {
+	cells []byte
+	more  bool
+	next  scan
+	err   error
+}
+
+// line is one row as it was read; all of it aliases its page.
+type line struct {
+	row
+	cells []byte // its key values
+}
+
+// newStream asks for the rows of one bucket that the range may have cells in.
+func (s *Store) newStream(rg store.Range, bucket int) *stream {
+	st := &stream{s: s, rg: rg}
+	st.scan = scan{table: s.names.cells(rg.Generation), family: family(rg.View)}
+	first, last := rg.From/hoursADay, (rg.To-1)/hoursADay
+	if rg.Prefix {
+		st.scan.start = append([]byte{hexDigits[bucket], ':'}, rg.URL[:min(len(rg.URL), headBytes)]...)
+		st.scan.stop = after(st.scan.start)
+	} else {
+		st.scan.start = appendDay(appendURLRow(nil, rg.URL), first)
+		st.scan.stop = append(appendDay(appendURLRow(nil, rg.URL), last), 0)
+	}
+	if first == last {
+		st.scan.low = appendHour(nil, rg.From%hoursADay)
+		st.scan.high = append(appendHour(nil, (rg.To-1)%hoursADay), '/'+1)
+	}
+	return st
+}
+
+// ask begins to read the next page.
+func (st *stream) ask(ctx context.Context) {
+	coming := make(chan fetched, 1)
+	st.coming = coming
+	sc := st.scan
+	go func() {
+		cells, more, err := st.s.link.next(ctx, &sc)
+		coming <- fetched{cells, more, sc, err}
+	}()
+}
+
+// next moves to the next row; more is false at the end.
+func (st *stream) next(ctx context.Context) (more bool, err error) {
+	if st.at++; st.at < len(st.rows) {
+		return true, nil
+	}
+	st.at, st.rows = 0, st.rows[:0]
+	l, err := st.read(ctx)
+	if err != nil || l == nil {
+		return false, err
+	}
+	st.rows = append(st.rows, *l)
+	if len(l.url) < headBytes {
+		return true, nil
+	}
+	return true, st.sortHead(ctx)
+}
+
+// sortHead reads all rows whose urls begin with the same head, and sorts them:
+// among them are hashed ones, which lie by their hash.
+func (st *stream) sortHead(ctx context.Context) error {
+	head := st.rows[0].url[:headBytes]
+	for {
+		l, err := st.read(ctx)
+		if err != nil {
+			return err
+		}
+		if l == nil || len(l.url) < headBytes || !bytes.Equal(l.url[:headBytes], head) {
+			st.held = l
+			break
+		}
+		st.rows = append(st.rows, *l)
+	}
+	slices.SortStableFunc(st.rows, func(a, b line) int {
+		if c := bytes.Compare(a.url, b.url); c != 0 {
+			return c
+		}
+		return int(a.day - b.day)
+	})
+	return nil
+}
+
+// read takes one row that is in the range from the pages; nil at the end.
+func (st *stream) read(ctx context.Context) (*line, error) {
+	if l := st.held; l != nil {
+		st.held = nil
+		return l, nil
+	}
+	for {
+		for len(st.cells) == 0 {
+			if st.coming == nil {
+				return nil, nil
+			}
+			var p fetched
+			select {
+			case p = <-st.coming:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			if p.err != nil {
+				return nil, p.err
+			}
+			st.cells, st.scan, st.coming = p.cells, p.next, nil
+			if p.more {
+				st.ask(ctx)
+			}
+		}
+		l, err := st.line()
+		if err != nil {
+			return nil, err
+		}
+		if st.wanted(l) {
+			return l, nil
+		}
+	}
+}
+
+// line takes the cells of one row from the page.
+func (st *stream) line() (*line, error) {
+	kv, rest, err := nextKeyValue(st.cells)
+	if err != nil {
+		return nil, err
+	}
+	l := &line{}
+	if l.row, err = parseRow(kv.row); err != nil {
+		return nil, err
+	}
+	if l.hashed {
+		if l.url, _, err = urlOfValue(kv.value); err != nil {
+			return nil, err
+		}
+	}
+	key := kv.row
+	n := len(st.cells)
+	for {
+		l.cells = st.cells[:n-len(rest)]
+		if len(rest) == 0 {
+			break
+		}
+		kv, behind, err := nextKeyValue(rest)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(kv.row, key) {
+			break
+		}
+		rest = behind
+	}
+	st.cells = rest
+	return l, nil
+}
+
+// wanted says whether a row is in the range: between hashed rows and days of
+// other urls may lie.
+func (st *stream) wanted(l *line) bool {
+	if l.day < st.rg.From/hoursADay || l.day > (st.rg.To-1)/hoursADay {
+		return false
+	}
+	if st.rg.Prefix {
+		return len(l.url) >= len(st.rg.URL) && string(l.url[:len(st.rg.URL)]) == st.rg.URL
+	}
+	return string(l.url) == st.rg.URL
+}
+
+// before orders streams by the row they are at. No two have the same url.
+func (st *stream) before(o *stream) bool {
+	return bytes.Compare(st.rows[st.at].url, o.rows[o.at].url) < 0
+}
+
+// column is a cell's place in its row.
+type column struct {
+	hour  int32
+	shard store.Shard
+	kv    keyValue
+}
+
+func (c column) compare(o column) int {
+	if c.hour != o.hour {
+		return int(c.hour - o.hour)
+	}
+	return c.shard.Compare(o.shard)
+}
+
+// emit calls fn with the cells of the row, by hour and shard. HBase has columns
+// by their bytes: partition 10 before 2.
+func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanCell) error) error {
+	l := &st.rows[st.at]
+	var columns []column
+	sorted := true
+	for rest := l.cells; len(rest) > 0; {
+		var k column
+		var err error
+		if k.kv, rest, err = nextKeyValue(rest); err != nil {
+			return err
+		}
+		if k.hour, k.shard, err = parseQualifier(k.kv.qualifier); err != nil {
+			return err
+		}
+		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
+			continue
+		}
+		if n := len(columns); n > 0 && columns[n-1].compare(k) > 0 {
+			sorted = false
+		}
+		columns = append(columns, k)
+	}
+	if !sorted {
+		slices.SortFunc(columns, column.compare)
+	}
+	for i := range columns {
+		k := &columns[i]
+		*c = store.ScanCell{URL: l.url, Hour: l.day*hoursADay + k.hour, Shard: k.shard, Version: int64(k.kv.timestamp), Value: k.kv.value}
+		if l.hashed {
+			var err error
+			if _, c.Value, err = urlOfValue(c.Value); err != nil {
+				return err
+			}
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
