@@ -12,7 +12,16 @@ type Archive struct {
 	url     string
 }
 
-// Open opens the archive in a folder (file:///var/lib/x, or a path).
+// Open opens an archive:
+//
+//	FOLDER, file:///FOLDER            a folder, made if it is missing
+//	s3://BUCKET/FOLDER?region=R       S3, or a server that speaks it: with
+//	                                  &endpoint=http://HOST:PORT&s3ForcePathStyle=true
+//	gs://BUCKET/FOLDER                Google Cloud Storage
+//	azblob://CONTAINER/FOLDER         Azure
+//
+// Credentials come from where the provider's own tools find them. FOLDER may be
+// left out of those of object stores.
 func Open(ctx context.Context, bucketURL string) (*Archive, error) {
 	o, err := OpenObjects(ctx, bucketURL)
 	if err != nil {
@@ -25,7 +34,7 @@ func Open(ctx context.Context, bucketURL string) (*Archive, error) {
 func New(o Objects) *Archive { return &Archive{objects: o} }
 
 // OpenObjects opens where an archive lies; see Open.
-func OpenObjects(_ context.Context, bucketURL string) (Objects, error) {
+func OpenObjects(ctx context.Context, bucketURL string) (Objects, error) {
 	u, err := url.Parse(bucketURL)
 	if err != nil {
 		return nil, fmt.Errorf("archive %q: %w", bucketURL, err)
@@ -38,8 +47,13 @@ func OpenObjects(_ context.Context, bucketURL string) (Objects, error) {
 			return nil, fmt.Errorf("archive %q: allowed is file:///FOLDER", bucketURL)
 		}
 		return openFolder(u.Path)
+	case "s3", "gs", "azblob":
+		if u.Host == "" {
+			return nil, fmt.Errorf("archive %q: allowed is %s://BUCKET/FOLDER", bucketURL, u.Scheme)
+		}
+		return openBucket(ctx, u)
 	}
-	return nil, fmt.Errorf("archive %q: scheme %s is not known: allowed is file:///FOLDER", bucketURL, u.Scheme)
+	return nil, fmt.Errorf("archive %q: scheme %q is not known: allowed is a folder, or a url of file, s3, gs or azblob", bucketURL, u.Scheme)
 }
 
 // Snapshot returns a reader of the archive as it is now.

@@ -198,3 +198,34 @@ func TestScanRanges(t *testing.T) {
 		t.Errorf("%d moved rows, want %d", moved, want)
 	}
 }
+
+func TestEdges(t *testing.T) {
+	l := everything(1)
+	o := openFolder(t)
+	if _, err := newArchiver(t, o, l).Archive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := archive.New(o).Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		to   archive.EdgePosition
+		want string
+	}{{s.EdgeEnd(), "[{{0 0} {a b 5 false}} {{0 2} {a b 1795478400000 true}}]"}, {archive.EdgePosition{Offset: 2}, "[{{0 0} {a b 5 false}}]"}, {archive.EdgePosition{}, "[]"}} {
+		type said struct {
+			at   archive.EdgePosition
+			edge event.Edge
+		}
+		var have []said
+		if err := s.Edges(t.Context(), c.to, func(at archive.EdgePosition, e event.Edge) error {
+			have = append(have, said{at, e})
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(have) != c.want {
+			t.Errorf("before %v: %v, want %s", c.to, have, c.want)
+		}
+	}
+}

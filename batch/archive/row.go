@@ -2,9 +2,11 @@ package archive
 
 // Row is one record of the topic pageviews as a row of a Parquet file. A file
 // holds a range of offsets of one shard and of one day of log time (UTC), in log
-// order. Columns that every query needs are never null: where a row is no
-// pageview they are empty, and ts is 0. All types are plain ones, which DuckDB,
-// Spark and pandas read without help.
+// order. All types are plain ones, which DuckDB, Spark and pandas read without
+// help. Texts that a row does not have are empty, and ts is 0 where it is no
+// pageview; null are only numbers that it does not have. (The library's
+// "optional" without a pointer is no help: in v0.32.0 it takes a null behind a
+// single value for a value.)
 //
 // The record can be made again, byte by byte (Row.Record): from its fields where
 // it is what our encoders make of them, as nearly all are, else from raw_*.
@@ -23,20 +25,20 @@ type Row struct {
 	URL    []byte `parquet:"url,dict,string"`
 
 	NonceMade bool   `parquet:"nonce_made"` // the record has none: it was made
-	Referrer  []byte `parquet:"referrer,optional,dict,string"`
-	UserAgent []byte `parquet:"user_agent,optional,dict,string"`
+	Referrer  []byte `parquet:"referrer,dict,string"`
+	UserAgent []byte `parquet:"user_agent,dict,string"`
 
 	// Where a record that was moved here came from.
 	SourceEpoch     *int32 `parquet:"source_epoch,optional"`
 	SourcePartition *int32 `parquet:"source_partition,optional"`
 	SourceOffset    *int64 `parquet:"source_offset,optional"`
 
-	Generation *int64 `parquet:"generation,optional"`  // of a marker
-	Reason     string `parquet:"reason,optional,dict"` // why it is refused
-	Wire       int32  `parquet:"wire"`                 // how the record was encoded: see wire.go
-	RawKey     []byte `parquet:"raw_key,optional"`     // as in the record, where wire says so
-	RawValue   []byte `parquet:"raw_value,optional"`   //
-	RawHeaders []byte `parquet:"raw_headers,optional"` //
+	Generation *int64 `parquet:"generation,optional"` // of a marker
+	Reason     string `parquet:"reason,dict"`         // why it is refused; else empty
+	Wire       int32  `parquet:"wire"`                // how the record was encoded: see wire.go
+	RawKey     []byte `parquet:"raw_key"`             // as in the record, where wire says so
+	RawValue   []byte `parquet:"raw_value"`           //
+	RawHeaders []byte `parquet:"raw_headers"`         //
 }
 
 // EdgeRow is one record of the topic equivs. Life counts the lives of that
@@ -50,9 +52,9 @@ type EdgeRow struct {
 	ID2        string `parquet:"id2"`
 	TS         int64  `parquet:"ts,delta,timestamp(millisecond)"` // when it was said
 	Retract    bool   `parquet:"retract"`                         // they are not one person after all
-	Reason     string `parquet:"reason,optional,dict"`            // why it is no edge; id1 and id2 are empty then
+	Reason     string `parquet:"reason,dict"`                     // why it is no edge: id1 and id2 are empty then; else empty
 	Wire       int32  `parquet:"wire"`
-	RawKey     []byte `parquet:"raw_key,optional"`
-	RawValue   []byte `parquet:"raw_value,optional"`
-	RawHeaders []byte `parquet:"raw_headers,optional"`
+	RawKey     []byte `parquet:"raw_key"`
+	RawValue   []byte `parquet:"raw_value"`
+	RawHeaders []byte `parquet:"raw_headers"`
 }
