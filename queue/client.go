@@ -148,7 +148,7 @@ func (c *Client) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if err := c.kafka.Ping(ctx); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(c.cfg.Brokers, ","), classify(err))
+		return fmt.Errorf("%s: %w", strings.Join(c.cfg.Brokers, ","), c.cfg.classify(err))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -45,8 +46,9 @@ func NewSASL(mechanism, user, password string) (sasl.Mechanism, error) {
 	return nil, fmt.Errorf("mechanism %q: allowed are %s", mechanism, strings.Join(Mechanisms, ", "))
 }
 
-// classify says in which of the ways above a first request failed.
-func classify(err error) error {
+// classify says in which of the ways above a first request failed. A broker that
+// hangs up, or says nothing, leaves to guess what it did not like.
+func (c *Config) classify(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -69,6 +71,10 @@ func classify(err error) error {
 			return fmt.Errorf("%w: %w", ErrCredentials, err)
 		}
 		return fmt.Errorf("%w: %w", ErrTLS, err)
+	case c.SASL != nil && errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the broker hung up: %w", ErrCredentials, err)
+	case c.TLS != nil && errors.As(err, &dial) && dial.Timeout():
+		return fmt.Errorf("%w: the broker does not answer: %w", ErrTLS, err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Errorf("%w: %w", ErrRights, err)
 	case errors.As(err, &lookup), errors.As(err, &dial) && dial.Op == "dial":

@@ -83,7 +83,7 @@ func (c *Client) describe(ctx context.Context) (map[string]found, error) {
 	}
 	resp, err := req.RequestWith(ctx, c.kafka)
 	if err != nil {
-		return nil, classify(err)
+		return nil, c.cfg.classify(err)
 	}
 	all := make(map[string]found)
 	for _, t := range resp.Topics {
@@ -115,7 +115,7 @@ func (c *Client) configs(ctx context.Context, details map[string]found) (map[str
 	}
 	described, err := c.admin.DescribeTopicConfigs(ctx, there...)
 	if err != nil {
-		return nil, classify(err)
+		return nil, c.cfg.classify(err)
 	}
 	for _, r := range described {
 		if r.Err != nil {
@@ -217,5 +217,5 @@ func (c *Client) makeTopic(ctx context.Context, t topic) error {
 	case errors.Is(err, kerr.InvalidReplicationFactor), errors.Is(err, kerr.InvalidConfig), errors.Is(err, kerr.PolicyViolation):
 		return fmt.Errorf("%w: %s cannot be made with %d replicas: %w", ErrTopic, t.name, c.cfg.Replication, err)
 	}
-	return fmt.Errorf("topic %s on %s: %w", t.name, strings.Join(c.cfg.Brokers, ","), classify(err))
+	return fmt.Errorf("topic %s on %s: %w", t.name, strings.Join(c.cfg.Brokers, ","), c.cfg.classify(err))
 }
