@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"speedlayer/demo"
 )
@@ -77,6 +78,27 @@ func TestWrongCalls(t *testing.T) {
 		{"serve --log-level loud", "allowed are"},
 		{"serve --log-format xml", "allowed are"},
 		{"serve --config nowhere.yaml", "--config"},
+		{"serve --roles processor", "--kafka"},
+		{"serve --roles processor --kafka k:9092", "--store"},
+		{"serve --roles cook --kafka k:9092 --store hbase://zk", "allowed are collector, processor, query"},
+		{"serve --roles=", "allowed are"},
+		{"serve --kafka localhost", "--kafka \"localhost\": allowed is HOST:PORT"},
+		{"serve --kafka k:9092 --store redis://x", "--store \"redis://x\": allowed is hbase://"},
+		{"serve --kafka k:9092 --store hbase://zk?regions=3", "allowed are 1, 2, 4, 8, 16"},
+		{"serve --kafka k:9092 --store pebble://", "pebble:///DIR"},
+		{"serve --kafka k:9092 --max-log-size 1GB", "retention"},
+		{"serve --kafka k:9092 --replication 0", "--replication 0: allowed is"},
+		{"serve --kafka k:9092 --replication 2 --min-insync 3", "--min-insync 3: allowed is"},
+		{"serve --replication 3", "are for --kafka"},
+		{"serve --kafka k:9092 --session-timeout 1ms", "--session-timeout 1ms: allowed is"},
+		{"serve --kafka k:9092 --group=", "--group"},
+		{"serve --drain-time -1s", "--drain-time"},
+		{"serve --tls", "--tls is for --kafka"},
+		{"serve --kafka k:9092 --sasl plain", "--sasl-user is missing"},
+		{"serve --kafka k:9092 --sasl plain --sasl-user ann", "--sasl-password-file"},
+		{"serve --kafka k:9092 --sasl-user ann", "--sasl is missing: allowed are plain, scram-sha-256, scram-sha-512"},
+		{"generate --events 1 --tls-ca ca.pem", "--tls-ca is for --kafka"},
+		{"generate --events 1 --kafka k", "allowed is HOST:PORT"},
 		{"bench nothing", "allowed are"},
 		{"demo --bots eat", "allowed are keep, drop"},
 	} {
@@ -227,4 +249,33 @@ broken
 	if status, _, errs := call(t, "", "import", "--format", "jsonl", "--data", data, "nowhere.jsonl"); status != exitFailed || !strings.Contains(errs, "nowhere.jsonl") {
 		t.Errorf("a file that is not there: exit %d, %s", status, errs)
 	}
+}
+
+// What cannot be reached is said within 15 seconds, with the flag to change, and
+// nothing is written.
+func TestNoCluster(t *testing.T) {
+	t.Chdir(t.TempDir())
+	password := writeFile(t, "password", []byte("secret\n"))
+	for _, c := range []struct{ call, want string }{
+		{"serve --kafka 127.0.0.1:1", "--kafka: is this where the brokers listen?"},
+		{"serve --kafka nowhere.invalid:9092 --store hbase://127.0.0.1:1", "--kafka: is this where the brokers listen?"},
+		{"serve --kafka 127.0.0.1:1 --sasl plain --sasl-user ann --sasl-password-file " + password, "--kafka: is this where"},
+		{"generate --events 1 --kafka 127.0.0.1:1", "--kafka: is this where"},
+	} {
+		begin := time.Now()
+		status, _, errs := call(t, "", append(strings.Fields(c.call), flagsFor(c.call)...)...)
+		if status != exitFailed || !strings.Contains(errs, c.want) || strings.Contains(errs, "secret") {
+			t.Errorf("speedlayer %s: exit %d, err %q: want exit 1 and %q", c.call, status, errs, c.want)
+		}
+		if took := time.Since(begin); took > 15*time.Second {
+			t.Errorf("speedlayer %s: %v", c.call, took)
+		}
+	}
+}
+
+func flagsFor(call string) []string {
+	if strings.HasPrefix(call, "serve") {
+		return []string{"--listen", "127.0.0.1:0", "--data", "d"}
+	}
+	return nil
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"speedlayer/store"
+	"speedlayer/store/hbase"
 )
 
 // clusterFlags say what of the system this process is, and where the rest is.
@@ -63,26 +66,33 @@ func (c *clusterFlags) apply(n *nodeOptions) (err error) {
 
 // What --store takes.
 const (
-	storeForms = "pebble:///DIR"
-	sharedForm = "of a server"
+	storeForms = sharedForm + " or pebble:///DIR"
+	sharedForm = "hbase://ZK1:2181,ZK2:2181/hbase?prefix=speedlayer"
 )
 
 // applyStore opens nothing yet.
 func (c *clusterFlags) applyStore(n *nodeOptions) error {
-	if c.store == "" {
+	scheme, rest, _ := strings.Cut(c.store, "://")
+	switch {
+	case c.store == "":
 		return nil
-	}
-	u, err := url.Parse(c.store)
-	if err != nil {
-		return usagef("--store %q: %w", c.store, err)
-	}
-	switch u.Scheme {
-	case "pebble":
-		dir := u.Host + u.Path // pebble://relative/dir too
-		if dir == "" || dir == "/" {
-			return usagef("--store %q: allowed is pebble:///DIR", c.store)
+	case scheme == "pebble" && strings.Trim(rest, "/") != "":
+		n.Data = rest
+		return nil
+	case scheme == "hbase":
+		o, err := hbase.ParseURL(c.store)
+		if err != nil {
+			return usagef("--store %w", err)
 		}
-		n.Data = dir
+		o.Logger = n.Logger
+		n.StoreName = c.store
+		n.OpenStore = func(ctx context.Context) (store.Store, error) {
+			s, err := hbase.Open(ctx, o)
+			if err != nil {
+				return nil, err // not a *Store that is nil
+			}
+			return s, nil
+		}
 		return nil
 	}
 	return usagef("--store %q: allowed is %s", c.store, storeForms)

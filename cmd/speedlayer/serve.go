@@ -22,7 +22,7 @@ type serveFlags struct {
 	log                              logFlags
 	settings                         settingsFlags
 	partitions                       int32
-	snapshotEvery, batchDelay        time.Duration
+	snapshotEvery, batchDelay, drain time.Duration
 	maxLog                           string
 	trusted                          []string
 	cluster                          clusterFlags
@@ -43,7 +43,7 @@ number may run: processors share the partitions, and take over from each other.
 SIGTERM or Ctrl-C stops it: it takes nothing more, commits what it has and ends
 within 10 seconds; what was acknowledged is never lost, however it ends.`,
 		Example: `  speedlayer serve --data /var/lib/speedlayer --listen 0.0.0.0:8080
-  speedlayer serve --kafka kafka1:9092,kafka2:9092 --data /var/lib/speedlayer`,
+  speedlayer serve --kafka kafka1:9092,kafka2:9092 --store hbase://zk1:2181/hbase --roles processor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, f) },
 	}
@@ -55,6 +55,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.DurationVar(&f.snapshotEvery, "snapshot-every", 10*time.Second, "pause between snapshots of operator state; a restart replays at most that much log")
 	flags.DurationVar(&f.batchDelay, "batch-delay", 100*time.Millisecond, "how long a micro-batch may grow under load")
 	flags.StringVar(&f.maxLog, "max-log-size", "", "bound on the log's `SIZE` on disk, as in 50GB; none keeps everything. Records over it are dropped, and that is said")
+	flags.DurationVar(&f.drain, "drain-time", 0, "how long /readyz says no before nothing more is taken, so that a load balancer sends clients elsewhere first")
 	flags.StringSliceVar(&f.trusted, "trusted-proxies", nil, "addresses or `CIDR`s of proxies whose X-Forwarded-For is believed")
 	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
 	f.log.add(flags, "info")
@@ -114,6 +115,9 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	if f.batchDelay < time.Millisecond || f.batchDelay > time.Minute {
 		return n, s, usagef("--batch-delay %v: allowed is 1ms to 1m", f.batchDelay)
 	}
+	if f.drain < 0 || f.drain > 5*time.Minute {
+		return n, s, usagef("--drain-time %v: allowed is 0 to 5m", f.drain)
+	}
 	if f.maxLog != "" {
 		bytes, err := humanize.ParseBytes(f.maxLog)
 		if err != nil || bytes < 64<<20 {
@@ -126,6 +130,7 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	}
 	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
+	s.Drain = f.drain
 	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
 	err = f.cluster.apply(&n)
 	return n, s, err

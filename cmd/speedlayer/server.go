@@ -31,6 +31,7 @@ type serverOptions struct {
 	Listen         string
 	Pprof          string // "" is off
 	TrustedProxies []netip.Prefix
+	Drain          time.Duration // how long /readyz says no before the server stops
 	Logger         *slog.Logger
 }
 
@@ -40,6 +41,7 @@ type server struct {
 	node      *node
 	collector *collector.Collector
 	stopping  atomic.Bool
+	drain     time.Duration
 	http      *http.Server
 	listener  net.Listener
 	pprof     *http.Server // nil when off
@@ -56,7 +58,7 @@ func startServer(n *node, m *metrics, o serverOptions) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
 	}
-	s := &server{node: n, listener: l, failed: make(chan error, 2)}
+	s := &server{node: n, listener: l, drain: o.Drain, failed: make(chan error, 2)}
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.progress.Wait, Now: time.Now, TrustedProxies: o.TrustedProxies,
 		Registerer: m.registry, Logger: o.Logger,
@@ -193,9 +195,10 @@ func (s *server) startPprof(listen string) error {
 // stop takes no more pageviews, ends the live streams, answers what is under
 // way, and closes.
 func (s *server) stop() error {
+	s.stopping.Store(true)
+	time.Sleep(s.drain) // all is served as before: who balances load needs a while to notice
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	s.stopping.Store(true)
 	if err := s.collector.Close(ctx); err != nil {
 		// Clients whose bodies are still coming in get no answer, so they do not
 		// take them for durable: a stop is no failure for them.
