@@ -95,11 +95,22 @@ func (u *Union) grow() {
 }
 
 // Merge makes u the union of both.
-func (u *Union) Merge(o *Union) {
-	u.zero = u.zero || o.zero
+func (u *Union) Merge(o *Union) { u.MergeAs(o, nil) }
+
+// MergeAs is Merge with o's exact members taken for whom they are known to be.
+func (u *Union) MergeAs(o *Union, canonical func(uint64) uint64) {
+	add := func(h uint64) {
+		if canonical != nil {
+			h = canonical(h)
+		}
+		u.AddHash(h)
+	}
+	if o.zero {
+		add(0)
+	}
 	for _, h := range o.table {
 		if h != 0 {
-			u.AddHash(h)
+			add(h)
 		}
 	}
 	if o.sketch != nil {
@@ -109,6 +120,9 @@ func (u *Union) Merge(o *Union) {
 		u.sketch.merge(o.sketch[:])
 	}
 }
+
+// IsSketch says whether a cell's bytes are those of a sketch.
+func IsSketch(cell []byte) bool { return len(cell) > 0 && cell[0] == kindSketch }
 
 // Estimate is the number of visitors: exact, and then relativeError is 0, or
 // within RelativeError in 95 of 100 answers.

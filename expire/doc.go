@@ -1,7 +1,25 @@
 // Package expire holds the protocol by which generations of realtime views
 // begin and end: the pointer row, and the markers in the log (DESIGN, law 7).
 //
-// Today a generation begins when the settings that change results do. When the
-// batch layer is there, each of its runs begins one too, and the generations
-// that a completed run has absorbed leave the list here, and are dropped.
+// A generation begins when the settings that change results do (settings.go),
+// and with each batch run (run.go). A run
+//
+//	takes a number            compare-and-set
+//	makes its table
+//	enters the list           compare-and-set
+//	appends its markers       to every partition; then a compare-and-set
+//	reads its vector          from the log (vector.go); then a compare-and-set
+//	has the archive cover it  a hole is an error
+//	has the views computed    and opened, and checked
+//	switches                  one compare-and-set: queries use them
+//	retires                   generations leave the list (retire.go): a
+//	                          compare-and-set; later they are dropped, whole
+//
+// Each compare-and-set compares with the counter that the run's own last change
+// left: so a second run, one that took this one over, a change of settings or a
+// rollback (rollback.go) makes it fail. A run that failed stays in the pointer
+// row and is done again under its own number, from the step that it had reached.
+//
+// What the run before needs stays until the next one completes: all generations
+// from its number on, and its views.
 package expire

@@ -71,27 +71,41 @@ func enter(ctx context.Context, st store.Store, p store.Pointer, s microbatch.Se
 	if err := st.CreateGeneration(ctx, number); err != nil {
 		return fmt.Errorf("table of generation %d: %w", number, err)
 	}
-	entered := taken
-	entered.Counter++
-	entered.Generations = append(append([]uint32(nil), p.Generations...), number)
-	entered.Settings, entered.Marked = s.String(), false
+	entered := listed(taken, number)
+	entered.Settings = s.String()
 	return st.SwapPointer(ctx, taken.Counter, entered)
+}
+
+// listed is the pointer with one more generation, whose markers are to follow.
+func listed(p store.Pointer, number uint32) store.Pointer {
+	p.Counter++
+	p.Generations = append(append([]uint32(nil), p.Generations...), number)
+	p.Marked = false
+	return p
 }
 
 // mark appends the marker of the newest generation to every partition.
 func mark(ctx context.Context, st store.Store, log Log, partitions int32, p store.Pointer) error {
-	s, err := microbatch.ParseSettings(p.Settings)
-	if err != nil {
+	if err := appendMarkers(ctx, log, partitions, p); err != nil {
 		return err
-	}
-	m := microbatch.Marker{Generation: p.Generations[len(p.Generations)-1], Settings: &s}
-	for part := range partitions {
-		if err := log.AppendMarker(ctx, part, m.Append(nil)); err != nil {
-			return fmt.Errorf("marker of generation %d in partition %d: %w", m.Generation, part, err)
-		}
 	}
 	done := p
 	done.Counter++
 	done.Marked = true
 	return st.SwapPointer(ctx, p.Counter, done)
+}
+
+func appendMarkers(ctx context.Context, log Log, partitions int32, p store.Pointer) error {
+	s, err := microbatch.ParseSettings(p.Settings)
+	if err != nil {
+		return err
+	}
+	newest := p.Generations[len(p.Generations)-1]
+	m := microbatch.Marker{Generation: newest, Settings: &s, Run: p.Running != nil && p.Running.Number == newest}
+	for part := range partitions {
+		if err := log.AppendMarker(ctx, part, m.Append(nil)); err != nil {
+			return fmt.Errorf("marker of generation %d in partition %d: %w", m.Generation, part, err)
+		}
+	}
+	return nil
 }

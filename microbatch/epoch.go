@@ -66,18 +66,28 @@ func position(ctx context.Context, st store.Store, e store.Epoch, partition int3
 	return commit, needed, nil
 }
 
-// nextEpoch begins where the old epoch's commits stand, as far as the log has
-// that: what lies below was counted under the old shards. A topic made anew,
-// and partitions that are new, begin at the log's start.
+// nextEpoch begins where the old epoch's commits stand, or what the batch layer
+// has absorbed if that is more, as far as the log has that: what lies below was
+// counted already. A topic made anew, and partitions that are new, begin at the
+// log's start. It begins in the newest generation of all: no later batch run may
+// leave its events behind in one that it has absorbed.
 func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.TopicInfo, s Settings) (store.Epoch, error) {
 	e := firstEpoch(t, s)
 	e.Number, e.Generation = last.Number+1, last.Generation
 	e.Starts = append([]int64(nil), t.Starts...)
+	p, err := st.Pointer(ctx)
+	if err != nil {
+		return e, err
+	}
+	if n := len(p.Generations); n > 0 {
+		e.Generation = max(e.Generation, p.Generations[n-1])
+	}
 	for part := range last.Partitions {
 		commit, _, err := position(ctx, st, last, part)
 		if err != nil {
 			return e, err
 		}
+		commit = max(commit, absorbed(p.Current, last.Number, part))
 		if t.ID == last.TopicID && part < t.Partitions {
 			e.Starts[part] = min(max(commit, t.Starts[part]), t.Ends[part])
 		}
@@ -94,4 +104,17 @@ func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.To
 		}
 	}
 	return e, nil
+}
+
+// absorbed is how far a batch run has absorbed a shard; 0 if it has not.
+func absorbed(run *store.Run, epoch uint32, part int32) int64 {
+	if run == nil {
+		return 0
+	}
+	for _, v := range run.Vector {
+		if v.Epoch == epoch && v.Partition == part {
+			return v.Offset
+		}
+	}
+	return 0
 }

@@ -69,9 +69,13 @@ type Covered struct {
 }
 
 // Sources counts the hours of the range that hold data, by where it came from.
+// An hour may have some from both. In ranges over 31 days the batch views are read
+// by day, week or 28 days, whose hours all count.
 type Sources struct {
-	BatchHours int `json:"batch_hours"`
-	SpeedHours int `json:"speed_hours"`
+	BatchHours int     `json:"batch_hours"`
+	SpeedHours int     `json:"speed_hours"`
+	BatchRun   *uint32 `json:"batch_run,omitempty"`   // that the answer builds on
+	BatchUntil string  `json:"batch_until,omitempty"` // what was in the log then is absorbed
 }
 
 // Quality is what every answer says of itself.
@@ -98,6 +102,7 @@ type PageviewsPart struct {
 	Hour      string `json:"hour,omitempty"`
 	Day       string `json:"day,omitempty"`
 	Pageviews uint64 `json:"pageviews"`
+	Source    string `json:"source,omitempty"` // batch, speed or both; nothing without a batch run
 }
 
 // UniquesAnswer is the number of distinct persons, after equiv edges.
@@ -121,6 +126,7 @@ type UniquesPart struct {
 	Day      string `json:"day,omitempty"`
 	Visitors uint64 `json:"visitors"`
 	Exact    bool   `json:"exact"`
+	Source   string `json:"source,omitempty"`
 }
 
 // BounceRateAnswer is about the visits of a domain that start in the range.
@@ -145,6 +151,7 @@ type BouncesPart struct {
 	Visits  int64    `json:"visits"`
 	Bounces int64    `json:"bounces"`
 	Rate    *float64 `json:"bounce_rate"`
+	Source  string   `json:"source,omitempty"`
 }
 
 // TopAnswer is a domain's pages, most pageviews first, then by url.

@@ -58,13 +58,6 @@ func (q *ranged) cells(v store.ViewID) store.Range {
 	return store.Range{View: v, URL: q.url, From: q.hours.From, To: q.hours.To}
 }
 
-// quality ends an answer: what it covers and where it came from.
-func (e *Engine) quality(ctx context.Context, r *reading, speed *hourSet) (q Quality, err error) {
-	q.Covered, err = e.covered(ctx, r)
-	q.Sources.SpeedHours = speed.len()
-	return q, err
-}
-
 func cellError(c *store.ScanCell, err error) error {
 	return fmt.Errorf("%w: cell %q hour %s of %v: %w", store.ErrCorrupt, c.URL, hourText(c.Hour), c.Shard, err)
 }
@@ -79,10 +72,14 @@ func (e *Engine) Pageviews(ctx context.Context, req URLQuery) (*PageviewsAnswer,
 	var s counts
 	err = e.read(ctx, func(r *reading) (err error) {
 		s = counts{by: q.by}
-		if err := r.scan(ctx, q.cells(view.PageviewsView), s.add); err != nil {
+		rg := q.cells(view.PageviewsView)
+		if err := r.scan(ctx, rg, s.add); err != nil {
 			return err
 		}
-		a.Quality, err = e.quality(ctx, r, &s.hours)
+		if err := r.batch(rg, pieces(q.by, rg.From, rg.To, nil), s.addBatch); err != nil {
+			return err
+		}
+		a.Quality, err = e.quality(ctx, r, &s.sources)
 		return err
 	})
 	if err != nil {
@@ -92,7 +89,7 @@ func (e *Engine) Pageviews(ctx context.Context, req URLQuery) (*PageviewsAnswer,
 	list := make([]PageviewsPart, len(s.parts.keys))
 	for i, key := range s.parts.keys {
 		list[i].Hour, list[i].Day = partText(q.by, key)
-		list[i].Pageviews = s.parts.values[i]
+		list[i].Pageviews, list[i].Source = s.parts.values[i], s.sources.of(&a.Quality, q.by, key)
 	}
 	a.Hours, a.Days = split(q.by, list)
 	return a, nil
@@ -108,10 +105,14 @@ func (e *Engine) BounceRate(ctx context.Context, req DomainQuery) (*BounceRateAn
 	var s visitCounts
 	err = e.read(ctx, func(r *reading) (err error) {
 		s = visitCounts{by: q.by}
-		if err := r.scan(ctx, q.cells(view.BouncesView), s.add); err != nil {
+		rg := q.cells(view.BouncesView)
+		if err := r.scan(ctx, rg, s.add); err != nil {
 			return err
 		}
-		a.Quality, err = e.quality(ctx, r, &s.hours)
+		if err := r.batch(rg, pieces(q.by, rg.From, rg.To, s.sources.speed.list()), s.addBatch); err != nil {
+			return err
+		}
+		a.Quality, err = e.quality(ctx, r, &s.sources)
 		return err
 	})
 	if err != nil {
@@ -124,6 +125,7 @@ func (e *Engine) BounceRate(ctx context.Context, req DomainQuery) (*BounceRateAn
 		list[i].Hour, list[i].Day = partText(q.by, key)
 		v, c := clamp(s.parts.values[i])
 		list[i].Visits, list[i].Bounces, list[i].Rate = v.Visits, v.Bounces, rate(v)
+		list[i].Source = s.sources.of(&a.Quality, q.by, key)
 		clamped = clamped || c
 	}
 	a.Hours, a.Days = split(q.by, list)

@@ -29,23 +29,27 @@ func (e *Engine) Domains(ctx context.Context, req DomainsQuery) (*DomainsAnswer,
 	a := &DomainsAnswer{From: hourText(hours.From), To: hourText(hours.To)}
 	err = e.read(ctx, func(r *reading) (err error) {
 		known := map[string]struct{}{}
+		know := func(domain []byte) error {
+			if _, ok := known[string(domain)]; !ok {
+				known[string(domain)] = struct{}{}
+			}
+			return nil
+		}
 		rg := store.Range{View: view.BouncesView, Prefix: true, From: max(0, hours.From-visitReach), To: hours.To}
 		if hours.From == hours.To {
 			rg.From = rg.To
 		}
-		if err := r.scan(ctx, rg, func(c *store.ScanCell) error {
-			if _, ok := known[string(c.URL)]; !ok {
-				known[string(c.URL)] = struct{}{}
-			}
-			return nil
-		}); err != nil {
+		if err := r.scan(ctx, rg, func(c *store.ScanCell) error { return know(c.URL) }); err != nil {
 			return err
 		}
-		var in hourSet
+		if err := r.batch(rg, pieces(0, rg.From, rg.To, nil), func(c *batchCell) error { return know(c.url) }); err != nil {
+			return err
+		}
+		var in sources
 		domains := sums{}
 		for domain := range known {
 			rg := store.Range{View: view.PageviewsView, URL: domain, From: hours.From, To: hours.To}
-			if err := r.scan(ctx, rg, func(c *store.ScanCell) error { in.add(c.Hour); return domains.add(c) }); err != nil {
+			if err := domains.read(ctx, r, rg, &in); err != nil {
 				return err
 			}
 		}

@@ -17,6 +17,9 @@ type Config struct {
 	Edges *Edges
 	Now   func() time.Time // the wall clock: what now means, and age
 
+	// Batch opens the views of a batch run, which the engine closes. Nil: a
+	// pointer that names a run cannot be answered from here.
+	Batch func(ctx context.Context, run store.Run) (Views, error)
 	// LogEnds says where the log of each shard of the newest log epoch ends. It
 	// is asked at most ten times a second. Nil, or an error: lag is not known.
 	LogEnds func(ctx context.Context) (map[store.Shard]int64, error)

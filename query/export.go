@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"speedlayer/batch/views"
 	"speedlayer/crdt"
 	"speedlayer/store"
 	"speedlayer/view"
@@ -42,8 +43,8 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 	if open {
 		h.To = allTime
 	}
-	x := &export{hours: h, fn: fn, canonical: e.cfg.Edges.snapshot().fn(), visitors: e.union(), bound: e.block}
-	defer func() { e.putUnion(x.visitors) }()
+	x := &export{hours: h, fn: fn, e: e, now: e.cfg.Edges.snapshot().fn(), visitors: visitors{Union: e.union()}, bound: e.block}
+	defer func() { e.putUnion(x.visitors.Union) }()
 	found := req.View == ""
 	for _, v := range exportViews {
 		found = found || v.name == req.View
@@ -57,7 +58,7 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 			return errors.New("the list of generations changed during the export: start it again")
 		}
 		began = true
-		x.r = r
+		x.r, x.who = r, r.who(x.now)
 		for _, v := range exportViews {
 			if req.View != "" && req.View != v.name {
 				continue
@@ -73,34 +74,38 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 
 // export is one export under way.
 type export struct {
-	r         *reading
-	view      store.ViewID
-	name      string
-	hours     Hours
-	canonical func(uint64) uint64
-	visitors  *crdt.Union
-	fn        func(Cell) error
-	bound     int
+	e        *Engine
+	r        *reading
+	view     store.ViewID
+	name     string
+	hours    Hours
+	now      func(uint64) uint64 // who is whom by the edges known now
+	who      who
+	visitors visitors
+	fn       func(Cell) error
+	bound    int
 
 	block []part
 	bytes []byte // of the block's cells
 }
 
-// part is one shard's and generation's part of a cell.
+// part is one shard's and generation's part of a cell, or the batch views'.
 type part struct {
 	url        string
 	hour       int32
 	begin, end int // in bytes
+	batch      bool
 }
 
 // errFull: a block has more cells than fit into memory.
 var errFull = errors.New("query: block is full")
 
 // all exports one view. One generation comes from the store in the right order.
-// Several must be merged, and for each cell the newest read first, so they are
-// read in blocks of urls that begin alike, made smaller until they fit.
+// Several, and batch views, must be merged, and for each cell the newest read
+// first, so they are read in blocks of urls that begin alike, made smaller until
+// they fit.
 func (x *export) all(ctx context.Context) error {
-	if len(x.r.generations) == 1 {
+	if len(x.r.generations) == 1 && x.r.views == nil {
 		return x.stream(ctx)
 	}
 	return x.prefix(ctx, "")
@@ -118,7 +123,7 @@ func (x *export) stream(ctx context.Context) error {
 				return err
 			}
 		}
-		return x.take(c)
+		return x.takeSpeed(c)
 	})
 	if err != nil {
 		return err
@@ -168,7 +173,10 @@ func (x *export) url(ctx context.Context, rg store.Range) error {
 // tryBlock exports a block; full says that it did not fit and nothing was done.
 func (x *export) tryBlock(ctx context.Context, rg store.Range) (full bool, err error) {
 	x.clear()
-	err = x.r.scan(ctx, rg, x.take)
+	err = x.r.scan(ctx, rg, x.takeSpeed)
+	if err == nil {
+		err = x.r.batch(rg, pieces(1, rg.From, rg.To, nil), func(c *batchCell) error { return x.take(c.url, c.hour, c.value, true) })
+	}
 	if errors.Is(err, errFull) {
 		return true, nil
 	}
@@ -183,19 +191,21 @@ func (x *export) clear() { x.block, x.bytes = x.block[:0], x.bytes[:0] }
 // partBytes is what a part takes besides its value.
 const partBytes = 48
 
-func (x *export) take(c *store.ScanCell) error {
+func (x *export) takeSpeed(c *store.ScanCell) error { return x.take(c.URL, c.Hour, c.Value, false) }
+
+func (x *export) take(cellURL []byte, hour int32, value []byte, batch bool) error {
 	if len(x.bytes)+len(x.block)*partBytes > x.bound {
 		return errFull
 	}
 	url := ""
-	if n := len(x.block); n > 0 && x.block[n-1].url == string(c.URL) {
+	if n := len(x.block); n > 0 && x.block[n-1].url == string(cellURL) {
 		url = x.block[n-1].url
 	} else {
-		url = string(c.URL)
+		url = string(cellURL)
 	}
 	begin := len(x.bytes)
-	x.bytes = append(x.bytes, c.Value...)
-	x.block = append(x.block, part{url, c.Hour, begin, len(x.bytes)})
+	x.bytes = append(x.bytes, value...)
+	x.block = append(x.block, part{url, hour, begin, len(x.bytes), batch})
 	return nil
 }
 
@@ -224,40 +234,65 @@ func (x *export) flush() error {
 
 func (x *export) merge(parts []part) (Cell, error) {
 	cell := Cell{View: x.name, URL: parts[0].url, Hour: hourText(parts[0].hour)}
-	var pageviews uint64
-	var visits crdt.VisitCount
-	x.visitors.Reset()
-	for _, p := range parts {
-		value := x.bytes[p.begin:p.end]
-		var err error
-		switch x.view {
-		case view.PageviewsView:
-			var n uint64
-			n, err = crdt.Count(value)
-			pageviews += n
-		case view.UniquesView:
-			err = x.visitors.Add(value, x.canonical)
-		case view.BouncesView:
-			var v crdt.VisitCount
-			v, err = crdt.DecodeVisitCount(value)
-			plus(&visits, v)
-		}
-		if err != nil {
-			return cell, fmt.Errorf("%w: %s cell %q hour %s: %w", store.ErrCorrupt, x.name, cell.URL, cell.Hour, err)
-		}
-	}
+	var err error
 	switch x.view {
 	case view.PageviewsView:
-		cell.Pageviews = &pageviews
+		cell.Pageviews, err = x.mergePageviews(parts)
 	case view.UniquesView:
-		n, exact, _, err := x.visitors.Estimate()
-		if err != nil {
-			return cell, err
-		}
-		cell.Visitors, cell.Exact = &n, &exact
+		cell.Visitors, cell.Exact, err = x.mergeVisitors(parts)
 	case view.BouncesView:
-		visits, _ = clamp(visits)
-		cell.Visits, cell.Bounces = &visits.Visits, &visits.Bounces
+		var v crdt.VisitCount
+		v, err = x.mergeVisits(parts)
+		cell.Visits, cell.Bounces = &v.Visits, &v.Bounces
+	}
+	if err != nil {
+		return cell, fmt.Errorf("%w: %s cell %q hour %s: %w", store.ErrCorrupt, x.name, cell.URL, cell.Hour, err)
 	}
 	return cell, nil
+}
+
+func (x *export) mergePageviews(parts []part) (*uint64, error) {
+	var sum uint64
+	for _, p := range parts {
+		n, err := crdt.Count(x.bytes[p.begin:p.end])
+		if err != nil {
+			return nil, err
+		}
+		sum += n
+	}
+	return &sum, nil
+}
+
+func (x *export) mergeVisitors(parts []part) (*uint64, *bool, error) {
+	x.visitors.Reset()
+	x.visitors.byRun = false
+	for _, p := range parts {
+		value := x.bytes[p.begin:p.end]
+		x.visitors.byRun = x.visitors.byRun || p.batch && crdt.IsSketch(value)
+		if err := x.visitors.Add(value, x.who.onAdding()); err != nil {
+			return nil, nil, err
+		}
+	}
+	n, exact, _, err := x.e.estimate(&x.visitors, &x.who)
+	return &n, &exact, err
+}
+
+func (x *export) mergeVisits(parts []part) (sum crdt.VisitCount, err error) {
+	open := slices.ContainsFunc(parts, func(p part) bool { return !p.batch })
+	for _, p := range parts {
+		var v crdt.VisitCount
+		if value := x.bytes[p.begin:p.end]; p.batch {
+			var base views.Visits
+			base, err = views.DecodeVisits(value)
+			v = baseVisits(base, open)
+		} else {
+			v, err = crdt.DecodeVisitCount(value)
+		}
+		if err != nil {
+			return sum, err
+		}
+		plus(&sum, v)
+	}
+	sum, _ = clamp(sum)
+	return sum, nil
 }

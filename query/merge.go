@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 
+	"speedlayer/batch/views"
 	"speedlayer/crdt"
 	"speedlayer/store"
 )
@@ -57,27 +58,12 @@ func (b *buckets[T]) at(key int32) *T {
 	return &b.values[i]
 }
 
-// hourSet is a set of hours, as words of 64 bits.
-type hourSet struct{ words buckets[uint64] }
-
-func (s *hourSet) add(hour int32) { *s.words.at(hour >> 6) |= 1 << (hour & 63) }
-
-func (s *hourSet) len() int {
-	n := 0
-	for _, w := range s.words.values {
-		for ; w != 0; w &= w - 1 {
-			n++
-		}
-	}
-	return n
-}
-
 // counts sums up counts.
 type counts struct {
-	by    breakdown
-	total uint64
-	parts buckets[uint64]
-	hours hourSet
+	by      breakdown
+	total   uint64
+	parts   buckets[uint64]
+	sources sources
 }
 
 func (s *counts) add(c *store.ScanCell) error {
@@ -85,21 +71,38 @@ func (s *counts) add(c *store.ScanCell) error {
 	if err != nil {
 		return cellError(c, err)
 	}
-	s.total += n
-	s.hours.add(c.Hour)
-	if s.by != 0 {
-		*s.parts.at(c.Hour / int32(s.by)) += n
-	}
+	s.sources.addSpeed(c)
+	s.count(c.Hour, n)
 	return nil
 }
 
+func (s *counts) addBatch(c *batchCell) error {
+	n, err := crdt.Count(c.value)
+	if err != nil {
+		return batchCellError(c, err)
+	}
+	s.sources.addBatch(c)
+	s.count(c.hour, n)
+	return nil
+}
+
+func (s *counts) count(hour int32, n uint64) {
+	s.total += n
+	if s.by != 0 {
+		*s.parts.at(hour / int32(s.by)) += n
+	}
+}
+
 // visitCounts sums up visits and bounces. Cells of one shard and generation may
-// be negative; sums are not, but for what a dropped generation took away.
+// be negative; sums are not, but for what is not remembered any more. What an
+// open generation adds to an hour is a difference between visits of raw persons;
+// so such an hour has the batch views' raw visits under it, and any other hour
+// their canonical ones (law 8).
 type visitCounts struct {
-	by    breakdown
-	total crdt.VisitCount
-	parts buckets[crdt.VisitCount]
-	hours hourSet
+	by      breakdown
+	total   crdt.VisitCount
+	parts   buckets[crdt.VisitCount]
+	sources sources
 }
 
 func (s *visitCounts) add(c *store.ScanCell) error {
@@ -107,12 +110,36 @@ func (s *visitCounts) add(c *store.ScanCell) error {
 	if err != nil {
 		return cellError(c, err)
 	}
-	plus(&s.total, v)
-	s.hours.add(c.Hour)
-	if s.by != 0 {
-		plus(s.parts.at(c.Hour/int32(s.by)), v)
-	}
+	s.sources.addSpeed(c)
+	s.count(c.Hour, v)
 	return nil
+}
+
+// addBatch comes when all open generations were added, and buckets of more than
+// one hour are of hours to which none adds.
+func (s *visitCounts) addBatch(c *batchCell) error {
+	v, err := views.DecodeVisits(c.value)
+	if err != nil {
+		return batchCellError(c, err)
+	}
+	s.count(c.hour, baseVisits(v, s.sources.speed.has(c.hour, c.hour+c.hours())))
+	s.sources.addBatch(c)
+	return nil
+}
+
+// baseVisits are what the batch views say of an hour.
+func baseVisits(v views.Visits, open bool) crdt.VisitCount {
+	if open {
+		return crdt.VisitCount{Visits: int64(v.Raw), Bounces: int64(v.RawBounces)}
+	}
+	return crdt.VisitCount{Visits: int64(v.Canonical), Bounces: int64(v.CanonicalBounces)}
+}
+
+func (s *visitCounts) count(hour int32, v crdt.VisitCount) {
+	plus(&s.total, v)
+	if s.by != 0 {
+		plus(s.parts.at(hour/int32(s.by)), v)
+	}
 }
 
 func plus(a *crdt.VisitCount, b crdt.VisitCount) {

@@ -20,40 +20,37 @@ import (
 // its answers are the oracle's for the same log and edges.
 func generated(t testing.TB, c generate.Config, generations bool) (*world, *oracle.Answers) {
 	t.Helper()
+	return generatedWith(t, c, func(w *world, n int64) {
+		if generations && n == c.Events/2 {
+			w.generation(func(s *microbatch.Settings) { s.VisitsEntries = 1000 })
+		}
+	})
+}
+
+// generatedWith calls each behind every pageview, with its number.
+func generatedWith(t testing.TB, c generate.Config, each func(w *world, n int64)) (*world, *oracle.Answers) {
+	t.Helper()
 	w := newWorld(t, 4, nil)
 	g, err := generate.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var edges []event.Edge
 	var e generate.Event
 	for n := int64(0); g.Next(&e); n++ {
 		w.now = time.UnixMilli(e.Arrival).UTC()
 		if e.Kind == generate.Edge {
-			edge := event.Edge{ID1: string(e.Person), ID2: string(e.Other), TS: e.Arrival, Retract: e.Retract}
-			edges = append(edges, edge)
-			w.edges.Apply(edge)
+			w.edge(event.Edge{ID1: string(e.Person), ID2: string(e.Other), TS: e.Arrival, Retract: e.Retract})
 			continue
 		}
 		w.json(string(e.Person), e.AppendJSON(nil))
 		if n%997 == 0 {
 			w.commit()
 		}
-		if generations && n == c.Events/2 {
-			w.generation(func(s *microbatch.Settings) { s.VisitsEntries = 1000 })
-		}
+		each(w, n)
 	}
 	w.commit()
 	w.now = w.now.Add(time.Minute)
-	a := oracle.NewAnswers(0, w.oracles...)
-	for _, edge := range edges {
-		if edge.Retract {
-			a.Unlink(edge.ID1, edge.ID2)
-		} else {
-			a.Link(edge.ID1, edge.ID2)
-		}
-	}
-	return w, a
+	return w, w.answers()
 }
 
 // TestOracle compares every answer with the oracle's, in this process and over
@@ -158,14 +155,17 @@ func compareHours(t *testing.T, url string, r [2]int32, p *query.PageviewsAnswer
 		}
 		if hours < len(p.Hours) {
 			at, v := event.FormatTime(int64(h)*3600_000), want.Uniques(url, h, h+1)
-			if p.Hours[hours] != (query.PageviewsPart{Hour: at, Pageviews: views}) ||
-				u.Hours[hours] != (query.UniquesPart{Hour: at, Visitors: v.Count, Exact: v.Exact}) {
+			if p.Hours[hours] != (query.PageviewsPart{Hour: at, Pageviews: views, Source: p.Hours[hours].Source}) ||
+				u.Hours[hours] != (query.UniquesPart{Hour: at, Visitors: v.Count, Exact: v.Exact, Source: p.Hours[hours].Source}) {
 				t.Fatalf("%s at %s: %+v %+v, want %d %v", url, at, p.Hours[hours], u.Hours[hours], views, v)
 			}
 		}
 		hours++
 	}
-	if p.Hours != nil && (len(p.Hours) != hours || len(u.Hours) != hours) || p.Sources.SpeedHours != hours || u.Sources.SpeedHours != hours {
+	if p.Hours != nil && (len(p.Hours) != hours || len(u.Hours) != hours) {
+		t.Fatalf("%s %v: %d and %d hours, want %d", url, r, len(p.Hours), len(u.Hours), hours)
+	}
+	if p.Sources.BatchRun == nil && (p.Sources.SpeedHours != hours || u.Sources.SpeedHours != hours) {
 		t.Fatalf("%s %v: %d and %d hours, said to be %d, want %d", url, r, len(p.Hours), len(u.Hours), p.Sources.SpeedHours, hours)
 	}
 }
@@ -177,14 +177,17 @@ func compareDomain(t *testing.T, got query.Answers, want *oracle.Answers, d stri
 		t.Fatal(err)
 	}
 	visits, bounces := want.Bounces(d, r[0], r[1])
-	if b.Visits != visits || b.Bounces != bounces || (b.Rate == nil) != (visits == 0) || !b.Exact {
+	exact := visits >= 0 && bounces >= 0 && bounces <= visits
+	visits = max(0, visits)
+	bounces = min(max(0, bounces), visits)
+	if b.Visits != visits || b.Bounces != bounces || (b.Rate == nil) != (visits == 0) || exact && !b.Exact && b.Days == nil {
 		t.Fatalf("%s %v: %+v, want %d visits, %d bounces", d, r, b, visits, bounces)
 	}
 	var sum int64
 	for _, day := range b.Days {
 		sum += day.Visits
 	}
-	if sum != visits {
+	if b.Exact && sum != visits {
 		t.Fatalf("%s %v: days sum up to %d visits of %d", d, r, sum, visits)
 	}
 	top, err := got.Top(t.Context(), query.TopQuery{Domain: d, From: from, To: to, Limit: 7})
@@ -254,5 +257,6 @@ func lineText(l oracle.Line) string {
 	case oracle.Uniques:
 		return fmt.Sprintf(`{"view":"uniques","url":%s,"hour":"%s","visitors":%d,"exact":%v}`, url, at, l.Visitors.Count, l.Visitors.Exact)
 	}
-	return fmt.Sprintf(`{"view":"bounces","url":%s,"hour":"%s","visits":%d,"bounces":%d}`, url, at, l.Visits, l.Bounces)
+	visits := max(0, l.Visits)
+	return fmt.Sprintf(`{"view":"bounces","url":%s,"hour":"%s","visits":%d,"bounces":%d}`, url, at, visits, min(max(0, l.Bounces), visits))
 }

@@ -32,7 +32,8 @@ var errMoved = errors.New("query: the list of generations changed during every a
 type reading struct {
 	store.Reader
 	pointer     store.Pointer
-	generations []uint32 // newest first
+	views       Views    // of the pointer's run; nil if there is none
+	generations []uint32 // that are open, newest first
 	commits     []store.ShardCommit
 	ahead       bool // a cell lies above what is covered
 }
@@ -62,6 +63,12 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 	if err := r.begin(ctx); err != nil {
 		return false, err
 	}
+	if r.views, err = e.openViews(ctx, r.pointer.Current); err != nil {
+		return e.movedSince(ctx, r.pointer.Counter, err)
+	}
+	if r.views != nil {
+		defer func() { err = errors.Join(err, r.views.Close()) }()
+	}
 	err = do(r)
 	if reader.Atomic() {
 		return false, err // all was read at one moment
@@ -78,12 +85,31 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 	return false, err
 }
 
+// movedSince says whether the pointer has moved, and err if it has not: views
+// that cannot be opened may be those of a run that two others have followed.
+func (e *Engine) movedSince(ctx context.Context, counter uint64, err error) (bool, error) {
+	reader, err2 := e.cfg.Store.Read(ctx)
+	if err2 != nil {
+		return false, errors.Join(err, err2)
+	}
+	p, err2 := reader.Pointer(ctx)
+	err2 = errors.Join(err2, reader.Close())
+	if err2 == nil && p.Counter != counter {
+		return true, nil
+	}
+	return false, errors.Join(err, err2)
+}
+
 func (r *reading) begin(ctx context.Context) (err error) {
 	if r.pointer, err = r.Reader.Pointer(ctx); err != nil {
 		return fmt.Errorf("reading the pointer: %w", err)
 	}
 	r.generations = slices.Clone(r.pointer.Generations)
 	slices.Sort(r.generations)
+	if run := r.pointer.Current; run != nil {
+		first, _ := slices.BinarySearch(r.generations, run.Number)
+		r.generations = r.generations[first:]
+	}
 	slices.Reverse(r.generations)
 	if r.commits, err = r.Reader.Commits(ctx); err != nil {
 		return fmt.Errorf("reading the commits: %w", err)

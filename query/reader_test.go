@@ -12,6 +12,8 @@ import (
 
 	"speedlayer/crdt"
 	"speedlayer/query"
+	"speedlayer/sim/batch"
+	"speedlayer/sim/oracle"
 	"speedlayer/store"
 	"speedlayer/view"
 )
@@ -24,7 +26,8 @@ type torn struct {
 	cells   map[tornKey]tornCell
 	dropped map[uint32]bool
 	hook    func(step string)
-	fail    string // the step that fails, once
+	fail    string      // the step that fails, once
+	views   query.Views // of every run
 	steps   []string
 }
 
@@ -41,7 +44,7 @@ type tornCell struct {
 var errTorn = errors.New("the region server is away")
 
 func newTorn() *torn {
-	return &torn{commits: map[store.Shard]int64{}, cells: map[tornKey]tornCell{}, dropped: map[uint32]bool{}, hook: func(string) {}}
+	return &torn{views: batch.NewViews(oracle.NewBatch().Base()), commits: map[store.Shard]int64{}, cells: map[tornKey]tornCell{}, dropped: map[uint32]bool{}, hook: func(string) {}}
 }
 
 func (s *torn) step(name string) error {
@@ -110,7 +113,8 @@ func (s *torn) move(generations ...uint32) {
 }
 
 func (s *torn) engine() *query.Engine {
-	return query.New(query.Config{Store: s, Edges: query.NewEdges(), Now: func() time.Time { return time.Unix(0, 0) }})
+	return query.New(query.Config{Store: s, Edges: query.NewEdges(), Now: func() time.Time { return time.Unix(0, 0) },
+		Batch: func(context.Context, store.Run) (query.Views, error) { return s.views, s.step("views") }})
 }
 
 func (s *torn) ask(t *testing.T) (*query.PageviewsAnswer, error) {

@@ -43,13 +43,13 @@ func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
 	}
 	a := &TopAnswer{Domain: q.url, From: hourText(q.hours.From), To: hourText(q.hours.To)}
 	persons := e.cfg.Edges.snapshot()
-	visitors := e.union()
-	defer func() { e.putUnion(visitors) }()
+	visitors := visitors{Union: e.union()}
+	defer func() { e.putUnion(visitors.Union) }()
 	err = e.read(ctx, func(r *reading) (err error) {
-		var hours hourSet
+		var in sources
 		pages := sums{}
 		rg := store.Range{View: view.PageviewsView, URL: q.url + "/", Prefix: true, From: q.hours.From, To: q.hours.To}
-		if err := r.scan(ctx, rg, func(c *store.ScanCell) error { hours.add(c.Hour); return pages.add(c) }); err != nil {
+		if err := pages.read(ctx, r, rg, &in); err != nil {
 			return err
 		}
 		list := pages.sorted()
@@ -61,11 +61,11 @@ func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
 		a.Pages, a.Notes = make([]TopPage, len(list)), nil
 		for i, p := range list {
 			a.Pages[i] = TopPage{URL: p.url, Pageviews: p.n}
-			if err := e.topVisitors(ctx, r, &a.Pages[i], q.hours, visitors, persons); err != nil {
+			if err := e.topVisitors(ctx, r, &a.Pages[i], q.hours, &visitors, persons); err != nil {
 				return err
 			}
 		}
-		a.Quality, err = e.quality(ctx, r, &hours)
+		a.Quality, err = e.quality(ctx, r, &in)
 		return err
 	})
 	if err != nil {
@@ -78,37 +78,65 @@ func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
 }
 
 // topVisitors adds the visitors of one page.
-func (e *Engine) topVisitors(ctx context.Context, r *reading, p *TopPage, h Hours, u *crdt.Union, persons *canonical) (err error) {
-	u.Reset()
-	canonical := persons.fn()
+func (e *Engine) topVisitors(ctx context.Context, r *reading, p *TopPage, h Hours, v *visitors, persons *canonical) (err error) {
+	v.Reset()
+	v.byRun = false
+	who := r.who(persons.fn())
 	rg := store.Range{View: view.UniquesView, URL: p.URL, From: h.From, To: h.To}
-	if err := r.scan(ctx, rg, func(c *store.ScanCell) error {
-		if err := u.Add(c.Value, canonical); err != nil {
-			return cellError(c, err)
-		}
-		return nil
-	}); err != nil {
+	if err := r.scan(ctx, rg, func(c *store.ScanCell) error { return v.add(c, &who) }); err != nil {
 		return err
 	}
-	p.Visitors, p.Exact, p.RelativeError, err = u.Estimate()
+	if err := r.batch(rg, pieces(whole(h), h.From, h.To, nil), func(c *batchCell) error { return v.addBatch(c, &who) }); err != nil {
+		return err
+	}
+	p.Visitors, p.Exact, p.RelativeError, err = e.estimate(v, &who)
 	return err
+}
+
+// whole is how a range is read of which one number is wanted: by hours, so that
+// it is as exact as they are, unless it is long.
+func whole(h Hours) breakdown {
+	if h.To-h.From <= defaultHours {
+		return 1
+	}
+	return 0
 }
 
 // sums are pageviews by url.
 type sums map[string]*uint64
 
-func (s sums) add(c *store.ScanCell) error {
-	n, err := crdt.Count(c.Value)
-	if err != nil {
-		return cellError(c, err)
-	}
-	sum := s[string(c.URL)]
+func (s sums) add(url []byte, n uint64) {
+	sum := s[string(url)]
 	if sum == nil {
 		sum = new(uint64)
-		s[string(c.URL)] = sum
+		s[string(url)] = sum
 	}
 	*sum += n
-	return nil
+}
+
+// read adds the counts of a range, and their hours to in.
+func (s sums) read(ctx context.Context, r *reading, rg store.Range, in *sources) error {
+	err := r.scan(ctx, rg, func(c *store.ScanCell) error {
+		n, err := crdt.Count(c.Value)
+		if err != nil {
+			return cellError(c, err)
+		}
+		in.addSpeed(c)
+		s.add(c.URL, n)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.batch(rg, pieces(whole(Hours{rg.From, rg.To}), rg.From, rg.To, nil), func(c *batchCell) error {
+		n, err := crdt.Count(c.value)
+		if err != nil {
+			return batchCellError(c, err)
+		}
+		in.addBatch(c)
+		s.add(c.url, n)
+		return nil
+	})
 }
 
 // urlCount is a url with its pageviews.

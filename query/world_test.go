@@ -15,6 +15,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/sim/batch"
 	"speedlayer/sim/oracle"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -32,6 +33,9 @@ type world struct {
 	now     time.Time
 	ends    []int64 // of the log
 	pending [][]*kgo.Record
+	log     [][]*kgo.Record // all of it
+	linked  map[[2]string]bool
+	layer   *batch.Layer
 	procs   []*microbatch.Processor
 	oracles []*oracle.Oracle
 	nonce   int
@@ -56,7 +60,9 @@ func newWorld(t testing.TB, partitions int32, config func(*query.Config)) *world
 		}
 	})
 	w := &world{t: t, store: st, edges: query.NewEdges(), now: time.Date(2026, 3, 1, 14, 30, 0, 0, time.UTC),
-		ends: make([]int64, partitions), pending: make([][]*kgo.Record, partitions)}
+		ends: make([]int64, partitions), pending: make([][]*kgo.Record, partitions),
+		log: make([][]*kgo.Record, partitions), linked: map[[2]string]bool{}}
+	w.layer = &batch.Layer{Logs: w.logs, Edges: w.edgeList}
 	topic := queue.TopicInfo{ID: "0a", Partitions: partitions, Starts: make([]int64, partitions), Ends: make([]int64, partitions)}
 	w.epoch, _, err = microbatch.EnsureEpoch(t.Context(), st, topic, microbatch.DefaultSettings())
 	if err != nil {
@@ -74,7 +80,7 @@ func newWorld(t testing.TB, partitions int32, config func(*query.Config)) *world
 		w.procs = append(w.procs, p)
 		w.oracles = append(w.oracles, oracle.New(oracle.Options{Partition: part, Partitions: partitions, Settings: oracle.DefaultSettings()}))
 	}
-	cfg := query.Config{Store: st, Edges: w.edges, Now: func() time.Time { return w.now }, LogEnds: w.logEnds, Append: w.appendEdge}
+	cfg := query.Config{Store: st, Edges: w.edges, Now: func() time.Time { return w.now }, LogEnds: w.logEnds, Append: w.appendEdge, Batch: w.layer.Open}
 	if config != nil {
 		config(&cfg)
 	}
@@ -91,7 +97,7 @@ func (w *world) logEnds(context.Context) (map[store.Shard]int64, error) {
 }
 
 func (w *world) appendEdge(_ context.Context, e event.Edge) error {
-	w.edges.Apply(e)
+	w.edge(e)
 	return nil
 }
 
@@ -100,11 +106,97 @@ func (w *world) record(part int32, key, value []byte, headers ...kgo.RecordHeade
 	r := &kgo.Record{Topic: queue.TopicPageviews, Partition: part, Offset: w.ends[part], Timestamp: w.now, Key: key, Value: value, Headers: headers}
 	w.ends[part]++
 	w.pending[part] = append(w.pending[part], r)
-	o := oracle.Record{Offset: r.Offset, Timestamp: w.now.UnixMilli(), Key: key, Value: value}
-	for _, h := range headers {
+	w.log[part] = append(w.log[part], r)
+	w.oracles[part].Add(oracleRecord(r))
+}
+
+func oracleRecord(r *kgo.Record) oracle.Record {
+	o := oracle.Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
 		o.Headers = append(o.Headers, oracle.Header{Name: h.Key, Value: h.Value})
 	}
-	w.oracles[part].Add(o)
+	return o
+}
+
+// edge applies an edge here and notes it for batch runs.
+func (w *world) edge(e event.Edge) {
+	w.edges.Apply(e)
+	a, b := e.Pair()
+	if e.Retract {
+		delete(w.linked, [2]string{a, b})
+	} else {
+		w.linked[[2]string{a, b}] = true
+	}
+}
+
+func (w *world) edgeList() (list [][2]string) {
+	for e := range w.linked {
+		list = append(list, e)
+	}
+	return list
+}
+
+// logs are what the archive holds below a vector.
+func (w *world) logs(vector []store.VectorEntry) (all []batch.Log, err error) {
+	for _, v := range vector {
+		o, err := oracle.EpochOptions(w.epoch, v.Partition)
+		if err != nil {
+			return nil, err
+		}
+		l := batch.Log{Options: o}
+		for _, r := range w.log[v.Partition] {
+			if r.Offset < v.Offset {
+				l.Records = append(l.Records, oracleRecord(r))
+			}
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// Info implements expire.RunLog.
+func (w *world) Info(context.Context) (queue.TopicInfo, error) {
+	n := int32(len(w.ends))
+	return queue.TopicInfo{ID: "0a", Partitions: n, Starts: make([]int64, n), Ends: w.ends}, nil
+}
+
+// Scan implements expire.RunLog.
+func (w *world) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo.Record) error) error {
+	for _, r := range w.log[part] {
+		if r.Offset >= from && r.Offset < to {
+			if err := fn(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run does a batch run.
+func (w *world) run() store.Run {
+	w.t.Helper()
+	runs := expire.Runs{Store: w.store, Log: w, Job: w.layer, Owner: "test", Now: func() time.Time { return w.now }}
+	run, err := runs.Run(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return run
+}
+
+// answers are what the oracle says: the batch views, and the open generations.
+func (w *world) answers() *oracle.Answers {
+	p, err := w.store.Pointer(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a := oracle.NewAnswers(p.Open()[0], w.oracles...)
+	if p.Current != nil {
+		a.Over(w.layer.Oracle(p.Current))
+	}
+	for e := range w.linked {
+		a.Link(e[0], e[1])
+	}
+	return a
 }
 
 // visit appends a pageview at the world's time.

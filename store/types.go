@@ -117,22 +117,43 @@ type Epoch struct {
 }
 
 // Pointer says what queries read: the batch runs and the list of generations.
-// Every change moves Counter by one.
+// Every change moves Counter by one. Queries read the generations of the list
+// from the current run's number on; those below are kept for a rollback.
 type Pointer struct {
 	Counter     uint64   `json:"counter"`
 	Current     *Run     `json:"current,omitempty"`  // newest complete run
 	Previous    *Run     `json:"previous,omitempty"` // the one before, kept for rollback
+	Running     *Running `json:"running,omitempty"`  // under way, or failed and to be done again
 	Next        uint32   `json:"next"`               // next number to be taken
-	Generations []uint32 `json:"generations"`        // what queries read, ascending
+	Generations []uint32 `json:"generations"`        // that have a table, ascending
 	Settings    string   `json:"settings"`           // JSON, of the last in the list
 	Marked      bool     `json:"marked"`             // its markers stand in every partition
+}
+
+// Open are the generations that queries read, ascending.
+func (p *Pointer) Open() []uint32 {
+	list := p.Generations
+	for p.Current != nil && len(list) > 0 && list[0] < p.Current.Number {
+		list = list[1:]
+	}
+	return list
 }
 
 // Run is a batch run: its number, which is also its generation's, and the
 // offsets up to which it absorbed the log.
 type Run struct {
-	Number uint32        `json:"number"`
-	Vector []VectorEntry `json:"vector"`
+	Number  uint32        `json:"number"`
+	Vector  []VectorEntry `json:"vector"`
+	Started int64         `json:"started,omitempty"` // ms since 1970: what the log had then is absorbed
+}
+
+// Running is a batch run that is not complete. Who works on it says so now and
+// then; one that is silent for longer than its lease may be taken over.
+type Running struct {
+	Run
+	Owner   string `json:"owner,omitempty"`   // for people: host and process; "" when nobody works on it
+	Renewed int64  `json:"renewed,omitempty"` // ms since 1970, the owner's clock
+	Failed  string `json:"failed,omitempty"`  // what ended the last attempt
 }
 
 // VectorEntry is one shard's offset in a run's vector.

@@ -11,6 +11,8 @@ import (
 // and the equiv edges known by now.
 type Answers struct {
 	cells map[hourKey]*merged
+	batch *Base            // nil: there is none
+	all   map[hourKey]bool // keys of both; nil: to be made
 	edges map[[2]string]bool
 	canon map[uint64]uint64 // hash -> lowest hash of the same person; nil: to be made
 }
@@ -26,6 +28,7 @@ type merged struct {
 	visits, bounces int64
 	hashes          map[uint64]bool
 	registers       []byte
+	byRun           bool // registers of a batch run are in it
 }
 
 // Visitors is a number of persons. Exact is false where a sketch is in it; then
@@ -51,6 +54,7 @@ func NewAnswers(first uint32, partitions ...*Oracle) *Answers {
 func (a *Answers) merge(k hourKey, v Value) {
 	m := a.cells[k]
 	if m == nil {
+		a.all = nil
 		m = &merged{hashes: map[uint64]bool{}}
 		a.cells[k] = m
 	}
@@ -64,6 +68,7 @@ func (m *merged) add(o *merged) {
 	m.pageviews += o.pageviews
 	m.visits += o.visits
 	m.bounces += o.bounces
+	m.byRun = m.byRun || o.byRun
 	for h := range o.hashes {
 		m.hashes[h] = true
 	}
@@ -79,7 +84,7 @@ func (m *merged) add(o *merged) {
 func (a *Answers) sum(v View, url string, from, to int32) *merged {
 	s := &merged{hashes: map[uint64]bool{}}
 	for h := from; h < to; h++ {
-		if m := a.cells[hourKey{v, url, h}]; m != nil {
+		if m := a.hour(hourKey{v, url, h}); m != nil {
 			s.add(m)
 		}
 	}
@@ -113,7 +118,7 @@ type PageCount struct {
 // Top is all pages of a domain by pageviews, the most first, then by page.
 func (a *Answers) Top(domain string, from, to int32) []PageCount {
 	pages := map[string]bool{}
-	for k := range a.cells {
+	for k := range a.keys() {
 		if k.view == Pageviews && strings.HasPrefix(k.url, domain+"/") && from <= k.hour && k.hour < to {
 			pages[k.url] = true
 		}
@@ -147,7 +152,8 @@ func viewName(v View) string {
 // hour.
 func (a *Answers) Export(from, to int32) []Line {
 	var lines []Line
-	for k, m := range a.cells {
+	for k := range a.keys() {
+		m := a.hour(k)
 		if k.hour < from || k.hour >= to {
 			continue
 		}
@@ -175,6 +181,9 @@ func edge(id1, id2 string) [2]string { return [2]string{min(id1, id2), max(id1, 
 // count counts persons after equiv edges; what is in registers stays as it is.
 func (a *Answers) count(m *merged) Visitors {
 	canon := a.canonical()
+	if m.byRun {
+		canon = a.batch.canon
+	}
 	persons := map[uint64]bool{}
 	for h := range m.hashes {
 		if c, ok := canon[h]; ok {
@@ -198,21 +207,26 @@ func (a *Answers) canonical() map[uint64]uint64 {
 	if a.canon != nil {
 		return a.canon
 	}
-	a.canon = map[uint64]uint64{}
-	for e := range a.edges {
+	a.canon = components(a.edges)
+	return a.canon
+}
+
+func components(edges map[[2]string]bool) map[uint64]uint64 {
+	canon := map[uint64]uint64{}
+	for e := range edges {
 		for _, id := range e {
-			a.canon[personHash(id)] = personHash(id)
+			canon[personHash(id)] = personHash(id)
 		}
 	}
 	for changed := true; changed; {
 		changed = false
-		for e := range a.edges {
+		for e := range edges {
 			x, y := personHash(e[0]), personHash(e[1])
-			if low := min(a.canon[x], a.canon[y]); a.canon[x] != low || a.canon[y] != low {
-				a.canon[x], a.canon[y] = low, low
+			if low := min(canon[x], canon[y]); canon[x] != low || canon[y] != low {
+				canon[x], canon[y] = low, low
 				changed = true
 			}
 		}
 	}
-	return a.canon
+	return canon
 }

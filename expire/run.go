@@ -1,0 +1,299 @@
+package expire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+var (
+	// ErrRunning: another batch run is under way.
+	ErrRunning = errors.New("expire: a batch run is under way")
+	// ErrOvertaken: someone else changed the pointer, so this run has failed.
+	ErrOvertaken = errors.New("expire: the pointer was changed by someone else")
+)
+
+// RunLog is what a run needs of the queue.
+type RunLog interface {
+	Log
+	// Info describes the log now.
+	Info(ctx context.Context) (queue.TopicInfo, error)
+	// Scan calls fn with a partition's records from an offset on, up to one.
+	// An error of fn ends it.
+	Scan(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
+}
+
+// Job is the work of a run besides the protocol. All of it may be cut short
+// anywhere, and is then done again for the same run.
+type Job interface {
+	// Cover returns when the archive holds every record below the vector. What
+	// can no longer be had is an error: there is no switch to an archive with a
+	// hole.
+	Cover(ctx context.Context, run store.Run) error
+	// Compute makes the views of the run, durable and complete.
+	Compute(ctx context.Context, run store.Run) error
+	// Check opens the views and says what is wrong with them.
+	Check(ctx context.Context, run store.Run) error
+	// Compare is told of the pointers before and behind the switch, while the
+	// store still has the generations of both. Its error is logged.
+	Compare(ctx context.Context, before, after store.Pointer) error
+	// Keep removes the views of all runs but these, as far as nobody reads them.
+	Keep(ctx context.Context, runs []uint32) error
+}
+
+// Runs does batch runs over one store. Safe for concurrent use; one run at a
+// time. Zero values of the last group are defaults.
+type Runs struct {
+	Store store.Store
+	Log   RunLog
+	Job   Job
+	Owner string // in words: host and process; another for each process
+
+	// DropAfter is the longest deadline of a query: so long a generation is
+	// kept after it has left the list. 0 is right where a reader is a snapshot.
+	DropAfter time.Duration
+	// Lease is how long a silent run is left to its owner; 0 means that no other
+	// process can have one, so a run found in the pointer is dead.
+	Lease  time.Duration
+	Now    func() time.Time                                 // nil: the wall clock
+	Wait   func(ctx context.Context, d time.Duration) error // nil: a timer
+	Step   func(step string, run uint32)                    // told before each step; may be nil
+	Logger *slog.Logger                                     // nil: none
+
+	mu sync.Mutex // held while a run works in this process
+}
+
+// attempt is one try at a run. It owns the pointer as its last change left it.
+type attempt struct {
+	*Runs
+	run  uint32 // its number
+	mu   sync.Mutex
+	p    store.Pointer
+	lost error // why the pointer is no longer this attempt's
+}
+
+// Run does a batch run: a new one, or the one that failed last. It returns the
+// run that queries use now. ErrRunning says that another works.
+func (r *Runs) Run(ctx context.Context) (store.Run, error) {
+	if !r.mu.TryLock() {
+		return store.Run{}, fmt.Errorf("%w in this process: wait for its end", ErrRunning)
+	}
+	defer r.mu.Unlock()
+	a, err := r.take(ctx)
+	if err != nil {
+		return store.Run{}, err
+	}
+	work, cancel := context.WithCancelCause(ctx)
+	renewing := a.keepRenewing(work, cancel)
+	run, err := a.do(work)
+	if cause := context.Cause(work); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(err, cause)
+	}
+	cancel(nil)
+	<-renewing
+	if err != nil {
+		a.release(context.WithoutCancel(ctx), err)
+		return store.Run{}, fmt.Errorf("batch run %d: %w", a.number(), err)
+	}
+	return run, r.Retire(ctx)
+}
+
+func (a *attempt) number() uint32 { return a.run }
+
+// take makes the failed run this attempt's, or takes a new number.
+func (r *Runs) take(ctx context.Context) (*attempt, error) {
+	for {
+		p, err := r.Store.Pointer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Generations) == 0 {
+			return nil, errors.New("expire: the store has no generation yet: its log epoch comes first")
+		}
+		if err := r.leased(p.Running); err != nil {
+			return nil, err
+		}
+		if !p.Marked && (p.Running == nil || p.Running.Number != p.Generations[len(p.Generations)-1]) {
+			// A change of settings was cut short: its markers come first.
+			if err := r.markOther(ctx, p); err != nil && !errors.Is(err, store.ErrConflict) {
+				return nil, err
+			}
+			continue
+		}
+		next := p
+		next.Counter++
+		running := store.Running{Run: store.Run{Number: p.Next, Started: r.now().UnixMilli()}}
+		if canResume(&p) {
+			running = *p.Running
+		} else {
+			next.Next++
+		}
+		running.Owner, running.Renewed, running.Failed = r.Owner, r.now().UnixMilli(), ""
+		next.Running = &running
+		r.step("take", running.Number)
+		err = r.Store.SwapPointer(ctx, p.Counter, next)
+		if err == nil {
+			return &attempt{Runs: r, run: running.Number, p: next}, nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return nil, err
+		}
+	}
+}
+
+func (r *Runs) markOther(ctx context.Context, p store.Pointer) error {
+	info, err := r.Log.Info(ctx)
+	if err != nil {
+		return err
+	}
+	return mark(ctx, r.Store, r.Log, info.Partitions, p)
+}
+
+// leased says whether another process works on a run.
+func (r *Runs) leased(running *store.Running) error {
+	if running == nil || running.Owner == "" || running.Owner == r.Owner || r.Lease == 0 {
+		return nil
+	}
+	silent := r.now().Sub(time.UnixMilli(running.Renewed))
+	if silent >= r.Lease {
+		return nil
+	}
+	return fmt.Errorf("%w: run %d, by %s; it may be taken over when it has been silent for %v (now %v)",
+		ErrRunning, running.Number, running.Owner, r.Lease, silent.Round(time.Second))
+}
+
+// canResume says whether the run in the pointer can go on under its number. One
+// that never entered the list cannot, once another generation has entered it.
+func canResume(p *store.Pointer) bool {
+	if p.Running == nil {
+		return false
+	}
+	n := p.Running.Number
+	return slices.Contains(p.Generations, n) || n > p.Generations[len(p.Generations)-1]
+}
+
+// do goes through the steps from where the run stands.
+func (a *attempt) do(ctx context.Context) (store.Run, error) {
+	n := a.number()
+	if !slices.Contains(a.p.Generations, n) {
+		a.step("table", n)
+		if err := a.Store.CreateGeneration(ctx, n); err != nil {
+			return store.Run{}, fmt.Errorf("table of generation %d: %w", n, err)
+		}
+		a.step("list", n)
+		if err := a.swap(ctx, func(p *store.Pointer) { *p = listed(*p, n); p.Counter-- }); err != nil {
+			return store.Run{}, err
+		}
+	}
+	if !a.p.Marked {
+		if err := a.mark(ctx); err != nil {
+			return store.Run{}, err
+		}
+	}
+	if err := a.vector(ctx); err != nil {
+		return store.Run{}, err
+	}
+	run := a.p.Running.Run
+	for _, s := range []struct {
+		name string
+		do   func(context.Context, store.Run) error
+	}{{"archive", a.Job.Cover}, {"compute", a.Job.Compute}, {"check", a.Job.Check}} {
+		a.step(s.name, n)
+		if err := s.do(ctx, run); err != nil {
+			return store.Run{}, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return run, a.switchOver(ctx, run)
+}
+
+// mark appends the markers to the log as it is now.
+func (a *attempt) mark(ctx context.Context) error {
+	a.step("markers", a.number())
+	info, err := a.Log.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if err := appendMarkers(ctx, a.Log, info.Partitions, a.p); err != nil {
+		return err
+	}
+	a.step("marked", a.number())
+	return a.swap(ctx, func(p *store.Pointer) { p.Marked = true })
+}
+
+// switchOver moves the pointer to the run.
+func (a *attempt) switchOver(ctx context.Context, run store.Run) error {
+	epochs, err := a.Store.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	if !coversEpochs(run.Vector, epochs) {
+		return fmt.Errorf("log epoch %d has begun meanwhile: do the run again", len(epochs)-1)
+	}
+	before := a.p
+	a.step("switch", run.Number)
+	if err := a.swap(ctx, func(p *store.Pointer) {
+		p.Previous, p.Current, p.Running = p.Current, &run, nil
+	}); err != nil {
+		return err
+	}
+	a.step("compare", run.Number)
+	if err := a.Job.Compare(ctx, before, a.p); err != nil {
+		a.logger().Warn("the accuracy of what this run replaces is not known", "run", run.Number, "err", err)
+	}
+	return nil
+}
+
+// swap changes the pointer if nobody else has since this attempt's last change.
+func (a *attempt) swap(ctx context.Context, change func(p *store.Pointer)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.lost != nil {
+		return a.lost
+	}
+	next := a.p
+	if next.Running != nil {
+		running := *next.Running
+		next.Running = &running
+	}
+	change(&next)
+	next.Counter++
+	err := a.Store.SwapPointer(ctx, a.p.Counter, next)
+	if errors.Is(err, store.ErrConflict) {
+		err = fmt.Errorf("%w: a second run, a rollback or a change of settings: do the run again", ErrOvertaken)
+	}
+	if err != nil {
+		a.lost = err // whether it was done is not known either
+		return err
+	}
+	a.p = next
+	return nil
+}
+
+func (r *Runs) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+func (r *Runs) step(name string, run uint32) {
+	if r.Step != nil {
+		r.Step(name, run)
+	}
+}
+
+func (r *Runs) logger() *slog.Logger {
+	if r.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Logger
+}

@@ -1,0 +1,122 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"speedlayer/batch/views"
+	"speedlayer/store"
+)
+
+// Views are the batch views of one run, as *views.Views has them. An Engine
+// closes what it was given.
+type Views interface {
+	Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error
+	ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
+	Canonical(raw uint64) uint64
+	Close() error
+}
+
+// errNoBatch: the pointer names a batch run, and here is nothing to read it with.
+var errNoBatch = errors.New("query: this process has no batch views")
+
+// openViews opens the views of the run that the reading saw. A run whose views
+// cannot be opened is an error, never an empty answer.
+func (e *Engine) openViews(ctx context.Context, run *store.Run) (Views, error) {
+	if run == nil {
+		return nil, nil
+	}
+	if e.cfg.Batch == nil {
+		return nil, fmt.Errorf("%w: it cannot answer from run %d", errNoBatch, run.Number)
+	}
+	v, err := e.cfg.Batch(ctx, *run)
+	if err != nil {
+		return nil, fmt.Errorf("batch views of run %d: %w", run.Number, err)
+	}
+	return v, nil
+}
+
+// pieces takes hours apart into buckets of the batch views that lie within those
+// of an answer. The hours of apart stay on their own.
+func pieces(by breakdown, from, to int32, apart []int32) []views.Piece {
+	switch {
+	case from >= to:
+		return nil
+	case by == 0:
+		return views.Cover(from, to, apart)
+	case by == 1:
+		return []views.Piece{{Granularity: views.Hour, From: from, To: to}}
+	}
+	var all []views.Piece
+	for day := from / int32(by); day*int32(by) < to; day++ {
+		for _, p := range views.Cover(max(from, day*int32(by)), min(to, (day+1)*int32(by)), apart) {
+			if n := len(all); n > 0 && all[n-1].Granularity == p.Granularity && all[n-1].To == p.From {
+				all[n-1].To = p.To
+			} else {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// batchCell is a cell of the batch views.
+type batchCell struct {
+	url   []byte
+	piece views.Piece // of whose buckets it is
+	hour  int32       // the first
+	value []byte
+}
+
+// hours are how many hours the cell stands for.
+func (c *batchCell) hours() int32 { return c.piece.Granularity.Hours() }
+
+// batch calls fn with the batch views' cells of a range: of the url, or of all
+// that begin with it. Without a run there are none. The cell is valid during the
+// call only.
+func (r *reading) batch(rg store.Range, p []views.Piece, fn func(c *batchCell) error) error {
+	if r.views == nil {
+		return nil
+	}
+	for _, piece := range p {
+		c := batchCell{piece: piece}
+		take := func(url []byte, bucket int32, value []byte) error {
+			c.url, c.hour, c.value = url, bucket*piece.Granularity.Hours(), value
+			if err := fn(&c); err != nil {
+				return err
+			}
+			return nil
+		}
+		var err error
+		if rg.Prefix {
+			err = r.views.ScanURLs(rg.View, piece.Granularity, rg.URL, prefixEnd(rg.URL), piece.From, piece.To, take)
+		} else {
+			url := []byte(rg.URL)
+			err = r.views.Scan(rg.View, piece.Granularity, rg.URL, piece.From, piece.To,
+				func(bucket int32, value []byte) error { return take(url, bucket, value) })
+		}
+		if err != nil {
+			return fmt.Errorf("batch run %d: %w", r.pointer.Current.Number, err)
+		}
+	}
+	return nil
+}
+
+// prefixEnd is the first text behind all that begin with a prefix; "" if there
+// is none.
+func prefixEnd(prefix string) string {
+	b := []byte(prefix)
+	for len(b) > 0 {
+		if b[len(b)-1] < 0xff {
+			b[len(b)-1]++
+			return string(b)
+		}
+		b = b[:len(b)-1]
+	}
+	return ""
+}
+
+func batchCellError(c *batchCell, err error) error {
+	return fmt.Errorf("%w: batch cell %q hour %s: %w", store.ErrCorrupt, c.url, hourText(c.hour), err)
+}
