@@ -23,7 +23,7 @@ type Visitors struct {
 type more struct {
 	members []uint64 // the first `sorted` ascending, then in order of arrival
 	sorted  int
-	table   []uint64   // members above smallSet, open addressing; 0 is empty
+	table   []uint16   // of members above smallSet: place in members + 1, open addressing; 0 is empty
 	sketch  *registers // then the rest is empty
 }
 
@@ -47,7 +47,7 @@ func (v *Visitors) Add(h uint64) bool {
 	case len(v.members) > MaxExact:
 		v.toSketch()
 	case len(v.members) > smallSet:
-		v.addToTable(h)
+		v.addToTable()
 	}
 	return true
 }
@@ -78,41 +78,48 @@ func (m *more) has(h uint64) bool {
 	if m.table == nil {
 		return slices.Contains(m.members, h)
 	}
-	if h == 0 { // cannot stand in the table
-		return slices.Contains(m.members, 0)
-	}
 	mask := uint64(len(m.table) - 1)
 	for p := h & mask; m.table[p] != 0; p = (p + 1) & mask {
-		if m.table[p] == h {
+		if m.members[m.table[p]-1] == h {
 			return true
 		}
 	}
 	return false
 }
 
-// addToTable puts h, already a member, into the table, which is made anew with
-// all members when it is full to three quarters.
-func (m *more) addToTable(h uint64) {
+// addToTable puts the last member into the table, which is made anew when it is
+// full to three quarters.
+func (m *more) addToTable() {
 	if 4*len(m.members) <= 3*len(m.table) {
-		m.place(h)
+		m.place(len(m.members) - 1)
 		return
 	}
-	m.table = make([]uint64, max(64, 2*len(m.table)))
-	for _, h := range m.members {
-		m.place(h)
+	m.makeTable()
+}
+
+// makeTable makes the table for all members.
+func (m *more) makeTable() {
+	size := max(64, len(m.table))
+	for 4*len(m.members) > 3*size {
+		size *= 2
+	}
+	if size == len(m.table) {
+		clear(m.table)
+	} else {
+		m.table = make([]uint16, size)
+	}
+	for i := range m.members {
+		m.place(i)
 	}
 }
 
-func (m *more) place(h uint64) {
-	if h == 0 {
-		return
-	}
+func (m *more) place(i int) {
 	mask := uint64(len(m.table) - 1)
-	p := h & mask
+	p := m.members[i] & mask
 	for m.table[p] != 0 {
 		p = (p + 1) & mask
 	}
-	m.table[p] = h
+	m.table[p] = uint16(i + 1) // at most MaxExact
 }
 
 func (v *Visitors) toSketch() {
@@ -147,12 +154,17 @@ func (m *more) sort() {
 		}
 	}
 	m.sorted = len(m.members)
+	if m.table != nil {
+		m.makeTable() // members have new places
+	}
 }
 
 // The bytes of a cell: a kind, and then
 //
 //	0x01 exact: the members ascending, u64 little-endian each, at most MaxExact
 //	0x02 sketch: a DataSketches HLL, see registers.go
+//
+// A growth, 0x03, is no cell: see growth.go.
 const (
 	kindExact  = 0x01
 	kindSketch = 0x02
@@ -226,14 +238,7 @@ func (v *Visitors) decodeExact(b []byte) error {
 		m.members[i] = binary.LittleEndian.Uint64(b[8*i:])
 	}
 	if n > smallSet {
-		size := 64
-		for 4*(n+1) > 3*size {
-			size *= 2
-		}
-		m.table = make([]uint64, size)
-		for _, h := range m.members {
-			m.place(h)
-		}
+		m.makeTable()
 	}
 	v.more = m
 	return nil
@@ -253,7 +258,7 @@ func (v *Visitors) MemoryBytes() int {
 	case v.sketch != nil:
 		return registerCount
 	}
-	return 64 + 8*cap(v.members) + 8*len(v.table)
+	return 64 + 8*cap(v.members) + 2*len(v.table)
 }
 
 // Release empties the cell and gives its memory back for others.

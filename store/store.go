@@ -51,6 +51,19 @@ type Writer interface {
 	Cells(ctx context.Context, s Shard, keys []Key, fn func(i int, version int64, value []byte) error) error
 }
 
+// Growing is implemented by a Store that takes growths of cells. It must write
+// batches atomically: where one put of a batch may be there without another, a
+// growth that is missing would not be noticed, for the next has a higher version.
+type Growing interface {
+	Grows() bool
+}
+
+// Grows says whether a store takes growths.
+func Grows(s Store) bool {
+	g, ok := s.(Growing)
+	return ok && g.Grows()
+}
+
 // Snapshots keeps operator state (law 4).
 type Snapshots interface {
 	// PutChunk makes one chunk durable under (shard, offset, index).

@@ -41,6 +41,14 @@ type slot struct {
 	free    bool
 	views   counter
 	persons visitors
+	added   int32 // newest of who came into persons since the last put; place in cells.added + 1
+	since   int32 // how many came since the whole set was put
+}
+
+// newcomer is a person that came into a slot's set since the last put.
+type newcomer struct {
+	person uint64
+	before int32 // the one that came before into the same set; place in cells.added + 1
 }
 
 const (
@@ -74,6 +82,9 @@ type cells struct {
 	known   presence // of cells that are not in it
 	missing []int32  // slots whose cells must be read before use
 	changed []int32  // slots with a dirty cell
+
+	growth bool       // the store takes growths
+	added  []newcomer // since the last put, of all slots
 }
 
 func newCells(maxSlots, maxBytes int) *cells {
@@ -91,7 +102,7 @@ func (c *cells) reset(generation uint32, start int64) {
 	clear(c.slots)
 	c.generation, c.start = generation, start
 	c.slots, c.visits, c.freed = c.slots[:0], c.visits[:0], c.freed[:0]
-	c.missing, c.changed = c.missing[:0], c.changed[:0]
+	c.missing, c.changed, c.added = c.missing[:0], c.changed[:0], c.added[:0]
 	c.live, c.domains, c.hand, c.bytes = 0, 0, 0, 0
 	if c.index == nil {
 		c.index = make([]int32, 1<<12)
@@ -272,6 +283,11 @@ func (c *cells) addView(i int32, person uint64, offset int64) {
 		c.bytes += s.persons.set.MemoryBytes() - before
 		s.persons.version = offset + 1
 		c.touch(s, i, dirtyPersons)
+		if c.growth {
+			c.added = append(c.added, newcomer{person, s.added})
+			s.added = int32(len(c.added))
+			s.since++
+		}
 	}
 }
 

@@ -50,8 +50,16 @@ func (f *flush) encode(c *cells) []store.Cell {
 	}
 	for _, i := range c.changed {
 		if s := &c.slots[i]; s.dirty&dirtyPersons != 0 {
-			f.bytes = s.persons.set.Append(f.bytes)
+			growth := c.growth && !s.worthWhole()
+			if growth {
+				f.bytes = c.appendGrowth(f.bytes, s)
+			} else {
+				f.bytes = s.persons.set.Append(f.bytes)
+				s.since = 0
+			}
+			s.added = 0
 			f.add(c.key(UniquesView, i), s.persons.version)
+			f.cells[len(f.cells)-1].Growth = growth
 		}
 	}
 	for _, i := range c.changed {
@@ -69,8 +77,35 @@ func (f *flush) encode(c *cells) []store.Cell {
 	for _, i := range c.changed {
 		c.slots[i].dirty, c.slots[i].queued = 0, false
 	}
-	c.changed = c.changed[:0]
+	c.changed, c.added = c.changed[:0], c.added[:0]
 	return f.cells
+}
+
+// worthWhole says whether to put a set whole: when it is small, or when what came
+// since the last time is half as much. So a reader unites at most that much, and
+// a member is written a few times in its life, however often its cell changes.
+func (s *slot) worthWhole() bool {
+	n := s.persons.set.Len()
+	if s.persons.set.IsSketch() {
+		n = sketchWorth
+	}
+	return n <= smallWorth || 2*int(s.since) >= n
+}
+
+const (
+	smallWorth  = 8    // members; key and row take more than they do
+	sketchWorth = 2048 // a sketch has as many bytes as so many members
+)
+
+// appendGrowth appends who came into the slot's set since the last put.
+func (c *cells) appendGrowth(dst []byte, s *slot) []byte {
+	dst = crdt.BeginGrowth(dst)
+	for at := s.added; at != 0; {
+		n := &c.added[at-1]
+		dst = crdt.AppendMember(dst, n.person)
+		at = n.before
+	}
+	return dst
 }
 
 func (f *flush) add(k store.Key, version int64) {

@@ -10,23 +10,27 @@ import (
 // makes the same bytes at the same version, and the store ends the same
 // (laws 2 and 3). See checkLog for who does.
 func TestRandomLogs(t *testing.T) {
+	growths := 0
 	for range 150 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 5))
 			w := newWorld(Settings{VisitsWindow: r.Int64N(3) * hourMS, VisitsEntries: 1 + r.IntN(20)}, Limits{})
-			pages, hours := 1+r.IntN(12), int64(1+r.IntN(30))
+			pages, hours, persons, pause := 1+r.IntN(12), int64(1+r.IntN(30)), 6, int64(hourMS)
+			if r.IntN(2) == 0 { // a busy hour
+				hours, persons, pause = 1, 100, 1000
+			}
 			for range 20 + r.IntN(80) {
 				if r.IntN(30) == 0 {
 					w.marker(Settings{VisitsWindow: r.Int64N(3) * hourMS, VisitsEntries: 1 + r.IntN(20)})
 					continue
 				}
-				w.logTime += r.Int64N(hourMS)
+				w.logTime += r.Int64N(pause)
 				if w.logTime < day {
 					w.logTime = day
 				}
 				e := logged{offset: w.next, ts: w.logTime - r.Int64N(hours*hourMS), logTime: w.logTime,
-					person: fmt.Sprint(r.IntN(6)), url: fmt.Sprintf("http://d%d.com/%d", r.IntN(1+pages/4), r.IntN(pages))}
+					person: fmt.Sprint(r.IntN(persons)), url: fmt.Sprintf("http://d%d.com/%d", r.IntN(1+pages/4), r.IntN(pages))}
 				w.next += 1 + r.Int64N(2) // records that are no events lie between
 				if err := w.take(e); err != nil {
 					t.Fatal(err)
@@ -35,7 +39,11 @@ func TestRandomLogs(t *testing.T) {
 				w.flush(t, []int64{e.logTime})
 			}
 			w.checkLog(t)
+			growths += w.growths
 		})
+	}
+	if growths == 0 {
+		t.Error("no set was put as a growth")
 	}
 }
 

@@ -22,6 +22,9 @@ type Settings struct {
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 98,304
 	Bytes int // of visitor sets and sketches; 0 is 12 MiB
+	// Growth has sets of visitors that grew a little put as a growth: for a store
+	// that takes it (store.Grows).
+	Growth bool
 	// Tap, if not nil, is told of every live event: the hashes of its domain and
 	// person, and its time in ms. It must be quick.
 	Tap func(domain, person uint64, ts int64)
@@ -59,7 +62,9 @@ func NewPageviews(s Settings, l Limits) *Pageviews {
 	if l.Bytes == 0 {
 		l.Bytes = 12 << 20
 	}
-	return &Pageviews{cells: newCells(l.Slots, l.Bytes), memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
+	c := newCells(l.Slots, l.Bytes)
+	c.growth = l.Growth
+	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
 }
 
 // Decode reads a record's value and keeps it as the operator's current event.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -64,6 +65,7 @@ type world struct {
 	begun      int64 // events below it are in the store: they change no cells
 	cells      map[store.Key]store.Cell
 	written    map[version][]byte // every put there ever was; shared by all who run the log
+	growths    int                // how many puts were growths
 }
 
 // version is one cell at one version.
@@ -169,6 +171,12 @@ func (w *world) flush(t *testing.T, logTimes []int64) (keys []store.Key) {
 func (w *world) put(t *testing.T, c store.Cell) {
 	t.Helper()
 	c.Value = bytes.Clone(c.Value)
+	if c.Growth {
+		if w.growths++; c.Version <= w.cells[c.Key].Version {
+			return // a zombie's: the store leaves it out
+		}
+		c.Value, c.Growth = w.unite(t, c), false
+	}
 	v := version{c.Key, c.Version}
 	if other, ok := w.written[v]; ok && !bytes.Equal(other, c.Value) {
 		t.Fatalf("%v at version %d is %x and %x", c.Key, c.Version, other, c.Value)
@@ -180,6 +188,24 @@ func (w *world) put(t *testing.T, c store.Cell) {
 	if c.Version > w.cells[c.Key].Version {
 		w.cells[c.Key] = c
 	}
+}
+
+// unite is what a store that takes growths has behind one.
+func (w *world) unite(t *testing.T, c store.Cell) []byte {
+	t.Helper()
+	var set crdt.Visitors
+	if before, ok := w.cells[c.Key]; ok {
+		if err := set.Decode(before.Value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for b := c.Value[1:]; len(b) > 0; b = b[8:] {
+		// Of two members that raise one register of a sketch, the higher may come first.
+		if !set.Add(binary.LittleEndian.Uint64(b)) && !set.IsSketch() {
+			t.Fatalf("%v at version %d: a growth has a member that the store has", c.Key, c.Version)
+		}
+	}
+	return set.Append(nil)
 }
 
 func (w *world) marker(s Settings) {
@@ -220,6 +246,9 @@ func (w *world) checkLog(t *testing.T) {
 	}{
 		{"one with a small cache", Limits{Slots: 4, Bytes: 1}, 0, make(map[store.Key]store.Cell)},
 		{"a zombie", Limits{Slots: 8, Bytes: 1}, 0, maps.Clone(w.cells)},
+		{"one that writes growths", Limits{Growth: true}, 0, make(map[store.Key]store.Cell)},
+		{"one that writes growths, with a small cache", Limits{Slots: 4, Bytes: 1, Growth: true}, 0, make(map[store.Key]store.Cell)},
+		{"a zombie that writes growths", Limits{Growth: true}, 0, maps.Clone(w.cells)},
 		{"one that takes over", Limits{}, r.Int64N(w.next + 1), maps.Clone(w.cells)},
 	} {
 		o := newWorld(w.settings, c.limits)
@@ -228,6 +257,7 @@ func (w *world) checkLog(t *testing.T) {
 		if !maps.EqualFunc(w.cells, o.cells, sameCell) {
 			t.Fatalf("seed %d: %s has other cells:\n%s\ninstead of\n%s", seed, c.who, o.all(), w.all())
 		}
+		w.growths += o.growths
 	}
 }
 

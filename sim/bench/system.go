@@ -109,7 +109,7 @@ func (s *system) start(ctx context.Context) {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{
 		Store: s.store, Queue: s.queue, Epoch: s.epoch, Progress: s.progress, Hash: microbatch.PageviewHash(),
 		Operator: func() microbatch.Operator {
-			return microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{})
+			return microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growth: store.Grows(s.store)})
 		},
 		Logger: s.o.Logger, SnapshotEvery: s.snapshotEvery, Observe: s.committed,
 	})

@@ -18,6 +18,10 @@ import (
 // the batch it has seen every event that the stored version has: its version is
 // the same, with the same bytes (law 2), or newer. A zombie's batch that ends
 // at or below the commit is left out whole.
+//
+// The same holds for a growth: what the stored set has of events that the
+// processor had not written itself, it had read; so the union is what the
+// processor has in memory.
 func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -49,6 +53,9 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
+// Grows implements store.Growing.
+func (s *Store) Grows() bool { return true }
+
 // addCells puts the cells of generations that are there into the batch, without
 // a copy between.
 func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
@@ -67,7 +74,11 @@ func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 		}
 		var version [binary.MaxVarintLen64]byte
 		v := binary.AppendUvarint(version[:0], uint64(c.Version))
-		op := batch.SetDeferred(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))
+		put := batch.SetDeferred
+		if c.Growth {
+			put = batch.MergeDeferred
+		}
+		op := put(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))
 		appendCellKey(op.Key[:0], &c.Key, b.Shard)
 		copy(op.Value[copy(op.Value, v):], c.Value)
 		if err := op.Finish(); err != nil {

@@ -1,18 +1,29 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"speedlayer/store"
 )
 
 // Cells implements store.Writer. Most cells that a processor misses are not
-// there at all; the filters of the tables say so without reading a block.
-func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) error {
+// there at all; the filters of the tables say so without reading a block. One
+// iterator serves all keys: they are sorted, so it mostly goes on from where it
+// stands.
+func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) (err error) {
 	if s.isClosed() {
 		return store.ErrClosed
 	}
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
 	var key []byte
 	var checked uint32
 	live, known := false, false
@@ -30,15 +41,28 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 			continue
 		}
 		key = appendCellKey(key[:0], &keys[i], id)
-		if _, err := get(s.db, key, func(value []byte) error {
-			version, b, err := parseCellValue(value)
-			if err != nil {
-				return err
-			}
-			return fn(i, version, b)
-		}); err != nil {
+		if err := cellAt(it, key, func(version int64, value []byte) error { return fn(i, version, value) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cellAt calls fn with the cell of a key, if it is there.
+func cellAt(it *pebble.Iterator, key []byte, fn func(version int64, value []byte) error) error {
+	if !it.SeekPrefixGE(key) {
+		return it.Error()
+	}
+	if !bytes.Equal(it.Key(), key) {
+		return nil
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	version, b, err := parseCellValue(value)
+	if err != nil {
+		return err
+	}
+	return fn(version, b)
 }

@@ -107,6 +107,7 @@ func tune(o Options, cache *pebble.Cache) *pebble.Options {
 		MaxOpenFiles:                1000,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      logger{o.Logger},
+		Merger:                      merger,
 		DisableWAL:                  false,
 	}
 	for i := range p.Levels {

@@ -1,0 +1,77 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// merger unites growths of visitor sets (store.Cell) with the set below them,
+// when the cell is read or its table compacted. It bears the name of Pebble's
+// own merger, under which directories were made that have no growths yet: Pebble
+// opens none under another name.
+var merger = &pebble.Merger{
+	Name: "pebble.concatenate",
+	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
+		u := &union{}
+		return u, u.add(value)
+	},
+}
+
+// union is one cell whose parts come in any order. Its version is the highest of
+// all: whoever wrote that part had seen all that the others say (see Apply).
+type union struct {
+	version int64
+	set     []byte // a copy of the whole set's bytes; nil if none came
+	members []byte // of all growths
+}
+
+func (u *union) add(value []byte) error {
+	version, b, err := parseCellValue(value)
+	if err != nil {
+		return err
+	}
+	u.version = max(u.version, version)
+	if crdt.IsGrowth(b) {
+		members, err := crdt.GrowthMembers(b)
+		u.members = append(u.members, members...)
+		return err
+	}
+	if u.set != nil {
+		return fmt.Errorf("%w: two sets of one cell in a merge", store.ErrCorrupt)
+	}
+	u.set = append([]byte{}, b...)
+	return nil
+}
+
+// MergeNewer implements pebble.ValueMerger.
+func (u *union) MergeNewer(value []byte) error { return u.add(value) }
+
+// MergeOlder implements pebble.ValueMerger.
+func (u *union) MergeOlder(value []byte) error { return u.add(value) }
+
+// Finish implements pebble.ValueMerger: a whole set if all parts are there, else
+// one growth of all growths.
+func (u *union) Finish(includesBase bool) ([]byte, io.Closer, error) {
+	out := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(u.set)+len(u.members)+1), uint64(u.version))
+	if !includesBase && u.set == nil {
+		return append(crdt.BeginGrowth(out), u.members...), nil, nil
+	}
+	var v crdt.Visitors
+	if u.set != nil {
+		if err := v.Decode(u.set); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := v.Grow(u.members); err != nil {
+		return nil, nil, err
+	}
+	out = v.Append(out)
+	v.Release()
+	return out, nil, nil
+}
