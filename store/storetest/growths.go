@@ -1,0 +1,41 @@
+package storetest
+
+import (
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// growths are for stores that take them only. All of them, and sets put whole in
+// between, make the set that whole puts would have made.
+func (s *suite) growths() {
+	if !store.Grows(s.st) {
+		s.Skip("this store takes no growths, and says so")
+	}
+	other := store.Shard{Epoch: 0, Partition: 4}
+	var set crdt.Visitors
+	for v := int64(1); v <= 3000; v++ {
+		h := uint64(v) * 0x9e3779b97f4a7c15
+		set.Add(h)
+		c := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), h), Growth: true}
+		if v == 1 || v%700 == 0 {
+			c.Value, c.Growth = set.Append(nil), false
+		}
+		s.apply(batch(shard0, v, c))
+		if v%100 == 1 || v > crdt.MaxExact-2 && v < crdt.MaxExact+3 {
+			s.want(shard0, "a/", 0, v, string(set.Append(nil)))
+		}
+		// A zombie's is left out with its batch.
+		zombie := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), ^h), Growth: true}
+		s.apply(batch(shard0, v, zombie))
+		if s.h.Reopen != nil && v%1000 == 0 {
+			s.st = s.h.Reopen(s.T, s.st)
+			s.want(shard0, "a/", 0, v, string(set.Append(nil)))
+		}
+	}
+	s.want(shard0, "a/", 0, 3000, string(set.Append(nil)))
+	// Of a cell that is not there.
+	s.apply(batch(other, 1, store.Cell{Key: key("a/", 0), Version: 1, Value: crdt.AppendMember(crdt.BeginGrowth(nil), 7), Growth: true}))
+	var one crdt.Visitors
+	one.Add(7)
+	s.want(other, "a/", 0, 1, string(one.Append(nil)))
+}
