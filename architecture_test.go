@@ -21,10 +21,13 @@ const module = "speedlayer"
 // and imports"). A name with /* stands for everything below. Packages of tests
 // and tools (sim) may import what they test, cmd everything.
 var mayImport = map[string][]string{
-	"event":       {},
-	"crdt":        {},
-	"demo":        {},
-	"internal/*":  {},
+	"event":      {},
+	"crdt":       {},
+	"demo":       {},
+	"internal/*": {},
+
+	"internal/devcluster/clustertest": {"internal/devcluster"},
+
 	"queue":       {"event"},
 	"store":       {"event", "crdt"},
 	"store/*":     {"store", "event", "crdt"},

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"speedlayer/internal/devcluster"
+)
+
+// devClusterLimit is for the whole start, jars included.
+const devClusterLimit = 5 * time.Minute
+
+func newDevCluster(io streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dev-cluster up|status|down",
+		Short: "Run real Kafka and real HBase on this machine, for development",
+		Long: `Starts Apache Kafka and Apache HBase (ZooKeeper, a master, region servers), each
+as a process of its own, all on 127.0.0.1. The jars come from Maven, are compared
+with a list of SHA-256 sums, and are kept for the next time. Java 17 and Maven
+must be there. Configurations, data and logs lie in one folder.`,
+		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster status\n  speedlayer dev-cluster down",
+		Args:    noCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newDevClusterUp(io), newDevClusterStatus(io), newDevClusterDown(io))
+	return cmd
+}
+
+// addDevClusterDir adds the flag that all of the commands have.
+func addDevClusterDir(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "dev-cluster-data", "`FOLDER` with configurations, data and logs")
+}
+
+func newDevClusterUp(io streams) *cobra.Command {
+	var o devcluster.Options
+	cmd := &cobra.Command{
+		Use:     "up [kafka] [hbase]",
+		Short:   "Start it (both, unless one is named), and return when it does what it is asked",
+		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := selectServers(&o, args); err != nil {
+				return err
+			}
+			return runDevClusterUp(cmd.Context(), io, o)
+		},
+	}
+	addDevClusterDir(cmd, &o.Dir)
+	flags := cmd.Flags()
+	flags.StringVar(&o.Jars, "jars", "", "`FOLDER` that keeps the servers' jars (default: speedlayer/jars in the user's cache)")
+	flags.IntVar(&o.Brokers, "brokers", 1, "of Kafka: 1 or 3")
+	flags.IntVar(&o.RegionServers, "region-servers", 1, "of HBase")
+	flags.BoolVar(&o.HDFS, "hdfs", false, "HBase on HDFS (a NameNode and a DataNode), not on the local file system")
+	flags.BoolVar(&o.SASL, "sasl", false, "Kafka listens with TLS and passwords too")
+	flags.IntVar(&o.KafkaPort, "kafka-port", 9092, "of Kafka, the first of three with three brokers; 0: a free one, the same each time")
+	flags.IntVar(&o.SASLPort, "sasl-port", 9192, "of Kafka with TLS and passwords; 0: a free one")
+	flags.IntVar(&o.ZooKeeperPort, "zookeeper-port", 2181, "of ZooKeeper, by which HBase is found; 0: a free one")
+	flags.DurationVar(&o.Session, "session", 10*time.Second, "after how long a silent server of HBase is taken for dead")
+	return cmd
+}
+
+// selectServers sets which servers the arguments name.
+func selectServers(o *devcluster.Options, args []string) error {
+	for _, a := range args {
+		if a != "kafka" && a != "hbase" {
+			return usagef("%q: allowed are kafka, hbase, or nothing for both", a)
+		}
+	}
+	o.Kafka = len(args) == 0 || slices.Contains(args, "kafka")
+	o.HBase = len(args) == 0 || slices.Contains(args, "hbase")
+	return nil
+}
+
+func runDevClusterUp(ctx context.Context, io streams, o devcluster.Options) error {
+	o.Detach, o.Log = true, io.err
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, devClusterLimit)
+	defer cancel()
+	began := time.Now()
+	c, err := devcluster.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.err, "ready after %v\n", time.Since(began).Round(100*time.Millisecond))
+	if b := c.Brokers(); len(b) > 0 {
+		fmt.Fprintf(io.out, "kafka      %s\n", strings.Join(b, ","))
+	}
+	if b := c.SASLBrokers(); len(b) > 0 {
+		fmt.Fprintf(io.out, "kafka sasl %s  user %s, password %s (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512); authority %s\n",
+			strings.Join(b, ","), devcluster.User, devcluster.Password, c.Authority())
+	}
+	if o.HBase {
+		fmt.Fprintf(io.out, "hbase      %s  (its ZooKeeper)\n", c.ZooKeeper())
+	}
+	return nil
+}
+
+func newDevClusterStatus(io streams) *cobra.Command {
+	var dir string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Say which servers run; exit status 1 if one does not that was started",
+		Example: "  speedlayer dev-cluster status --json",
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return runDevClusterStatus(io, dir, asJSON) },
+	}
+	addDevClusterDir(cmd, &dir)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// devProcess is a server, as status shows it.
+type devProcess struct {
+	Name    string `json:"name"`
+	Running bool   `json:"running"`
+	PID     int    `json:"pid"`
+	Port    int    `json:"port"`
+	Log     string `json:"log"`
+}
+
+func runDevClusterStatus(io streams, dir string, asJSON bool) error {
+	c, err := devcluster.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no cluster in %s: start one with speedlayer dev-cluster up, or name its folder with --dir", dir)
+	} else if err != nil {
+		return err
+	}
+	all, gone := []devProcess{}, 0
+	for _, name := range c.Names() {
+		p := devProcess{Name: name, Running: c.Running(name), PID: c.PID(name), Port: c.Port(name), Log: c.LogFile(name)}
+		all = append(all, p)
+		if !p.Running {
+			gone++
+		}
+	}
+	if asJSON {
+		err = json.NewEncoder(io.out).Encode(all)
+	} else {
+		err = printDevProcesses(io, all)
+	}
+	switch {
+	case err != nil:
+		return err
+	case gone > 0:
+		return fmt.Errorf("%d of %d servers do not run", gone, len(all))
+	case len(all) == 0:
+		return fmt.Errorf("the cluster in %s is down", dir)
+	}
+	return nil
+}
+
+func printDevProcesses(io streams, all []devProcess) error {
+	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	for _, p := range all {
+		is := "running"
+		if !p.Running {
+			is = "gone"
+		}
+		fmt.Fprintf(w, "%s\t%s\tpid %d\tport %d\t%s\n", p.Name, is, p.PID, p.Port, p.Log)
+	}
+	return w.Flush()
+}
+
+func newDevClusterDown(io streams) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:     "down",
+		Short:   "Stop it; its data stays in the folder",
+		Example: "  speedlayer dev-cluster down --dir dev-cluster-data",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			names, err := devcluster.Down(cmd.Context(), dir)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("no cluster in %s: name its folder with --dir", dir)
+			}
+			for _, name := range names {
+				fmt.Fprintf(io.out, "stopped %s\n", name)
+			}
+			return err
+		},
+	}
+	addDevClusterDir(cmd, &dir)
+	return cmd
+}

@@ -1,0 +1,329 @@
+package devcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// How long to wait for what.
+const (
+	readyPoll = 200 * time.Millisecond
+	readyCall = 3 * time.Second
+	// patience is what a process gets to end by itself; most need 2 to 4 s.
+	patience = 15 * time.Second
+)
+
+// Cluster is a running cluster. Its methods are for one goroutine at a time.
+type Cluster struct {
+	dir     string
+	quick   bool
+	detach  bool
+	session time.Duration
+	java    string
+	jars    map[string]string // server to folder
+	state   *state
+	procs   map[string]*process
+	spawner *spawner     // nil when the cluster was opened, until one is started
+	lock    *flock.Flock // nil when the processes are detached
+}
+
+// Start starts a cluster, or starts the one that the folder has data of, and
+// returns when its servers do what they are asked. What it started it ends
+// again if it fails. Until Stop the folder is locked, unless Options.Detach.
+func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	c, err := prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.startAll(ctx, o); err != nil {
+		return nil, errors.Join(err, c.KillAll())
+	}
+	if o.Detach {
+		c.release()
+	}
+	return c, nil
+}
+
+// prepare does all that needs no process: jars, ports, configurations.
+func prepare(ctx context.Context, o Options) (_ *Cluster, err error) {
+	c := &Cluster{dir: o.Dir, quick: o.Quick, detach: o.Detach, session: o.Session,
+		jars: make(map[string]string), procs: make(map[string]*process)}
+	if c.java, err = findJava(ctx); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	c.lock = flock.New(filepath.Join(o.Dir, "LOCK"))
+	if ok, err := c.lock.TryLock(); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, fmt.Errorf("%s is held by another process", o.Dir)
+	}
+	defer func() {
+		if err != nil {
+			c.release()
+		}
+	}()
+	if left, err := running(o.Dir); err != nil {
+		return nil, err
+	} else if len(left) > 0 {
+		return nil, fmt.Errorf("%s: a cluster runs there (%s): end it first, as with: speedlayer dev-cluster down --dir %s",
+			o.Dir, strings.Join(slices.Sorted(maps.Keys(left)), ", "), o.Dir)
+	}
+	for _, s := range o.jarSets() {
+		if c.jars[s.name], err = s.get(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	if c.state, err = stateFor(o); err != nil {
+		return nil, err
+	}
+	return c, c.configure(o)
+}
+
+// configure gives out ports, writes the configurations and describes the
+// processes.
+func (c *Cluster) configure(o Options) error {
+	if err := writeFile(c.conf(logConfig), embedded(logConfig)); err != nil {
+		return err
+	}
+	if o.Kafka {
+		if err := c.kafkaPorts(o); err != nil {
+			return err
+		}
+		if err := c.kafkaConfigs(); err != nil {
+			return err
+		}
+		for i := 1; i <= o.Brokers; i++ {
+			c.add(c.kafkaProcess(i))
+		}
+	}
+	if o.HBase {
+		if err := c.hbasePorts(o); err != nil {
+			return err
+		}
+		if err := c.hbaseConfigs(); err != nil {
+			return err
+		}
+		c.add(c.zooKeeperProcess())
+		c.add(c.masterProcess())
+		for i := 1; i <= o.RegionServers; i++ {
+			c.add(c.regionServerProcess(i))
+		}
+		if o.HDFS {
+			c.add(c.nameNodeProcess())
+			c.add(c.dataNodeProcess())
+		}
+	}
+	return c.state.write(c.dir)
+}
+
+func (c *Cluster) add(p *process) { c.procs[p.name] = p }
+
+// startAll starts what the options name, what others need first.
+func (c *Cluster) startAll(ctx context.Context, o Options) error {
+	step := func(format string, args ...any) { fmt.Fprintf(o.Log, format+"\n", args...) }
+	if o.Kafka {
+		step("kafka: starting %d broker(s)", o.Brokers)
+		if err := c.format(ctx); err != nil {
+			return err
+		}
+	}
+	if o.HDFS {
+		step("hdfs: starting")
+		if err := c.formatNameNode(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.launch(c.named("kafka-", NameNode, DataNode, ZooKeeper)...); err != nil {
+		return err
+	}
+	if o.HBase {
+		step("hbase: starting ZooKeeper, a master and %d region server(s)", o.RegionServers)
+		if err := c.zooKeeperReady(ctx); err != nil {
+			return err
+		}
+		if o.HDFS {
+			if err := c.hdfsReady(ctx); err != nil {
+				return err
+			}
+		}
+		if err := c.launch(c.named(Master, "regionserver-")...); err != nil {
+			return err
+		}
+	}
+	return c.Ready(ctx)
+}
+
+// Ready waits until every server that was started does what it is asked: Kafka
+// would create a topic on all brokers, and HBase's master answers.
+func (c *Cluster) Ready(ctx context.Context) error {
+	if len(c.named("kafka-")) > 0 {
+		if err := c.kafkaReady(ctx); err != nil {
+			return err
+		}
+		if c.state.SASL {
+			if err := c.users(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if len(c.named(Master)) > 0 {
+		return c.hbaseReady(ctx)
+	}
+	return nil
+}
+
+// launch starts processes and notes their ids.
+func (c *Cluster) launch(names ...string) error {
+	if c.spawner == nil {
+		c.spawner = newSpawner()
+	}
+	for _, name := range names {
+		p := c.procs[name]
+		if err := p.start(c.java, c.detach, c.spawner.start); err != nil {
+			return err
+		}
+		c.state.Processes[name] = p.pid
+	}
+	return c.state.write(c.dir)
+}
+
+// named are the names of processes that begin with one of the texts, sorted.
+func (c *Cluster) named(prefixes ...string) (names []string) {
+	for name := range c.procs {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Names are the names of the cluster's processes, sorted.
+func (c *Cluster) Names() []string { return slices.Sorted(maps.Keys(c.procs)) }
+
+// Dir is the cluster's folder.
+func (c *Cluster) Dir() string { return c.dir }
+
+// allRun returns an error that ends the waiting and shows the log when one of the
+// processes has ended.
+func (c *Cluster) allRun(prefixes ...string) error {
+	for _, name := range c.named(prefixes...) {
+		p := c.procs[name]
+		if p.running() {
+			continue
+		}
+		text, err := os.ReadFile(p.log)
+		if err != nil {
+			return final{errors.Join(fmt.Errorf("%s has ended", name), err)}
+		}
+		return final{fmt.Errorf("%s has ended; its log %s ends with:\n%s", name, p.log, lastLines(text, 15))}
+	}
+	return nil
+}
+
+// PID is the process's id, 0 when it was not started.
+func (c *Cluster) PID(name string) int { return c.state.Processes[name] }
+
+// LogFile is where what a process says goes.
+func (c *Cluster) LogFile(name string) string { return c.logOf(name) }
+
+// Running says whether a process runs.
+func (c *Cluster) Running(name string) bool { p := c.procs[name]; return p != nil && p.running() }
+
+// Kill ends a process at once, as kill -9 does.
+func (c *Cluster) Kill(name string) error {
+	p, err := c.process(name)
+	if err != nil {
+		return err
+	}
+	return p.kill()
+}
+
+// Pause stops a process in its steps (SIGSTOP) until Resume.
+func (c *Cluster) Pause(name string) error { return c.send(name, syscall.SIGSTOP) }
+
+// Resume lets a process that was paused go on.
+func (c *Cluster) Resume(name string) error { return c.send(name, syscall.SIGCONT) }
+
+func (c *Cluster) send(name string, s syscall.Signal) error {
+	p, err := c.process(name)
+	if err != nil {
+		return err
+	}
+	return p.signal(s)
+}
+
+func (c *Cluster) process(name string) (*process, error) {
+	if p := c.procs[name]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("no process %q: there are %s", name, strings.Join(c.Names(), ", "))
+}
+
+// Launch starts a process that has ended, and does not wait until it is ready.
+func (c *Cluster) Launch(name string) error {
+	p, err := c.process(name)
+	if err != nil {
+		return err
+	}
+	if p.running() {
+		return fmt.Errorf("%s runs already", name)
+	}
+	return c.launch(name)
+}
+
+// Restart asks a process to end if it runs, starts it, and waits until the
+// servers are ready.
+func (c *Cluster) Restart(ctx context.Context, name string) error {
+	p, err := c.process(name)
+	if err != nil {
+		return err
+	}
+	if err := p.stop(ctx, patience); err != nil {
+		return err
+	}
+	if err := c.launch(name); err != nil {
+		return err
+	}
+	return c.Ready(ctx)
+}
+
+// Meets says whether the cluster has what the options ask for, ports aside.
+func (c *Cluster) Meets(o Options) bool {
+	s := c.state
+	kafka := !o.Kafka || s.Kafka && (o.Brokers == 0 || o.Brokers == s.Brokers) && (!o.SASL || s.SASL)
+	hbase := !o.HBase || s.HBase && o.RegionServers <= s.RegionServers && o.HDFS == s.HDFS
+	return kafka && hbase
+}
+
+// Brokers are the addresses of Kafka, host:port, without encryption or password.
+func (c *Cluster) Brokers() []string { return c.addresses(c.state.Kafka, kafkaName) }
+
+func (c *Cluster) addresses(have bool, name func(int) string) (all []string) {
+	for i := 1; have && i <= c.state.Brokers; i++ {
+		all = append(all, c.state.Ports.address(name(i)))
+	}
+	return all
+}
+
+// ZooKeeper is the address by which clients find HBase, host:port.
+func (c *Cluster) ZooKeeper() string { return c.state.Ports.address(ZooKeeper) }
+
+// Port is the port on which a process listens for clients.
+func (c *Cluster) Port(name string) int { return c.state.Ports[name] }

@@ -1,0 +1,117 @@
+package devcluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options say what to start. The zero value of each field is its default.
+type Options struct {
+	Dir  string // folder of the cluster, made if it is not there; required
+	Jars string // folder of the jars, shared by clusters; default: speedlayer/jars in the user's cache
+
+	Kafka bool // start Kafka
+	HBase bool // start ZooKeeper and HBase
+
+	Brokers       int  // of Kafka: 1 or 3; default 1
+	RegionServers int  // of HBase, 1 to 9; default 1
+	HDFS          bool // HBase on a NameNode and a DataNode, not on the local file system
+	SASL          bool // brokers listen on a second port with TLS and passwords too
+
+	// Ports; 0 is a free one, or the one that this folder had before. With
+	// three brokers they are the first of three in a row.
+	KafkaPort, SASLPort, ZooKeeperPort int
+
+	// Session is how long ZooKeeper waits for a server that is silent before it
+	// is taken for dead, 4 s to 40 s; default 10 s.
+	Session time.Duration
+	// Quick has every JVM compile with C1 only: about half the time to start,
+	// and less speed later. For tests.
+	Quick bool
+	// Detach leaves the processes running when the one that started them ends.
+	Detach bool
+	// Log gets a line for each step; nil drops them.
+	Log io.Writer
+}
+
+// Limits of Options.
+const (
+	maxRegionServers = 9
+	minSession       = 4 * time.Second
+	maxSession       = 40 * time.Second
+)
+
+// withDefaults returns the options with every default filled in, or an error
+// that says what is allowed.
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" {
+		return o, errors.New("devcluster: no folder given")
+	}
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return o, err
+	}
+	if o.Jars == "" {
+		if o.Jars, err = DefaultJars(); err != nil {
+			return o, err
+		}
+	}
+	if o.Jars, err = filepath.Abs(o.Jars); err != nil {
+		return o, err
+	}
+	if o.Brokers == 0 {
+		o.Brokers = 1
+	}
+	if o.RegionServers == 0 {
+		o.RegionServers = 1
+	}
+	if o.Session == 0 {
+		o.Session = 10 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	return o, o.check()
+}
+
+// Check says whether the options can be fulfilled at all, and what is allowed.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
+func (o Options) check() error {
+	switch {
+	case !o.Kafka && !o.HBase:
+		return errors.New("nothing to start: allowed are Kafka, HBase, or both")
+	case o.Brokers != 1 && o.Brokers != 3:
+		return fmt.Errorf("%d brokers: allowed are 1 and 3", o.Brokers)
+	case o.RegionServers < 1 || o.RegionServers > maxRegionServers:
+		return fmt.Errorf("%d region servers: allowed are 1 to %d", o.RegionServers, maxRegionServers)
+	case o.Session < minSession || o.Session > maxSession:
+		return fmt.Errorf("a session of %v: allowed are %v to %v", o.Session, minSession, maxSession)
+	case o.SASL && !o.Kafka:
+		return errors.New("SASL is a listener of Kafka, which is not to be started")
+	case o.HDFS && !o.HBase:
+		return errors.New("HDFS is for HBase, which is not to be started")
+	}
+	for _, p := range []int{o.KafkaPort, o.SASLPort, o.ZooKeeperPort} {
+		if p < 0 || p > 65535-o.Brokers {
+			return fmt.Errorf("port %d: allowed are 1 to %d, and 0 for a free one", p, 65535-o.Brokers)
+		}
+	}
+	return nil
+}
+
+// DefaultJars is where jars are kept unless told otherwise.
+func DefaultJars() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep jars in: %w", err)
+	}
+	return filepath.Join(cache, "speedlayer", "jars"), nil
+}

@@ -1,0 +1,94 @@
+package devcluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// state is state.json: what a folder's cluster is, and which processes are of it.
+type state struct {
+	Version       int            `json:"version"` // 1
+	Kafka         bool           `json:"kafka"`   // started last time
+	HBase         bool           `json:"hbase"`
+	Brokers       int            `json:"brokers"`
+	RegionServers int            `json:"region_servers"`
+	HDFS          bool           `json:"hdfs"`
+	SASL          bool           `json:"sasl"`
+	ClusterID     string         `json:"cluster_id"`  // of Kafka: a UUID as Kafka writes them
+	Directories   []string       `json:"directories"` // ids of the brokers' data folders, in order; the same form
+	Ports         ports          `json:"ports"`
+	Processes     map[string]int `json:"processes"` // name to process id
+}
+
+const stateVersion = 1
+
+func stateFile(dir string) string { return filepath.Join(dir, "state.json") }
+
+// readState returns the folder's state; fs.ErrNotExist when there is none.
+func readState(dir string) (*state, error) {
+	text, err := os.ReadFile(stateFile(dir))
+	if err != nil {
+		return nil, err
+	}
+	s := new(state)
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", stateFile(dir), err)
+	}
+	if s.Version != stateVersion {
+		return nil, fmt.Errorf("%s: version %d; this program knows %d: begin with a fresh folder", stateFile(dir), s.Version, stateVersion)
+	}
+	if s.Ports == nil {
+		s.Ports = make(ports)
+	}
+	if s.Processes == nil {
+		s.Processes = make(map[string]int)
+	}
+	return s, nil
+}
+
+// write replaces the file at once, so that a reader never sees half of it.
+func (s *state) write(dir string) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := stateFile(dir) + ".new"
+	if err := os.WriteFile(temp, append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, stateFile(dir))
+}
+
+// stateFor is the folder's state brought up to what is to be started. What its
+// data was made with cannot be changed.
+func stateFor(o Options) (*state, error) {
+	s, err := readState(o.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		s, err = &state{Version: stateVersion, ClusterID: newUUID(), Ports: make(ports)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Kafka && len(s.Directories) > 0 && len(s.Directories) != o.Brokers {
+		return nil, fmt.Errorf("%s was made with %d brokers, and is to start with %d: begin with a fresh folder", o.Dir, len(s.Directories), o.Brokers)
+	}
+	if o.HBase && s.RegionServers > 0 && s.HDFS != o.HDFS {
+		return nil, fmt.Errorf("%s was made with HDFS %v, and is to start with %v: begin with a fresh folder", o.Dir, s.HDFS, o.HDFS)
+	}
+	s.Kafka, s.HBase, s.SASL = o.Kafka, o.HBase, o.SASL
+	if o.Kafka {
+		s.Brokers = o.Brokers
+		for len(s.Directories) < o.Brokers {
+			s.Directories = append(s.Directories, newUUID())
+		}
+	}
+	if o.HBase {
+		s.RegionServers, s.HDFS = o.RegionServers, o.HDFS
+	}
+	s.Processes = make(map[string]int)
+	return s, nil
+}
