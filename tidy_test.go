@@ -36,6 +36,9 @@ func files(dir string, fn func(name string, text []byte)) error {
 			}
 			return nil
 		}
+		if name == ".git" {
+			return nil // of a second work tree: where the first one is
+		}
 		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			return err

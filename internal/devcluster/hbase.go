@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/tsuna/gohbase"
 	"github.com/tsuna/gohbase/hrpc"
 )
@@ -138,6 +139,7 @@ const noTable = "speedlayer_devcluster_check"
 // gohbase's admin client cannot be closed (Close panics), so its connection to
 // the master stays until one of both ends; it is one for all tries.
 func (c *Cluster) hbaseReady(ctx context.Context) error {
+	logrus.SetOutput(io.Discard) // gohbase says there what it says in its errors too
 	client := gohbase.NewAdminClient(c.ZooKeeper())
 	return until(ctx, readyPoll, func() error {
 		if err := c.allRun(Master, "regionserver-"); err != nil {
