@@ -57,11 +57,7 @@ suite_unit() {
 	local packages
 	packages=$(light)
 	# shellcheck disable=SC2086
-<<<<<<< HEAD
-	gotest -timeout 5m -skip '^(TestTorture|TestCluster.*)$' $packages
-=======
 	gotest -timeout 5m -skip '^TestTorture$|^TestCluster' $packages
->>>>>>> 9445786 (internal/devcluster, cmd/speedlayer: real Kafka and real HBase on one machine from one command, and for tests)
 }
 
 # race leaves out TestExportBlocks of package query: it has one goroutine, and
@@ -73,11 +69,7 @@ suite_race() {
 	needcompiler
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
-<<<<<<< HEAD
-	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks|TestCluster.*)$' $packages
-=======
 	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks)$|^TestCluster' $packages
->>>>>>> 9445786 (internal/devcluster, cmd/speedlayer: real Kafka and real HBase on one machine from one command, and for tests)
 	gotest -race -timeout 5m ./sim/worlds -worlds 300
 	gotest -race -timeout 5m ./sim/crash -crashes 60
 	gotest -race -timeout 5m ./sim/days -seeds 1 -days 1
