@@ -134,39 +134,48 @@ func (c *Cluster) configure(o Options) error {
 
 func (c *Cluster) add(p *process) { c.procs[p.name] = p }
 
-// startAll starts what the options name, what others need first.
+// startAll makes the data folders that are not there yet, and starts everything.
 func (c *Cluster) startAll(ctx context.Context, o Options) error {
-	step := func(format string, args ...any) { fmt.Fprintf(o.Log, format+"\n", args...) }
 	if o.Kafka {
-		step("kafka: starting %d broker(s)", o.Brokers)
 		if err := c.format(ctx); err != nil {
 			return err
 		}
 	}
 	if o.HDFS {
-		step("hdfs: starting")
 		if err := c.formatNameNode(ctx); err != nil {
 			return err
 		}
 	}
-	if err := c.launch(c.named("kafka-", NameNode, DataNode, ZooKeeper)...); err != nil {
+	fmt.Fprintf(o.Log, "starting %s\n", strings.Join(c.Names(), ", "))
+	return c.LaunchAll(ctx)
+}
+
+// LaunchAll starts every process that does not run, what others need first, and
+// waits until the servers are ready.
+func (c *Cluster) LaunchAll(ctx context.Context) error {
+	if err := c.launchIdle("kafka-", NameNode, DataNode, ZooKeeper); err != nil {
 		return err
 	}
-	if o.HBase {
-		step("hbase: starting ZooKeeper, a master and %d region server(s)", o.RegionServers)
+	if c.procs[ZooKeeper] != nil {
 		if err := c.zooKeeperReady(ctx); err != nil {
 			return err
 		}
-		if o.HDFS {
-			if err := c.hdfsReady(ctx); err != nil {
-				return err
-			}
-		}
-		if err := c.launch(c.named(Master, "regionserver-")...); err != nil {
+	}
+	if c.procs[NameNode] != nil {
+		if err := c.hdfsReady(ctx); err != nil {
 			return err
 		}
 	}
+	if err := c.launchIdle(Master, "regionserver-"); err != nil {
+		return err
+	}
 	return c.Ready(ctx)
+}
+
+// launchIdle starts those of the named processes that do not run.
+func (c *Cluster) launchIdle(prefixes ...string) error {
+	running := func(name string) bool { return c.procs[name].running() }
+	return c.launch(slices.DeleteFunc(c.named(prefixes...), running)...)
 }
 
 // Ready waits until every server that was started does what it is asked: Kafka

@@ -97,16 +97,16 @@ func (c *Cluster) users(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	var set []kadm.UpsertSCRAM
+	// A request may name a user once.
 	for _, m := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} {
-		set = append(set, kadm.UpsertSCRAM{User: User, Mechanism: m, Iterations: scramIterations, Password: Password})
-	}
-	altered, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, set)
-	if err == nil {
-		err = altered.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("kafka: user %s: %w", User, err)
+		set := []kadm.UpsertSCRAM{{User: User, Mechanism: m, Iterations: scramIterations, Password: Password}}
+		altered, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, set)
+		if err == nil {
+			err = altered.Error()
+		}
+		if err != nil {
+			return fmt.Errorf("kafka: user %s, %v: %w", User, m, err)
+		}
 	}
 	return nil
 }
