@@ -20,8 +20,8 @@ type Settings struct {
 
 // Limits bound the cache of cells, and say who listens. They change no result.
 type Limits struct {
-	Slots int // (url, hour) pairs; 0 is 98,304
-	Bytes int // of visitor sets and sketches; 0 is 12 MiB
+	Slots int // (url, hour) pairs; 0 is 122,880
+	Bytes int // of visitor sets and sketches; 0 is 16 MiB
 	// Growth has sets of visitors that grew a little put as a growth: for a store
 	// that takes it (store.Grows).
 	Growth bool
@@ -57,10 +57,10 @@ type row struct {
 // NewPageviews returns an operator with no memory of the past.
 func NewPageviews(s Settings, l Limits) *Pageviews {
 	if l.Slots == 0 {
-		l.Slots = 96 << 10
+		l.Slots = 120 << 10
 	}
 	if l.Bytes == 0 {
-		l.Bytes = 12 << 20
+		l.Bytes = 16 << 20
 	}
 	c := newCells(l.Slots, l.Bytes)
 	c.growth = l.Growth

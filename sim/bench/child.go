@@ -25,6 +25,7 @@ const childEnv = "SPEEDLAYER_BENCH_NODE"
 type node struct {
 	Log, Store, Listen string
 	SnapshotEvery      time.Duration
+	MaxLogBytes        int64
 	Ends               []int64 // when these are queryable it says so
 }
 
@@ -83,7 +84,13 @@ func child(ctx context.Context, text string) (err error) {
 		return err
 	}
 	at.Located = ms(time.Since(began))
+	log := newBoundedLog(q.client, n.MaxLogBytes, s.epoch.Starts)
+	s.snapshotted = log.snapshotted
 	s.start(ctx)
+	keeping, stop := context.WithCancel(ctx)
+	var kept errgroup.Group
+	kept.Go(func() error { return log.keep(keeping) })
+	defer func() { stop(); err = errors.Join(kept.Wait(), err) }()
 	if err := s.probe(ctx, n.Ends); err != nil {
 		return err
 	}

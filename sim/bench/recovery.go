@@ -17,15 +17,17 @@ import (
 
 // What recovery does.
 const (
-	recoveryRate = 50_000 // events/s, before, while and after the node is down
-	fewKills     = 5      // at intervals other than the first
+	recoveryRate = 50_000    // events/s, before, while and after the node is down
+	fewKills     = 5         // at intervals other than the first
+	recoveryLog  = 512 << 20 // bytes to which the log is kept
 )
 
 // Recovery measures how long after kill -9 the node is back: from before the new
 // process starts until all that was acknowledged when the old one died is
 // queryable, and so is a new pageview in every partition. The node, with store
 // and embedded broker, is a process of its own; the load generator is not, and
-// offers 50,000 events/s all the time. Kills come at random moments, evenly over
+// offers 50,000 events/s all the time. Its log is kept to a bound, as with
+// --max-log-size, but never cut above a snapshot. Kills come at random moments, evenly over
 // the interval between snapshots. The baseline is a start after a graceful stop,
 // which leaves nothing to replay.
 func Recovery(ctx context.Context, o Options) (results []Result, err error) {
@@ -102,7 +104,7 @@ func newVictim(ctx context.Context, o Options, every time.Duration) (*victim, er
 		return nil, err
 	}
 	v := &victim{random: rand.New(rand.NewPCG(o.Seed, 1)), cancel: func() {},
-		spec: node{Log: filepath.Join(dir, "log"), Store: filepath.Join(dir, "store"), Listen: listen, SnapshotEvery: every}}
+		spec: node{Log: filepath.Join(dir, "log"), Store: filepath.Join(dir, "store"), Listen: listen, SnapshotEvery: every, MaxLogBytes: recoveryLog}}
 	v.mu.ends = make([]int64, partitions)
 	if v.proc, err = startNode(ctx, v.spec); err != nil {
 		return nil, err
@@ -205,10 +207,10 @@ func (v *victim) graceful(ctx context.Context) (time.Duration, error) {
 // end ends everything that still runs.
 func (v *victim) end() error {
 	v.cancel()
-	err := v.load.Wait()
 	if v.client != nil {
-		v.client.Close()
+		v.client.Close() // first: what is on its way to a node that is dead would wait for ever
 	}
+	err := v.load.Wait()
 	if v.proc != nil {
 		err = errors.Join(err, v.proc.kill())
 	}

@@ -52,6 +52,7 @@ type system struct {
 
 	snapshotEvery time.Duration
 	observe       func(microbatch.CommitStats)
+	snapshotted   func(partition int32, offset int64) // may be nil
 	commits       atomic.Int64
 	cells, bytes  atomic.Int64
 	applied       atomic.Int64 // ns in the store, all workers
@@ -111,7 +112,7 @@ func (s *system) start(ctx context.Context) {
 		Operator: func() microbatch.Operator {
 			return microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growth: store.Grows(s.store)})
 		},
-		Logger: s.o.Logger, SnapshotEvery: s.snapshotEvery, Observe: s.committed,
+		Logger: s.o.Logger, SnapshotEvery: s.snapshotEvery, Observe: s.committed, Snapshotted: s.snapshotted,
 	})
 	s.cancel, s.done = cancel, make(chan error, 1)
 	go func() { s.done <- r.Run(run, 10*time.Second) }() // ends with stop
