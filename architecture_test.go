@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"batch/archive": {"event", "queue", "store", "microbatch"},
 	// No code of view, and none of microbatch's operators: it is a second writing.
 	"batch/compute": {"batch/archive", "batch/views", "event", "crdt", "store"},
+	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store"},
 
 	"sim/generate": {},
 	// The oracle shares the store's types, and no code with what it checks.

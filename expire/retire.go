@@ -41,15 +41,15 @@ func (r *Runs) Retire(ctx context.Context) error {
 	return r.Job.Keep(ctx, kept(&p))
 }
 
-// kept are the numbers of the runs whose views must stay.
-func kept(p *store.Pointer) (runs []uint32) {
+// kept are the runs whose views must stay.
+func kept(p *store.Pointer) (runs []store.Run) {
 	for _, run := range []*store.Run{p.Current, p.Previous} {
 		if run != nil {
-			runs = append(runs, run.Number)
+			runs = append(runs, *run)
 		}
 	}
 	if p.Running != nil {
-		runs = append(runs, p.Running.Number)
+		runs = append(runs, p.Running.Run)
 	}
 	return runs
 }

@@ -39,15 +39,16 @@ type Job interface {
 	// can no longer be had is an error: there is no switch to an archive with a
 	// hole.
 	Cover(ctx context.Context, run store.Run) error
-	// Compute makes the views of the run, durable and complete.
-	Compute(ctx context.Context, run store.Run) error
+	// Compute makes the views of the run, durable and complete, and returns the
+	// name of the result, which becomes that of the run.
+	Compute(ctx context.Context, run store.Run) (views string, err error)
 	// Check opens the views and says what is wrong with them.
 	Check(ctx context.Context, run store.Run) error
 	// Compare is told of the pointers before and behind the switch, while the
 	// store still has the generations of both. Its error is logged.
 	Compare(ctx context.Context, before, after store.Pointer) error
 	// Keep removes the views of all runs but these, as far as nobody reads them.
-	Keep(ctx context.Context, runs []uint32) error
+	Keep(ctx context.Context, runs []store.Run) error
 }
 
 // Runs does batch runs over one store. Safe for concurrent use; one run at a
@@ -203,16 +204,27 @@ func (a *attempt) do(ctx context.Context) (store.Run, error) {
 		return store.Run{}, err
 	}
 	run := a.p.Running.Run
-	for _, s := range []struct {
-		name string
-		do   func(context.Context, store.Run) error
-	}{{"archive", a.Job.Cover}, {"compute", a.Job.Compute}, {"check", a.Job.Check}} {
-		a.step(s.name, n)
-		if err := s.do(ctx, run); err != nil {
-			return store.Run{}, fmt.Errorf("%s: %w", s.name, err)
-		}
+	if err := a.work(ctx, &run); err != nil {
+		return store.Run{}, err
 	}
 	return run, a.switchOver(ctx, run)
+}
+
+// work has the views made.
+func (a *attempt) work(ctx context.Context, run *store.Run) (err error) {
+	a.step("archive", run.Number)
+	if err := a.Job.Cover(ctx, *run); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	a.step("compute", run.Number)
+	if run.Views, err = a.Job.Compute(ctx, *run); err != nil {
+		return fmt.Errorf("views: %w", err)
+	}
+	a.step("check", run.Number)
+	if err := a.Job.Check(ctx, *run); err != nil {
+		return fmt.Errorf("views are not as they must be: %w", err)
+	}
+	return nil
 }
 
 // mark appends the markers to the log as it is now.

@@ -42,11 +42,11 @@ type job struct {
 
 func (j *job) Cover(context.Context, store.Run) error { return j.b.call(func() error { return nil }) }
 
-func (j *job) Compute(_ context.Context, run store.Run) error {
+func (j *job) Compute(_ context.Context, run store.Run) (string, error) {
 	if j.during != nil {
 		j.during()
 	}
-	return j.b.call(func() error {
+	return "views", j.b.call(func() error {
 		j.computed = append(j.computed, run)
 		j.views[run.Number] = true
 		return nil
@@ -64,10 +64,10 @@ func (j *job) Check(_ context.Context, run store.Run) error {
 
 func (j *job) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
 
-func (j *job) Keep(_ context.Context, runs []uint32) error {
+func (j *job) Keep(_ context.Context, runs []store.Run) error {
 	return j.b.call(func() error {
 		for n := range j.views {
-			if !slices.Contains(runs, n) {
+			if !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {
 				delete(j.views, n)
 			}
 		}

@@ -150,6 +150,7 @@ type Run struct {
 	Number  uint32        `json:"number"`
 	Vector  []VectorEntry `json:"vector"`
 	Started int64         `json:"started,omitempty"` // ms since 1970: what the log had then is absorbed
+	Views   string        `json:"views,omitempty"`   // which of the results that were made for the number it is
 }
 
 // Running is a batch run that is not complete. Who works on it says so now and

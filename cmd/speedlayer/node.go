@@ -42,6 +42,7 @@ type nodeOptions struct {
 	SnapshotEvery time.Duration
 	MaxDelay      time.Duration
 	MaxLogBytes   int64 // user's bound on the log; 0 keeps everything
+	Batch         batchOptions
 	Logger        *slog.Logger
 	Observe       func(microbatch.CommitStats)
 }
@@ -82,6 +83,7 @@ type node struct {
 	ends   *queue.Ends
 	edges  *query.Edges
 	engine *query.Engine
+	batch  *batchSide
 
 	presence *query.Presence // nil where other processes process too
 	progress *microbatch.Progress
@@ -113,11 +115,12 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 		return n, err
 	}
 	n.ends = n.queue.NewEnds()
+	n.openBatch(ctx)
 	if err := n.prepare(ctx); err != nil {
 		return n, err
 	}
 	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, Append: n.queue.AppendEdge,
-		Changed: n.progress.Changed, Presence: n.presence, Info: n.info})
+		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: queryTime})
 	return n, n.start(ctx)
 }
 
@@ -133,6 +136,9 @@ func (n *node) start(ctx context.Context) error {
 	}
 	if n.opts.shared() {
 		n.done.Go(func() { n.followCommits(run) })
+	}
+	if n.opts.Batch.Every > 0 {
+		n.done.Go(func() { n.batch.schedule(run) })
 	}
 	if !n.opts.Roles.has(queryRole) {
 		return nil
@@ -162,7 +168,11 @@ func (n *node) goFail(f func() error) {
 
 // close stops downward: processors commit, then queue, store and lock go.
 func (n *node) close() error {
+	var err error
+	if n.batch != nil { // first: a run waits for processors to commit
+		err = n.batch.close()
+	}
 	n.cancel()
 	n.done.Wait()
-	return n.closeSides()
+	return errors.Join(err, n.closeSides())
 }

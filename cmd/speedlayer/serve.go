@@ -26,6 +26,7 @@ type serveFlags struct {
 	maxLog                           string
 	trusted                          []string
 	cluster                          clusterFlags
+	batch                            batchFlags
 }
 
 func newServe(io streams) *cobra.Command {
@@ -61,6 +62,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	f.log.add(flags, "info")
 	f.settings.add(flags)
 	f.cluster.add(flags)
+	f.batch.add(flags)
 	return cmd
 }
 
@@ -132,6 +134,9 @@ func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err erro
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
 	s.Drain = f.drain
 	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
+	if err := f.batch.apply(&n); err != nil {
+		return n, s, err
+	}
 	err = f.cluster.apply(&n)
 	return n, s, err
 }

@@ -90,7 +90,7 @@ func serve(s *http.Server, l net.Listener) error {
 // its POSTs, the other its GETs.
 func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler {
 	paths := map[string]problem.Methods{}
-	parts := []map[string]problem.Methods{s.operations(m)}
+	parts := []map[string]problem.Methods{s.operations(m), s.node.batch.handlers()}
 	if s.node.opts.Roles.has(collectorRole) {
 		parts = append(parts, s.collector.Handlers())
 	}

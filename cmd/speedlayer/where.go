@@ -40,6 +40,7 @@ func (w *whereFlags) serverURL() string {
 type target struct {
 	answers query.Answers
 	sink    importer.Sink
+	batch   batchControl
 	node    *node // nil with a server
 }
 
@@ -70,6 +71,7 @@ func (w *whereFlags) open(ctx context.Context, io streams, make bool) (*target, 
 	return &target{
 		answers: answers,
 		sink:    &importer.Server{URL: server, Client: client},
+		batch:   &batchClient{base: strings.TrimSuffix(server, "/"), http: client},
 	}, nil
 }
 
@@ -91,7 +93,7 @@ func openData(ctx context.Context, io streams, dir string, make bool) (*target, 
 	if err := n.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
-	return &target{answers: n.engine, sink: n.queue, node: n}, nil
+	return &target{answers: n.engine, sink: n.queue, batch: n.batch, node: n}, nil
 }
 
 // applied returns when all that was appended is queryable.

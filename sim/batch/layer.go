@@ -60,13 +60,13 @@ func (l *Layer) Cover(_ context.Context, run store.Run) error {
 }
 
 // Compute implements expire.Job.
-func (l *Layer) Compute(_ context.Context, run store.Run) error {
+func (l *Layer) Compute(_ context.Context, run store.Run) (string, error) {
 	if err := l.wait("compute"); err != nil {
-		return err
+		return "", err
 	}
 	logs, err := l.Logs(run.Vector)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var edges [][2]string
 	if l.Edges != nil {
@@ -87,7 +87,7 @@ func (l *Layer) Compute(_ context.Context, run store.Run) error {
 		l.runs = map[uint32]*result{}
 	}
 	l.runs[run.Number] = r
-	return nil
+	return "", nil
 }
 
 // Check implements expire.Job.
@@ -108,14 +108,14 @@ func (l *Layer) Check(_ context.Context, run store.Run) error {
 func (l *Layer) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
 
 // Keep implements expire.Job.
-func (l *Layer) Keep(_ context.Context, numbers []uint32) error {
+func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
 	if err := l.wait("keep"); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for n := range l.runs {
-		if !slices.Contains(numbers, n) {
+		if !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {
 			delete(l.runs, n)
 		}
 	}

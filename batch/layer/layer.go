@@ -1,0 +1,216 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"speedlayer/batch/archive"
+	"speedlayer/batch/compute"
+	"speedlayer/batch/views"
+	"speedlayer/event"
+	"speedlayer/store"
+)
+
+// Config says where the layer lies and what it is made of. Source and Commits are
+// needed for runs; a process that only reads views needs Dir alone.
+type Config struct {
+	Dir         string // see the package; made if missing
+	Archive     string // URL of the archive; "" is DIR/archive
+	Source      archive.Source
+	Commits     archive.Commits
+	MemoryBytes int64 // of a run; 0 is the default of package compute
+	Workers     int   // of a run; 0 is the number of cores
+
+	// Progress is told how far the computation is; may be nil.
+	Progress func(p compute.Progress)
+	// Compare is told of each switch; see expire.Job. May be nil.
+	Compare func(ctx context.Context, before, after store.Pointer) error
+	Logger  *slog.Logger // nil: none
+}
+
+// Layer is the batch layer as one process sees it. Safe for concurrent use; one
+// run at a time.
+type Layer struct {
+	cfg    Config
+	opened opened
+
+	mu       sync.Mutex // held while the archive is opened
+	archive  *archive.Archive
+	archiver *archive.Archiver
+}
+
+// New returns a layer; nothing is opened yet. Its owner closes it.
+func New(cfg Config) *Layer {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Layer{cfg: cfg}
+}
+
+func (l *Layer) path(name string) string { return filepath.Join(l.cfg.Dir, name) }
+
+// open opens the archive, which is made if it is missing.
+func (l *Layer) open(ctx context.Context) (*archive.Archive, *archive.Archiver, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.archive != nil {
+		return l.archive, l.archiver, nil
+	}
+	url := l.cfg.Archive
+	if url == "" {
+		dir, err := filepath.Abs(l.path("archive"))
+		if err != nil {
+			return nil, nil, err
+		}
+		url = "file://" + filepath.ToSlash(dir)
+	}
+	if err := os.MkdirAll(l.path("work"), 0o755); err != nil {
+		return nil, nil, err
+	}
+	objects, err := archive.OpenObjects(ctx, url)
+	if err != nil {
+		return nil, nil, fmt.Errorf("archive %s: %w", url, err)
+	}
+	a, err := archive.NewArchiver(archive.Config{Objects: objects, Source: l.cfg.Source, Commits: l.cfg.Commits,
+		TempDir: l.path("work"), Logger: l.cfg.Logger})
+	if err != nil {
+		return nil, nil, errors.Join(err, objects.Close())
+	}
+	l.archive, l.archiver = archive.New(objects), a
+	return l.archive, l.archiver, nil
+}
+
+// Cover implements expire.Job.
+func (l *Layer) Cover(ctx context.Context, run store.Run) error {
+	_, a, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = a.ArchiveTo(ctx, run.Vector)
+	return err
+}
+
+// Compute implements expire.Job. The edges are those that are archived when it
+// begins.
+func (l *Layer) Compute(ctx context.Context, run store.Run) (string, error) {
+	a, _, err := l.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	edges, err := l.edges(ctx, a)
+	if err != nil {
+		return "", fmt.Errorf("equiv edges: %w", err)
+	}
+	dir, err := compute.Run(ctx, compute.Input{
+		Log: compute.FromArchive(a), Vector: run.Vector, Number: run.Number, Edges: edges,
+		WorkDir: l.path("work"), OutDir: l.path("views"), MemoryBytes: l.cfg.MemoryBytes, Workers: l.cfg.Workers,
+		Progress: l.cfg.Progress,
+	})
+	return filepath.Base(dir), err
+}
+
+func (l *Layer) edges(ctx context.Context, a *archive.Archive) ([]event.Edge, error) {
+	snap, err := a.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return compute.EdgesBefore(ctx, a, snap.EdgeEnd())
+}
+
+// Check implements expire.Job: the views are whole, and those of this run.
+func (l *Layer) Check(ctx context.Context, run store.Run) (err error) {
+	v, err := l.openRun(run)
+	if err != nil {
+		return err
+	}
+	return errors.Join(v.Verify(ctx), v.Close())
+}
+
+func (l *Layer) openRun(run store.Run) (*views.Views, error) {
+	if run.Views == "" || run.Views != filepath.Base(run.Views) {
+		return nil, fmt.Errorf("run %d: %q is no folder of views", run.Number, run.Views)
+	}
+	v, err := views.Open(filepath.Join(l.path("views"), run.Views))
+	if err != nil {
+		return nil, err
+	}
+	if is := v.Run(); is.Number != run.Number || !slices.Equal(sorted(is.Vector), sorted(run.Vector)) {
+		return nil, errors.Join(fmt.Errorf("%w: %s holds run %d up to %v, not %d up to %v",
+			store.ErrCorrupt, run.Views, is.Number, is.Vector, run.Number, run.Vector), v.Close())
+	}
+	return v, nil
+}
+
+func sorted(vector []store.VectorEntry) []store.VectorEntry {
+	return slices.SortedFunc(slices.Values(vector), func(a, b store.VectorEntry) int {
+		return store.Shard{Epoch: a.Epoch, Partition: a.Partition}.Compare(store.Shard{Epoch: b.Epoch, Partition: b.Partition})
+	})
+}
+
+// Compare implements expire.Job.
+func (l *Layer) Compare(ctx context.Context, before, after store.Pointer) error {
+	if l.cfg.Compare == nil {
+		return nil
+	}
+	return l.cfg.Compare(ctx, before, after)
+}
+
+// Keep implements expire.Job. Folders that a run of this layer is still making
+// have no number that is complete, so they are not touched: compute cleans them.
+// What is removed while a query of this process reads it stays readable to that.
+func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
+	l.opened.keep(runs)
+	found, err := os.ReadDir(l.path("views"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		name := f.Name()
+		if !strings.HasPrefix(name, "run-") || strings.HasSuffix(name, ".tmp") || slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name || named(name, r) }) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(l.path("views"), name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named says whether a folder was made for a run that has not said yet which of
+// its folders it is.
+func named(name string, r store.Run) bool {
+	return r.Views == "" && strings.HasPrefix(name, fmt.Sprintf("run-%06d-", r.Number))
+}
+
+// Archive archives whatever is committed until ctx ends, so that a run has little
+// left to archive.
+func (l *Layer) Archive(ctx context.Context) error {
+	_, a, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = a.Archive(ctx)
+	return err
+}
+
+// Close closes what is open. No query may read views any more.
+func (l *Layer) Close() error {
+	err := l.opened.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.archive != nil {
+		err = errors.Join(err, l.archiver.Close(), l.archive.Close())
+		l.archive, l.archiver = nil, nil
+	}
+	return err
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+)
+
+// batchFlags say where the batch layer lies and when it runs.
+type batchFlags struct {
+	dir, archive, memory string
+	every                time.Duration
+}
+
+func (b *batchFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&b.dir, "batch-dir", "", "`DIR`ectory of the batch layer (default batch in --data); on a cluster, one that all processes share")
+	flags.StringVar(&b.archive, "archive", "", "`URL` of the master dataset, as in s3://bucket or file:///dir (default archive in --batch-dir)")
+	flags.DurationVar(&b.every, "batch-every", 0, "pause between the begins of batch runs, as in 6h; 0 runs none by itself")
+	flags.StringVar(&b.memory, "batch-memory", "256MiB", "`SIZE` of what a batch run sorts in memory")
+}
+
+// apply checks the flags and sets what they say.
+func (b *batchFlags) apply(n *nodeOptions) error {
+	bytes, err := humanize.ParseBytes(b.memory)
+	switch {
+	case err != nil || bytes < 16<<20:
+		return usagef("--batch-memory %q: allowed is a size of 16MiB or more", b.memory)
+	case b.every != 0 && b.every < time.Second:
+		return usagef("--batch-every %v: allowed is 1s or more, or 0 for none", b.every)
+	}
+	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes)}
+	return nil
+}

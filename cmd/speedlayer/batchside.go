@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"speedlayer/batch/compute"
+	"speedlayer/batch/layer"
+	"speedlayer/expire"
+	"speedlayer/query"
+	"speedlayer/store"
+)
+
+// batchOptions are the batch layer of a node. The zero value runs nothing by
+// itself, and lies in the data directory.
+type batchOptions struct {
+	Dir         string        // "" is batch in the data directory
+	Archive     string        // URL; "" is archive in Dir
+	Every       time.Duration // between the begins of runs; 0 is never
+	MemoryBytes int64         // of a run; 0 is the default
+}
+
+// Times of runs that begin by themselves.
+const (
+	batchLook  = time.Second      // between two looks whether one is due
+	batchRetry = time.Minute      // behind a failed one
+	batchLease = time.Minute      // silence after which another process takes a run over
+	dropMargin = 5 * time.Second  // beyond the longest deadline of a query
+	queryTime  = 30 * time.Second // that deadline, as package query has it
+)
+
+// batchSide is the batch layer of a node: its views for queries, and its runs,
+// one at a time. Safe for concurrent use.
+type batchSide struct {
+	node  *node
+	layer *layer.Layer
+	runs  *expire.Runs
+	ctx   context.Context //nolint:containedctx // of runs, which outlive the request that asked for them
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		working bool
+		step    string
+		share   float64 // of the computation
+		perSec  float64
+		err     error // of the last run here
+		ended   int   // runs that have ended here
+	}
+}
+
+// openBatch makes the node's batch layer. Nothing is touched before it is needed.
+func (n *node) openBatch(ctx context.Context) {
+	b := &batchSide{node: n}
+	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	o := n.opts.Batch
+	if o.Dir == "" {
+		o.Dir = filepath.Join(n.opts.Data, "batch")
+	}
+	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Source: n.queue, Commits: n.store,
+		MemoryBytes: o.MemoryBytes, Progress: b.progress, Logger: n.opts.Logger})
+	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
+	if n.opts.shared() {
+		b.runs.DropAfter, b.runs.Lease = queryTime+dropMargin, batchLease
+	}
+	n.batch = b
+}
+
+// views opens a run's views for the query engine.
+func (b *batchSide) views(ctx context.Context, run store.Run) (query.Views, error) {
+	v, err := b.layer.Views(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (b *batchSide) progress(p compute.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.share, b.mu.perSec = p.Share, p.PerSec
+}
+
+func (b *batchSide) step(step string, run uint32) {
+	b.mu.Lock()
+	b.mu.step = step
+	b.mu.Unlock()
+	b.node.opts.Logger.Debug("batch run", "run", run, "step", step)
+}
+
+// Start begins a run, or the failed one again, and returns at once.
+func (b *batchSide) Start(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.working {
+		return expire.ErrRunning
+	}
+	if err := b.ctx.Err(); err != nil {
+		return errors.New("stopping")
+	}
+	b.mu.working, b.mu.step, b.mu.share, b.mu.err = true, "begin", 0, nil
+	b.done.Go(b.work)
+	return nil
+}
+
+func (b *batchSide) work() {
+	log := b.node.opts.Logger
+	began := time.Now()
+	run, err := b.runs.Run(b.ctx)
+	switch {
+	case err == nil:
+		log.Info("batch run completed", "run", run.Number, "took", time.Since(began).Round(time.Millisecond))
+	case b.ctx.Err() != nil:
+		log.Info("batch run interrupted; the next one goes on with it", "err", err)
+	default:
+		log.Warn("batch run failed; the next one does it again", "err", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.working, b.mu.err, b.mu.step = false, err, ""
+	b.mu.ended++
+}
+
+// Rollback goes back to the run before.
+func (b *batchSide) Rollback(ctx context.Context) error {
+	_, err := expire.Rollback(ctx, b.node.store)
+	if err == nil {
+		b.node.opts.Logger.Warn("rolled back to the batch run before")
+	}
+	return err
+}
+
+// schedule begins runs when they are due, until ctx ends. Of processes that share
+// the store, whoever sees first that one is due begins it; the others are refused.
+func (b *batchSide) schedule(ctx context.Context) {
+	opened, tried := time.Now(), time.Time{}
+	tick := time.NewTicker(batchLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if time.Since(tried) < min(batchRetry, b.node.opts.Batch.Every) {
+			continue
+		}
+		p, err := b.node.store.Pointer(ctx)
+		if err != nil || !due(&p, opened, time.Now(), b.node.opts.Batch.Every) {
+			continue
+		}
+		tried = time.Now()
+		_ = b.Start(ctx) // one is under way
+	}
+}
+
+// due says whether it is time for a run: so long after the last complete one
+// began, or after this process did.
+func due(p *store.Pointer, opened, now time.Time, every time.Duration) bool {
+	last := opened
+	if p.Current != nil {
+		last = time.UnixMilli(p.Current.Started)
+	}
+	return p.Running != nil || now.Sub(last) >= every
+}
+
+// close interrupts a run under way. No query may be answered any more.
+func (b *batchSide) close() error {
+	b.stop()
+	b.done.Wait()
+	return b.layer.Close()
+}
