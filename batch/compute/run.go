@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -37,6 +38,9 @@ func Run(ctx context.Context, in Input) (dir string, err error) {
 			return "", err
 		}
 	}
+	if err := views.SyncDir(fs, fs.PathDir(in.OutDir)); err != nil {
+		return "", err
+	}
 	lock, err := fs.Lock(fs.PathJoin(in.WorkDir, "LOCK"))
 	if err != nil {
 		return "", fmt.Errorf("batch run: work folder %s is in use: %w", in.WorkDir, err)
@@ -54,10 +58,13 @@ func Run(ctx context.Context, in Input) (dir string, err error) {
 	if done, err := r.isDone(final); err != nil || done {
 		return final, err
 	}
-	if err := r.clean(); err != nil {
-		return "", err
+	err = r.compute(ctx)
+	if errors.Is(err, errSpill) { // once: now nothing is of an earlier life
+		if err = fs.RemoveAll(r.dir); err == nil {
+			err = r.compute(ctx)
+		}
 	}
-	if err := r.stages(ctx); err != nil {
+	if err != nil {
 		return "", fmt.Errorf("batch run %d: %w", in.Number, err)
 	}
 	if err := r.publish(final); err != nil {
@@ -77,6 +84,7 @@ type runner struct {
 	fs        vfs.FS
 	dir       string // of spills
 	result    string // folder of the views until they are complete
+	rows      int64  // of the log, as far as offsets say
 	key       uint64 // of what the result is a function of
 	canonical canonical
 	memory    int64 // for each worker
@@ -91,25 +99,24 @@ type runner struct {
 // Rows of a part: of the urls, for what one worker sorts at a time to be in
 // order of magnitude of a million; the number of parts is in the result.
 const (
-	rowsPerURLPart  = 2 << 20
+	rowsPerURLPart  = 1 << 20
 	maxURLParts     = 16
 	maxPersonsParts = 256
 )
 
 func newRunner(ctx context.Context, in Input) (*runner, error) {
 	r := &runner{in: in, fs: in.FS, canonical: resolve(in.Edges), memory: max(4<<10, in.MemoryBytes/int64(in.Workers))}
-	var rows int64
 	for _, v := range in.Vector {
 		start, err := in.Log.Start(ctx, shardOf(v))
 		if err != nil {
 			return nil, fmt.Errorf("begin of %v: %w", shardOf(v), err)
 		}
-		rows += max(0, v.Offset-start)
+		r.rows += max(0, v.Offset-start)
 	}
-	r.parts.urls = powerOfTwo(rows/rowsPerURLPart, maxURLParts)
+	r.parts.urls = powerOfTwo(r.rows/rowsPerURLPart, maxURLParts)
 	// Most parts of the persons should be sorted in memory, uneven as they are.
-	r.parts.persons = powerOfTwo(3*rows/2/int64(newWorker(r, "", persons).numbered.limit), maxPersonsParts)
-	r.progress = progress{tell: in.Progress, total: stages * rows, began: time.Now()}
+	r.parts.persons = powerOfTwo(3*r.rows/2/int64(newWorker(r, "", persons).numbered.limit), maxPersonsParts)
+	r.progress = progress{tell: in.Progress, total: stages * r.rows, began: time.Now()}
 
 	h := xxh3.New()
 	enc := json.NewEncoder(h)
@@ -136,14 +143,25 @@ func (r *runner) workKey() uint64 {
 
 // isDone says whether the result is there.
 func (r *runner) isDone(final string) (bool, error) {
-	if _, err := r.fs.Stat(final); err != nil {
-		return false, nil //nolint:nilerr // whatever keeps it from being seen, Run will meet it again
+	if _, err := r.fs.Stat(final); errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
 	}
 	v, err := views.OpenFS(r.fs, final)
 	if err != nil {
 		return false, fmt.Errorf("batch run %d: its result is there, but damaged; remove it: %w", r.in.Number, err)
 	}
 	return true, v.Close()
+}
+
+// compute makes the views, but does not publish them.
+func (r *runner) compute(ctx context.Context) error {
+	r.scans, r.people, r.total = nil, nil, counts{}
+	if err := r.clean(); err != nil {
+		return err
+	}
+	return r.stages(ctx)
 }
 
 // clean removes what other runs left, and what was being sorted.
@@ -181,7 +199,7 @@ func (r *runner) stages(ctx context.Context) (err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	err = r.stage(ctx, scans, len(r.in.Vector), func(ctx context.Context, _ *worker, i int) error { return r.scan(ctx, r.in.Vector[i]) },
+	err = r.stage(ctx, scans, len(r.in.Vector), func(ctx context.Context, w *worker, i int) error { return r.scan(ctx, w, r.in.Vector[i]) },
 		func(i int) string { return scanName(shardOf(r.in.Vector[i])) }, &r.scans)
 	if err != nil {
 		return err
@@ -273,6 +291,7 @@ const (
 // worker holds what one unit at a time needs much memory for.
 type worker struct {
 	block    []byte
+	buffers  [][]byte // of spills
 	numbered *sorter[numbered]
 	placed   *sorter[placed]
 	seenBy   *sorter[seenBy]
@@ -283,9 +302,16 @@ func newWorker(r *runner, name string, kind stageKind) *worker {
 	file := func(s string) string { return r.fs.PathJoin(r.dir, name+s) }
 	switch kind {
 	case persons:
-		return &worker{numbered: newSorter[numbered](r.fs, file("numbered"), 2*r.memory/5), placed: newSorter[placed](r.fs, file("placed"), 2*r.memory/5)}
+		each := r.rows / int64(max(1, r.parts.persons))
+		return &worker{
+			numbered: newSorter[numbered](r.fs, file("numbered"), 2*r.memory/5, each),
+			placed:   newSorter[placed](r.fs, file("placed"), 2*r.memory/5, each),
+		}
 	case cells:
-		return &worker{seenBy: newSorter[seenBy](r.fs, file("seen"), r.memory/2), begunBy: newSorter[begunBy](r.fs, file("begun"), r.memory/8)}
+		return &worker{
+			seenBy:  newSorter[seenBy](r.fs, file("seen"), r.memory/2, r.rows/int64(r.parts.urls)),
+			begunBy: newSorter[begunBy](r.fs, file("begun"), r.memory/8, 0),
+		}
 	}
 	return &worker{}
 }

@@ -50,9 +50,9 @@ type personHash struct {
 func scanName(s store.Shard) string { return fmt.Sprintf("scan-%d-%d", s.Epoch, s.Partition) }
 
 // scan is the first stage, of one shard.
-func (r *runner) scan(ctx context.Context, v store.VectorEntry) (err error) {
+func (r *runner) scan(ctx context.Context, w *worker, v store.VectorEntry) (err error) {
 	shard := shardOf(v)
-	out, err := newSpill(r.fs, r.dir, scanName(shard), r.parts.persons+r.parts.urls, r.memory/4)
+	out, err := newSpill(r.fs, r.dir, scanName(shard), r.parts.persons+r.parts.urls, r.memory/4, &w.buffers)
 	if err != nil {
 		return err
 	}

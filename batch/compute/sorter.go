@@ -18,14 +18,17 @@ type sorter[T words] struct {
 	fs       vfs.FS
 	name     string // of the file, if one is needed
 	limit    int    // rows in memory
+	expected int    // rows, for the first allocation
 	buf, tmp []T
 	file     vfs.File
 	runs     []int64 // where each ends in the file
 }
 
-func newSorter[T words](fs vfs.FS, name string, bytes int64) *sorter[T] {
-	var row T
-	return &sorter[T]{fs: fs, name: name, limit: int(max(16, bytes/int64(2*8*len(row))))}
+// newSorter returns a sorter that takes bytes of memory, about, and is expected
+// to get that many rows.
+func newSorter[T words](fs vfs.FS, name string, bytes, expected int64) *sorter[T] {
+	limit := max(16, bytes/int64(2*rowBytes[T]()))
+	return &sorter[T]{fs: fs, name: name, limit: int(limit), expected: int(min(limit, expected+expected/8))}
 }
 
 func (s *sorter[T]) add(row *T) error {
@@ -33,6 +36,9 @@ func (s *sorter[T]) add(row *T) error {
 		if err := s.spill(); err != nil {
 			return err
 		}
+	}
+	if s.buf == nil {
+		s.buf = make([]T, 0, s.expected)
 	}
 	s.buf = append(s.buf, *row)
 	return nil

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/zeebo/xxh3"
-
-	"speedlayer/batch/views"
 )
 
 // A spill is what one unit of a stage hands on: many streams in one file, in
@@ -19,8 +18,11 @@ import (
 // unit with an index is finished and is not done again.
 //
 //	NAME       blocks
-//	NAME.done  JSON of counts, a line | blocks: stream u32, bytes u32 each,
-//	           little-endian | XXH3 of all before u64
+//	NAME.done  JSON of counts, a line | blocks: stream u32, bytes u32, XXH3 u64
+//	           each, little-endian | XXH3 of all before u64
+//
+// Nothing here is synced, which would take longer than writing it. What a loss
+// of power took shows in the checksums, and the run begins anew.
 type spillWriter struct {
 	fs      vfs.FS
 	dir     string
@@ -31,29 +33,48 @@ type spillWriter struct {
 	index   []byte
 }
 
-const doneSuffix = ".done"
+const (
+	doneSuffix = ".done"
+	indexBytes = 4 + 4 + 8
+)
 
-// newSpill begins a spill. memory is for all streams together.
-func newSpill(fs vfs.FS, dir, name string, streams int, memory int64) (*spillWriter, error) {
+// errSpill: a spill is not as it was written.
+var errSpill = errors.New("batch run: what was spilled is damaged")
+
+// newSpill begins a spill. memory is for all streams together; buffers of
+// earlier spills are used again.
+func newSpill(fs vfs.FS, dir, name string, streams int, memory int64, buffers *[][]byte) (*spillWriter, error) {
 	f, err := fs.Create(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, err
 	}
-	block := max(1<<10, min(256<<10, memory/int64(streams)))
-	return &spillWriter{fs: fs, dir: dir, name: name, file: f, streams: make([][]byte, streams), block: int(block)}, nil
+	block := int(max(1<<10, min(256<<10, memory/int64(streams))))
+	for len(*buffers) < streams {
+		*buffers = append(*buffers, nil)
+	}
+	w := &spillWriter{fs: fs, dir: dir, name: name, file: f, streams: (*buffers)[:streams], block: block}
+	for i := range w.streams {
+		w.streams[i] = w.streams[i][:0]
+	}
+	return w, nil
 }
 
 // room returns the buffer of a stream with room for n bytes more; what is
 // appended to it must be handed to put.
 func (w *spillWriter) room(stream, n int) ([]byte, error) {
 	b := w.streams[stream]
-	if len(b)+n > w.block && len(b) > 0 {
+	if len(b)+n <= w.block && b != nil {
+		return b, nil
+	}
+	if len(b) > 0 {
 		if err := w.write(stream); err != nil {
 			return nil, err
 		}
-		b = w.streams[stream]
 	}
-	return b, nil
+	if cap(b) < w.block {
+		return make([]byte, 0, w.block), nil
+	}
+	return b[:0], nil
 }
 
 func (w *spillWriter) put(stream int, b []byte) { w.streams[stream] = b }
@@ -65,11 +86,12 @@ func (w *spillWriter) write(stream int) error {
 	}
 	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(stream))
 	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(len(b)))
+	w.index = binary.LittleEndian.AppendUint64(w.index, xxh3.Hash(b))
 	w.streams[stream] = b[:0]
 	return nil
 }
 
-// finish makes the spill durable, and finished.
+// finish writes the index.
 func (w *spillWriter) finish(c counts) error {
 	for stream, b := range w.streams {
 		if len(b) > 0 {
@@ -78,7 +100,7 @@ func (w *spillWriter) finish(c counts) error {
 			}
 		}
 	}
-	if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
+	if err := w.file.Close(); err != nil {
 		return err
 	}
 	return writeDone(w.fs, w.dir, w.name, c, w.index)
@@ -101,23 +123,20 @@ func writeDone(fs vfs.FS, dir, name string, c counts, index []byte) error {
 		return err
 	}
 	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := fs.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	return views.SyncDir(fs, dir)
+	return fs.Rename(path+".tmp", path)
 }
 
 // readDone returns what writeDone wrote; done is false when it did not.
 func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, err error) {
 	f, err := fs.Open(fs.PathJoin(dir, name+doneSuffix))
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil, false, nil
+	}
 	if err != nil {
-		return c, nil, false, nil //nolint:nilerr // not there: not finished
+		return c, nil, false, err
 	}
 	b, err := io.ReadAll(f)
 	if err := errors.Join(err, f.Close()); err != nil {
@@ -132,8 +151,8 @@ func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, e
 	for at < len(b) && b[at] != '\n' {
 		at++
 	}
-	if err := json.Unmarshal(b[:at], &c); err != nil || (len(b)-at-1)%8 != 0 {
-		return c, nil, false, fmt.Errorf("%s is of another format: %w", name+doneSuffix, err)
+	if err := json.Unmarshal(b[:at], &c); err != nil || (len(b)-at-1)%indexBytes != 0 {
+		return c, nil, false, fmt.Errorf("%w: %s is of another format: %w", errSpill, name+doneSuffix, err)
 	}
 	return c, b[at+1:], true, nil
 }
@@ -147,6 +166,9 @@ type spillReader struct {
 
 func openSpill(fs vfs.FS, dir, name string, index []byte) (*spillReader, error) {
 	f, err := fs.Open(fs.PathJoin(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errSpill, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,14 +179,18 @@ func openSpill(fs vfs.FS, dir, name string, index []byte) (*spillReader, error) 
 // returned.
 func (r *spillReader) each(stream int, buf []byte, fn func(block []byte) error) ([]byte, error) {
 	var at int64
-	for i := 0; i < len(r.index); i += 8 {
+	for i := 0; i < len(r.index); i += indexBytes {
 		n := int(binary.LittleEndian.Uint32(r.index[i+4:]))
 		if int(binary.LittleEndian.Uint32(r.index[i:])) == stream {
 			if cap(buf) < n {
-				buf = make([]byte, n)
+				buf = make([]byte, max(n, 256<<10))
 			}
-			if _, err := r.file.ReadAt(buf[:n], at); err != nil && !errors.Is(err, io.EOF) {
+			m, err := r.file.ReadAt(buf[:n], at)
+			if err != nil && !errors.Is(err, io.EOF) {
 				return buf, fmt.Errorf("%s: %w", r.name, err)
+			}
+			if m < n || xxh3.Hash(buf[:n]) != binary.LittleEndian.Uint64(r.index[i+8:]) {
+				return buf, fmt.Errorf("%w: %s, %d bytes from %d", errSpill, r.name, n, at)
 			}
 			if err := fn(buf[:n]); err != nil {
 				return buf, err

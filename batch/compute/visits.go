@@ -63,7 +63,7 @@ type rawPerson struct {
 
 // persons is the second stage, of one part of the persons.
 func (r *runner) persons(ctx context.Context, w *worker, part int) (err error) {
-	out, err := newSpill(r.fs, r.dir, personsName(part), 2*r.parts.urls, r.memory/8)
+	out, err := newSpill(r.fs, r.dir, personsName(part), 2*r.parts.urls, r.memory/8, &w.buffers)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ func tableName(part, kind int) string {
 // Part writes the cells of one part. One goroutine owns it; parts may be
 // written side by side.
 type Part struct {
+	fs     vfs.FS
+	dir    string
 	tables [kinds]*table
 	cells  int64
 }
@@ -50,7 +52,7 @@ type Part struct {
 // CreatePart begins part number part of the run that is made in dir; its files
 // have other names until Close. What lies there under either name is replaced.
 func CreatePart(fs vfs.FS, dir string, part int) (*Part, error) {
-	p := &Part{}
+	p := &Part{fs: fs, dir: dir}
 	for k := range p.tables {
 		t, err := createTable(fs, dir, tableName(part, k))
 		if err != nil {
@@ -84,7 +86,7 @@ func (p *Part) Close() error {
 			return err
 		}
 	}
-	return nil
+	return SyncDir(p.fs, p.dir)
 }
 
 // Abort gives the part up; what was written stays under other names.
@@ -99,7 +101,6 @@ func (p *Part) Abort() {
 // table writes the cells of one view and granularity.
 type table struct {
 	fs              vfs.FS
-	dir             string
 	temporary, name string
 	w               *sstable.Writer
 	url             string
@@ -108,7 +109,7 @@ type table struct {
 }
 
 func createTable(fs vfs.FS, dir, name string) (*table, error) {
-	t := &table{fs: fs, dir: dir, name: fs.PathJoin(dir, name)}
+	t := &table{fs: fs, name: fs.PathJoin(dir, name)}
 	t.temporary = t.name + ".tmp"
 	f, err := fs.Create(t.temporary, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -154,10 +155,7 @@ func (t *table) close() error {
 	if err := errors.Join(err, t.w.Close()); err != nil {
 		return err
 	}
-	if err := t.fs.Rename(t.temporary, t.name); err != nil {
-		return err
-	}
-	return SyncDir(t.fs, t.dir)
+	return t.fs.Rename(t.temporary, t.name)
 }
 
 // Finish makes a directory, into which parts 0 <= part < parts were written, a

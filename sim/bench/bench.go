@@ -75,7 +75,7 @@ type Benchmark struct {
 
 // All returns the benchmarks of this package, in the order in which they run.
 func All() []Benchmark {
-	return []Benchmark{{"views", Views}, {"latency", Latency}, {"query", Query}, {"memory", Memory}, {"recovery", Recovery}, {"post", Post}}
+	return []Benchmark{{"views", Views}, {"latency", Latency}, {"query", Query}, {"batch", Batch}, {"memory", Memory}, {"recovery", Recovery}, {"post", Post}}
 }
 
 // ErrUnknown: a name that is no benchmark's.

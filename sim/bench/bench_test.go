@@ -112,3 +112,37 @@ func TestPercentiles(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkBatch is one batch run an iteration.
+func BenchmarkBatch(b *testing.B) {
+	o := optionsOf(b)
+	a, m, err := openArchive(b.Context(), o, batchSpan)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	b.Run("columns", func(b *testing.B) {
+		for b.Loop() {
+			c, err := readColumns(b.Context(), a, m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(c.rate(o.Events), "events/s")
+			b.ReportMetric(c.cpuPer(o.Events), "cpu-ns/event")
+		}
+	})
+	b.Run("views", func(b *testing.B) {
+		for b.Loop() {
+			r, err := archiveToViews(b.Context(), o, a, m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(r.Value, "events/s")
+			for _, d := range r.Details {
+				if d.Name == "cpu" {
+					b.ReportMetric(d.Value, "cpu-ns/event")
+				}
+			}
+		}
+	})
+}
