@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"speedlayer/queue"
-	"speedlayer/store"
 )
 
 // Config is what an archiver needs. Zero values are right but for the first three.
@@ -20,8 +19,11 @@ type Config struct {
 	FileRows int64         // rows after which a file ends; 0 is 1 Mi
 	RollRows int64         // records waiting in a partition that are archived at once; 0 is 256 Ki
 	RollTime time.Duration // after which any number is; 0 is 10 minutes
-	TempDir  string        // of a file being written; empty is the system's
-	Logger   *slog.Logger
+
+	CompactRows int64 // rows that compaction makes a file of at most; 0 is 4 Mi
+
+	TempDir string // of a file being written; empty is the system's
+	Logger  *slog.Logger
 	// Archived is called after each switch with the end of each shard, in turn
 	// with the archiver's other work.
 	Archived func(m *Manifest)
@@ -62,6 +64,9 @@ func NewArchiver(cfg Config) (*Archiver, error) {
 	if cfg.RollTime == 0 {
 		cfg.RollTime = 10 * time.Minute
 	}
+	if cfg.CompactRows == 0 {
+		cfg.CompactRows = 4 << 20
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -84,48 +89,17 @@ func (a *Archiver) Close() error {
 	return errors.Join(a.rows.close(), a.edges.close())
 }
 
-// ArchiveTo archives all that is committed, until that covers the vector, which
-// it waits for; it returns the manifest. A *HoleError says that a part of the
-// log is lost.
-func (a *Archiver) ArchiveTo(ctx context.Context, vector []store.VectorEntry) (*Manifest, error) {
-	const pause = 20 * time.Millisecond // between looks at the commits
-	for {
-		m, err := a.Archive(ctx)
-		if err == nil {
-			err = m.Covers(vector)
-			if hole := new(HoleError); !errors.As(err, &hole) || hole.Lost != "" {
-				return m, err
-			}
-		} else if !errors.Is(err, errLost) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), err)
-		case <-time.After(pause):
-		}
+// take waits for the caller's turn.
+func (a *Archiver) take(ctx context.Context) error {
+	select {
+	case <-a.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// Archive archives all that is committed now.
-func (a *Archiver) Archive(ctx context.Context) (*Manifest, error) {
-	select {
-	case <-a.turn:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { a.turn <- struct{}{} }()
-	for {
-		more, err := a.pass(ctx)
-		if err != nil {
-			a.m = nil // what was made for it is of no use; see takeOver
-			return nil, err
-		}
-		if !more {
-			return a.m, nil
-		}
-	}
-}
+func (a *Archiver) give() { a.turn <- struct{}{} }
 
 // pass archives what is committed, a bounded part of it at a time, and switches
 // the manifest once.

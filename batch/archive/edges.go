@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
 	"speedlayer/queue"
-	"speedlayer/store"
 )
 
 // equivs archives topic equivs up to its end: an edge counts from when it is in
@@ -113,96 +110,36 @@ func (s *Snapshot) Edges(ctx context.Context, to EdgePosition, fn func(at EdgePo
 }
 
 func (s *Snapshot) edges(ctx context.Context, l *Log, end int64, fn func(at EdgePosition, e event.Edge) error) error {
-	next := l.Start
-	for next < end {
+	life := l.Epoch
+	for next := l.Start; next < end; {
+		l := &s.Equivs[life]
 		if err := l.covers(next, end); err != nil {
 			return err
 		}
 		var err error
-		if next, err = s.edgeFiles(ctx, l, next, end, fn); err == nil {
-			return nil
-		} else if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if err := s.renew(ctx, err); err != nil {
-			return err
-		}
-		l = &s.Equivs[l.Epoch]
-	}
-	return nil
-}
-
-func (s *Snapshot) edgeFiles(ctx context.Context, l *Log, from, to int64, fn func(at EdgePosition, e event.Edge) error) (next int64, err error) {
-	for _, f := range l.Files {
-		if f.To <= from || f.From >= to {
-			continue
-		}
-		err := eachRow(ctx, s.objects, f, func(r *EdgeRow) error {
-			if r.Offset < from || r.Offset >= to {
-				return nil
-			}
-			from = r.Offset + 1
-			if r.Reason != "" {
-				return nil
-			}
-			return fn(EdgePosition{l.Epoch, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: r.TS, Retract: r.Retract})
+		next, err = l.eachFile(next, end, func(f File, from int64) (int64, error) {
+			return s.edgeFile(ctx, life, f, from, end, fn)
 		})
+		if errors.Is(err, ErrNotFound) {
+			err = s.renew(ctx, err)
+		}
 		if err != nil {
-			return from, err
-		}
-	}
-	return to, nil
-}
-
-// Rows calls fn with the rows of a shard whose offsets are in [from, to), in log
-// order, whole: slower than Scan by far. A row is valid during the call.
-func (s *Snapshot) Rows(ctx context.Context, shard store.Shard, from, to int64, fn func(r *Row) error) error {
-	l := s.log(shard)
-	if l == nil {
-		return &HoleError{Shard: shard, From: from, To: to}
-	}
-	if err := l.covers(max(from, l.Start), to); err != nil {
-		return err
-	}
-	for _, f := range l.Files {
-		if f.To <= from || f.From >= to {
-			continue
-		}
-		if err := eachRow(ctx, s.objects, f, func(r *Row) error {
-			if r.Offset < from || r.Offset >= to {
-				return nil
-			}
-			return fn(r)
-		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachRow reads a file row by row.
-func eachRow[T any](ctx context.Context, o Objects, f File, fn func(*T) error) (err error) {
-	file, err := openData(ctx, o, f)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	r := parquet.NewGenericReader[T](file.File)
-	defer func() { err = errors.Join(err, r.Close()) }()
-	rows := make([]T, batchRows)
-	for {
-		clear(rows) // else what was null keeps what was there before
-		n, err := r.Read(rows)
-		for i := range rows[:n] {
-			if err := fn(&rows[i]); err != nil {
-				return err
-			}
+func (s *Snapshot) edgeFile(ctx context.Context, life uint32, f File, from, to int64, fn func(at EdgePosition, e event.Edge) error) (next int64, err error) {
+	err = eachRow(ctx, s.objects, f, func(r *EdgeRow) error {
+		if r.Offset < from || r.Offset >= to {
+			return nil
 		}
-		if errors.Is(err, io.EOF) {
-			return ctx.Err()
+		from = r.Offset + 1
+		if r.Reason != "" {
+			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-	}
+		return fn(EdgePosition{life, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: r.TS, Retract: r.Retract})
+	})
+	return from, err
 }

@@ -24,6 +24,15 @@ type Snapshot struct {
 // log order, some ten thousand at a time. It is a *HoleError, before any call,
 // if the archive does not have all of them.
 func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, want Column, fn func(c *Columns) error) error {
+	return s.through(ctx, shard, from, to, func(f File, from int64) (int64, error) {
+		return s.scanFile(ctx, shard, f, from, to, want, fn)
+	})
+}
+
+// through calls read with the files that hold [from, to) of a shard, in order,
+// and with the offset from which on it is wanted; read returns how far it came.
+// A file that is gone is looked for in the newest manifest.
+func (s *Snapshot) through(ctx context.Context, shard store.Shard, from, to int64, read func(f File, from int64) (int64, error)) error {
 	for from < to {
 		l := s.log(shard)
 		if l == nil {
@@ -32,10 +41,7 @@ func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, 
 		if err := l.covers(max(from, l.Start), to); err != nil {
 			return err
 		}
-		next, err := s.scanFiles(ctx, l, from, to, want, fn)
-		if err == nil {
-			return nil
-		}
+		next, err := l.eachFile(from, to, read)
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -45,6 +51,22 @@ func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, 
 		from = next
 	}
 	return nil
+}
+
+// eachFile returns the offset from which on it must go on after an error.
+func (l *Log) eachFile(from, to int64, read func(f File, from int64) (int64, error)) (next int64, err error) {
+	for _, f := range l.Files {
+		if f.To <= from {
+			continue
+		}
+		if f.From >= to {
+			break
+		}
+		if from, err = read(f, from); err != nil {
+			return from, err
+		}
+	}
+	return to, nil
 }
 
 // renew takes the newest manifest, if there is one newer than ours.
@@ -58,22 +80,6 @@ func (s *Snapshot) renew(ctx context.Context, missing error) error {
 	}
 	s.Manifest = m
 	return nil
-}
-
-// scanFiles returns the offset from which it must go on after an error.
-func (s *Snapshot) scanFiles(ctx context.Context, l *Log, from, to int64, want Column, fn func(c *Columns) error) (next int64, err error) {
-	for _, f := range l.Files {
-		if f.To <= from {
-			continue
-		}
-		if f.From >= to {
-			break
-		}
-		if from, err = s.scanFile(ctx, l.Shard(), f, from, to, want, fn); err != nil {
-			return from, err
-		}
-	}
-	return to, nil
 }
 
 func (s *Snapshot) scanFile(ctx context.Context, shard store.Shard, f File, from, to int64, want Column, fn func(c *Columns) error) (next int64, err error) {

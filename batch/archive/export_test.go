@@ -8,3 +8,6 @@ import (
 
 // NewMemoryBucket is a bucket in memory, by way of gocloud as any other.
 func NewMemoryBucket(*testing.T) Objects { return &bucket{memblob.OpenBucket(nil)} }
+
+// NewSnapshot is a reader that has seen an older manifest.
+func NewSnapshot(m *Manifest, o Objects) *Snapshot { return &Snapshot{Manifest: m, objects: o} }

@@ -1,0 +1,348 @@
+package archive_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/batch/archive"
+	"speedlayer/event"
+	"speedlayer/queue"
+	"speedlayer/store"
+)
+
+var (
+	crashSeed   = flag.Uint64("seed", 1, "of the first world")
+	crashWorlds = flag.Int("worlds", 3, "worlds in which every step has every fault")
+)
+
+// world is an archive's life: rounds of records, each followed by an archiver's
+// work, the last of them under a fault.
+type world struct {
+	t      testing.TB
+	r      *rand.Rand
+	log    *fakeLog
+	at     int64 // of the log's clock, ms
+	base   *memory
+	holder *archive.Snapshot // a reader that began early
+	held   map[store.Shard]int64
+
+	seen      map[string]bool // files that were compared with the log
+	temp      string
+	archivers []*archive.Archiver // all that were made
+}
+
+const worldPartitions = 2
+
+func newWorld(t testing.TB, seed uint64, temp string) *world {
+	return &world{t: t, temp: temp, seen: map[string]bool{}, r: rand.New(rand.NewPCG(seed, 7)), log: newLog(worldPartitions), base: newMemory()}
+}
+
+// records appends some records of all sorts, over days.
+func (w *world) records(n int) {
+	for range n {
+		p := int32(w.r.IntN(worldPartitions))
+		me := personOf(p, worldPartitions, w.r.IntN(5))
+		w.at += int64(w.r.IntN(2 * 3600 * 1000))
+		at := w.at - int64(w.r.IntN(1000))
+		switch w.r.IntN(8) {
+		case 0:
+			value, header := marker(w.r.Uint32N(9))
+			w.log.add(p, at, nil, value, header)
+		case 1:
+			pv := event.Pageview{Nonce: fmt.Appendf(nil, "m%d", at), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
+			w.log.add(p, at, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/1/%d", w.r.IntN(99))})
+		case 2:
+			w.log.add(p, at, nil, []byte("no record"))
+		case 3:
+			w.log.view(p, at, personOf(1-p, worldPartitions, 1), "https://foo.com/elsewhere")
+		case 4:
+			w.log.edge(fmt.Sprintf(`{"id1":"a","id2":"b%d"}`, w.r.IntN(9)))
+		default:
+			w.log.view(p, at, me, fmt.Sprintf("https://foo.com/%d", w.r.IntN(9)))
+		}
+	}
+	w.log.commit()
+}
+
+func (w *world) archiver(o archive.Objects) *archive.Archiver {
+	a, err := archive.NewArchiver(archive.Config{Objects: o, Source: w.log, Commits: w.log, TempDir: w.temp, FileRows: 20, CompactRows: 60})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.archivers = append(w.archivers, a)
+	return a
+}
+
+func (w *world) close() {
+	for _, a := range w.archivers {
+		if err := a.Close(); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// work is one turn of an archiver.
+func (w *world) work(a *archive.Archiver) error {
+	if _, err := a.Archive(w.t.Context()); err != nil {
+		return err
+	}
+	_, err := a.Compact(w.t.Context())
+	return err
+}
+
+// hold begins a reader, which reads on later what was archived by now.
+func (w *world) hold() {
+	s, err := archive.New(w.base).Snapshot(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.holder, w.held = s, map[store.Shard]int64{}
+	for i := range s.Shards {
+		w.held[s.Shards[i].Shard()] = s.Shards[i].End
+	}
+}
+
+// check holds the archive, as it is now, to all that it promises; whole: it has
+// everything.
+func (w *world) check(whole bool) error {
+	s, err := archive.New(w.base).Snapshot(w.t.Context())
+	if err != nil {
+		return err
+	}
+	if whole {
+		if err := s.Covers(w.log.vector()); err != nil {
+			return err
+		}
+	}
+	for i := range s.Shards {
+		l := &s.Shards[i]
+		if err := s.Covers([]store.VectorEntry{{Epoch: l.Epoch, Partition: l.Partition, Offset: l.End}}); err != nil {
+			return err
+		}
+		for _, f := range l.Files {
+			if w.seen[f.Name] {
+				if w.base.files[f.Name] == nil {
+					return fmt.Errorf("manifest %d: %s is gone", s.Number, f.Name)
+				}
+				continue // nothing can change it
+			}
+			if err := w.same(s, l.Shard(), f.From, f.To); err != nil {
+				return fmt.Errorf("manifest %d: %w", s.Number, err)
+			}
+			w.seen[f.Name] = true
+		}
+	}
+	edges := int64(0)
+	if err := s.Edges(w.t.Context(), s.EdgeEnd(), func(at archive.EdgePosition, _ event.Edge) error {
+		if at.Offset != edges {
+			return fmt.Errorf("edge %d where %d was due", at.Offset, edges)
+		}
+		edges++
+		return nil
+	}); err != nil {
+		return err
+	}
+	if edges != s.EdgeEnd().Offset {
+		return fmt.Errorf("%d edges of %d", edges, s.EdgeEnd().Offset)
+	}
+	if whole {
+		for shard, end := range w.held {
+			if err := w.same(w.holder, shard, 0, end); err != nil {
+				return fmt.Errorf("a reader that began before: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// same compares a shard's rows with the log.
+func (w *world) same(s *archive.Snapshot, shard store.Shard, from, to int64) error {
+	w.log.mu.Lock()
+	recs := w.log.mu.records[shard.Partition]
+	w.log.mu.Unlock()
+	next := from
+	err := s.Rows(w.t.Context(), shard, from, to, func(r *archive.Row) error {
+		if r.Offset != next {
+			return fmt.Errorf("%v: row %d where %d was due", shard, r.Offset, next)
+		}
+		next++
+		have, err := r.Record()
+		if err != nil {
+			return err
+		}
+		return sameRecord(have, recs[r.Offset])
+	})
+	if err == nil && next != to {
+		err = fmt.Errorf("%v: rows end at %d, not %d", shard, next, to)
+	}
+	return err
+}
+
+// leftovers are data files that no manifest names, nor retires.
+func (w *world) leftovers() (all []string) {
+	s, err := archive.New(w.base).Snapshot(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, logs := range [][]archive.Log{s.Shards, s.Equivs} {
+		for _, l := range logs {
+			for _, f := range l.Files {
+				named[f.Name] = true
+			}
+		}
+	}
+	for _, r := range s.Retired {
+		named[r.Name] = true
+	}
+	for name := range w.base.files {
+		if !strings.HasPrefix(name, "manifest/") && !named[name] {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// prepare is a world before the turn that is to have a fault.
+func prepare(t testing.TB, temp string, seed uint64) *world {
+	w := newWorld(t, seed, temp)
+	defer w.close()
+	a := w.archiver(w.base)
+	for round := range 12 {
+		w.records(1 + w.r.IntN(40))
+		if err := w.work(a); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if round == 3+int(seed%8) {
+			w.hold()
+		}
+	}
+	w.records(30)
+	if err := w.check(false); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return w
+}
+
+// fork is a world of its own that goes on from here.
+func (w *world) fork(seed uint64) *world {
+	f := newWorld(w.t, seed, w.temp)
+	f.at, f.held, f.seen = w.at, w.held, maps.Clone(w.seen)
+	f.base.files = maps.Clone(w.base.files)
+	f.holder = archive.NewSnapshot(w.holder.Manifest, f.base)
+	f.log.mu.commits = maps.Clone(w.log.mu.commits)
+	for p := range f.log.mu.records {
+		f.log.mu.records[p] = slices.Clip(w.log.mu.records[p])
+	}
+	f.log.mu.edges = slices.Clip(w.log.mu.edges)
+	return f
+}
+
+// live gives the next turn of a world a fault at a step, and says how many steps
+// that turn had.
+func live(w *world, at int, what fault, others int) (steps int, fired string, err error) {
+	defer w.close()
+	f := &faulty{Objects: w.base, at: at, what: what}
+	var during error
+	f.do = func() {
+		other := w.archiver(w.base)
+		for range others {
+			w.records(3)
+			if err := w.work(other); err != nil {
+				during = fmt.Errorf("the other archiver: %w", err)
+				return
+			}
+		}
+		if err := w.check(true); err != nil {
+			during = fmt.Errorf("behind the other archiver: %w", err)
+		}
+	}
+	sick := w.archiver(f)
+	_ = w.work(sick)
+	if during != nil {
+		return f.steps, f.fired, during
+	}
+	if err := w.check(false); err != nil {
+		return f.steps, f.fired, fmt.Errorf("at once: %w", err)
+	}
+	steps, f.at = f.steps, -1
+	// It goes on if it lives; else another comes.
+	w.records(10)
+	if f.dead {
+		sick = w.archiver(w.base)
+	}
+	var last error
+	for range 3 { // it may find that it was taken over
+		if last = w.work(sick); last == nil {
+			break
+		}
+	}
+	if last != nil {
+		return steps, f.fired, fmt.Errorf("going on: %w", last)
+	}
+	if err := w.check(true); err != nil {
+		return steps, f.fired, fmt.Errorf("afterwards: %w", err)
+	}
+	// Whoever comes next removes what is left.
+	w.records(1)
+	if err := w.work(w.archiver(w.base)); err != nil {
+		return steps, f.fired, err
+	}
+	if left := w.leftovers(); len(left) > 0 {
+		return steps, f.fired, fmt.Errorf("left over: %v", left)
+	}
+	return steps, f.fired, w.check(true)
+}
+
+// Every step of an archiver's turn, compaction and cleaning included, has every
+// fault: crashes before and behind it, errors that are true and that are not, and
+// another archiver that takes over just then, for one turn, or for so many that
+// old manifests are gone.
+func TestEveryStepFails(t *testing.T) {
+	temp := t.TempDir()
+	points, fired := 0, map[string]int{}
+	for seed := *crashSeed; seed < *crashSeed+uint64(*crashWorlds); seed++ {
+		before := prepare(t, temp, seed)
+		for what := range faults {
+			others := []int{1}
+			if what == meanwhile {
+				others = []int{1, 20}
+			}
+			for _, n := range others {
+				for at := 0; ; at++ {
+					steps, step, err := live(before.fork(seed), at, what, n)
+					if err != nil {
+						t.Fatalf("seed %d, step %d (%s): %v (%d): %v\nagain: go test ./batch/archive -run TestEveryStepFails -worlds 1 -seed %d", seed, at, step, what, n, err, seed)
+					}
+					if step == "" {
+						if steps > at {
+							t.Fatalf("seed %d: step %d did not fire", seed, at)
+						}
+						break
+					}
+					points++
+					kind, _, _ := strings.Cut(step, " ")
+					fired[what.String()+": "+kind]++
+				}
+			}
+		}
+	}
+	for what := range faults {
+		for _, kind := range []string{"create", "open", "list", "delete"} {
+			if fired[what.String()+": "+kind] == 0 {
+				t.Errorf("no %s of a %s", what, kind)
+			}
+		}
+	}
+	if points < 500 && *crashWorlds >= 3 {
+		t.Errorf("%d points: want 500 at least", points)
+	}
+	t.Logf("%d points in %d worlds from seed %d on: %v", points, *crashWorlds, *crashSeed, fired)
+}

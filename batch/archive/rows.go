@@ -1,0 +1,66 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+
+	"speedlayer/store"
+)
+
+// Rows calls fn with the rows of a shard whose offsets are in [from, to), in log
+// order, whole: slower than Scan by far. A row is valid during the call.
+func (s *Snapshot) Rows(ctx context.Context, shard store.Shard, from, to int64, fn func(r *Row) error) error {
+	return s.through(ctx, shard, from, to, func(f File, from int64) (int64, error) {
+		err := eachRow(ctx, s.objects, f, func(r *Row) error {
+			if r.Offset < from || r.Offset >= to {
+				return nil
+			}
+			from = r.Offset + 1
+			return fn(r)
+		})
+		return from, err
+	})
+}
+
+// eachRow reads a file row by row.
+func eachRow[T any](ctx context.Context, o Objects, f File, fn func(*T) error) (err error) {
+	return eachRows(ctx, o, f, func(rows []T) error {
+		for i := range rows {
+			if err := fn(&rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// eachRows reads a file by some rows at once. They are valid during the call.
+func eachRows[T any](ctx context.Context, o Objects, f File, fn func([]T) error) (err error) {
+	file, err := openData(ctx, o, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	r := parquet.NewGenericReader[T](file.File)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	rows := make([]T, batchRows)
+	for {
+		clear(rows) // else what was null keeps what was there before
+		n, err := r.Read(rows)
+		if n > 0 {
+			if err := fn(rows[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+}
