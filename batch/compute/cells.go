@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"speedlayer/batch/views"
@@ -19,8 +20,8 @@ func partName(part int) string { return fmt.Sprintf("cells-%d", part) }
 
 // cells is the third stage, of one part of the urls.
 func (r *runner) cells(ctx context.Context, w *worker, part int) error {
-	c := &celler{r: r, ctx: ctx}
-	if err := c.run(w, part); err != nil {
+	c := &celler{r: r, ctx: ctx, urls: urls{limit: int(r.memory / 4), names: w.names}}
+	if err := errors.Join(c.run(w, part), w.names.reset()); err != nil {
 		return fmt.Errorf("part %d of the urls: %w", part, err)
 	}
 	r.progress.add(r.progress.total/stages/int64(r.parts.urls), 0)
@@ -76,38 +77,22 @@ func (c *celler) fill(w *worker, part int) error {
 func (c *celler) names(w *worker, part int) (err error) {
 	for _, s := range c.r.scans {
 		w.block, err = s.each(c.r.parts.persons+part, w.block, func(block []byte) error {
-			return urlsOf(block, func(url []byte) error {
-				c.urls.add(url, views.Hash(url))
-				return nil
-			})
+			return urlsOf(block, func(url []byte) error { return c.urls.add(url, views.Hash(url)) })
 		})
 		if err != nil {
 			return err
 		}
 	}
-	c.urls.sort()
-	return nil
+	return c.urls.finish()
 }
 
 // seen makes the cells of pageviews and unique visitors.
 func (c *celler) seen(w *worker, part int) (err error) {
-	for _, s := range c.r.people {
-		w.block, err = s.each(part, w.block, func(block []byte) error {
-			return rowsOf(block, func(e *seen) error {
-				rank, err := c.urls.rank(e[0], e[1])
-				row := seenBy{uint64(rank)<<32 | e[3]>>32, e[2], e[3] & (1<<32 - 1)}
-				if err == nil {
-					err = w.seenBy.add(&row)
-				}
-				return err
-			})
-		})
-		if err != nil {
-			return err
-		}
-		if err := c.ctx.Err(); err != nil {
-			return err
-		}
+	err = rankRows(c, w, part, w.seen, func(rank uint32, e *seen) error {
+		return w.seenBy.add(&seenBy{uint64(rank)<<32 | e[3]>>32, e[2], e[3] & (1<<32 - 1)})
+	})
+	if err != nil {
+		return err
 	}
 	if err := w.seenBy.each(c.addSeen); err != nil {
 		return err
@@ -132,7 +117,9 @@ func (c *celler) addSeen(e *seenBy) error {
 		}
 	}
 	if !l.open {
-		c.start(rank)
+		if err := c.start(rank); err != nil {
+			return err
+		}
 		l.open, l.bucket = true, hour
 		c.person = e[1] + 1 // another one than the first
 	}
@@ -144,10 +131,12 @@ func (c *celler) addSeen(e *seenBy) error {
 	return nil
 }
 
-func (c *celler) start(rank uint32) {
+func (c *celler) start(rank uint32) (err error) {
 	if c.url == "" || rank != c.rank {
-		c.rank, c.url = rank, c.urls.url(rank)
+		c.rank = rank
+		c.url, err = c.urls.url(rank)
 	}
+	return err
 }
 
 // closeUpTo writes the open buckets from the hour up to g, those above getting
@@ -201,20 +190,11 @@ type visitLevel struct {
 
 // begun makes the cells of bounces.
 func (c *celler) begun(w *worker, part int) (err error) {
-	for _, s := range c.r.people {
-		w.block, err = s.each(c.r.parts.urls+part, w.block, func(block []byte) error {
-			return rowsOf(block, func(e *begun) error {
-				rank, err := c.urls.rank(e[0], e[1])
-				row := begunBy{uint64(rank)<<32 | e[2], e[3], e[4]}
-				if err == nil {
-					err = w.begunBy.add(&row)
-				}
-				return err
-			})
-		})
-		if err != nil {
-			return err
-		}
+	err = rankRows(c, w, c.r.parts.urls+part, w.begun, func(rank uint32, e *begun) error {
+		return w.begunBy.add(&begunBy{uint64(rank)<<32 | e[2], e[3], e[4]})
+	})
+	if err != nil {
+		return err
 	}
 	c.url = ""
 	if err := w.begunBy.each(c.addBegun); err != nil {
@@ -239,7 +219,9 @@ func (c *celler) addBegun(e *begunBy) error {
 			}
 		}
 	}
-	c.start(rank)
+	if err := c.start(rank); err != nil {
+		return err
+	}
 	for g := range c.visits {
 		l := &c.visits[g]
 		l.open, l.bucket = true, views.Granularity(g).Bucket(hour)

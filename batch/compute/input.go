@@ -65,8 +65,8 @@ type Input struct {
 	FS      vfs.FS // nil is the disk
 
 	// MemoryBytes bounds what is sorted and buffered, by all workers together; 0
-	// is 512 MiB. Beside it stand the mapping of the edges' persons and, of one
-	// part for each worker, its urls.
+	// is 512 MiB. Beside it stand the edges with the mapping of their persons, and
+	// some megabytes for each worker.
 	MemoryBytes int64
 	Workers     int // 0 is the number of cores
 

@@ -296,6 +296,11 @@ type worker struct {
 	placed   *sorter[placed]
 	seenBy   *sorter[seenBy]
 	begunBy  *sorter[begunBy]
+
+	// What is used when a part's urls do not fit into memory.
+	names *names
+	seen  *sorter[seen]
+	begun *sorter[begun]
 }
 
 func newWorker(r *runner, name string, kind stageKind) *worker {
@@ -309,8 +314,11 @@ func newWorker(r *runner, name string, kind stageKind) *worker {
 		}
 	case cells:
 		return &worker{
-			seenBy:  newSorter[seenBy](r.fs, file("seen"), r.memory/2, r.rows/int64(r.parts.urls)),
-			begunBy: newSorter[begunBy](r.fs, file("begun"), r.memory/8, 0),
+			seenBy:  newSorter[seenBy](r.fs, file("seen-by"), 2*r.memory/5, r.rows/int64(r.parts.urls)),
+			begunBy: newSorter[begunBy](r.fs, file("begun-by"), r.memory/10, 0),
+			names:   &names{fs: r.fs, path: file("names"), ranks: newSorter[ranked](r.fs, file("ranks"), r.memory/20, 0)},
+			seen:    newSorter[seen](r.fs, file("seen"), r.memory/10, 0),
+			begun:   newSorter[begun](r.fs, file("begun"), r.memory/10, 0),
 		}
 	}
 	return &worker{}

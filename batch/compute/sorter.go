@@ -81,19 +81,76 @@ func (s *sorter[T]) spill() (err error) {
 
 // each calls fn with all rows in order; they are valid during the call.
 func (s *sorter[T]) each(fn func(row *T) error) error {
-	if len(s.runs) == 0 {
-		s.sort()
-		for i := range s.buf {
-			if err := fn(&s.buf[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := s.spill(); err != nil {
+	c, err := s.cursor()
+	if err != nil {
 		return err
 	}
-	return s.merge(fn)
+	defer c.close()
+	for {
+		row, err := c.next()
+		if err != nil || row == nil {
+			return err
+		}
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+}
+
+// cursor returns all rows in order. No row may be added any more; rows may be
+// gone through any number of times.
+func (s *sorter[T]) cursor() (*cursor[T], error) {
+	if len(s.runs) == 0 {
+		s.sort()
+		return &cursor[T]{rows: s.buf}, nil
+	}
+	if len(s.buf) > 0 {
+		if err := s.spill(); err != nil {
+			return nil, err
+		}
+	}
+	return s.merge()
+}
+
+// cursor goes through sorted rows: those in memory, or runs that it merges.
+type cursor[T words] struct {
+	rows []T
+	heap []*run[T]
+	file vfs.File
+	name string
+	last T
+}
+
+// next returns the next row, valid until the call after; nil at the end.
+func (c *cursor[T]) next() (*T, error) {
+	if c.file == nil {
+		if len(c.rows) == 0 {
+			return nil, nil
+		}
+		row := &c.rows[0]
+		c.rows = c.rows[1:]
+		return row, nil
+	}
+	if len(c.heap) == 0 {
+		return nil, nil
+	}
+	c.last = c.heap[0].row
+	more, err := c.heap[0].next()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if !more {
+		c.heap[0] = c.heap[len(c.heap)-1]
+		c.heap = c.heap[:len(c.heap)-1]
+	}
+	down(c.heap, 0)
+	return &c.last, nil
+}
+
+func (c *cursor[T]) close() {
+	if c.file != nil {
+		_ = c.file.Close() // it was read only
+	}
 }
 
 // run reads one sorted run.
@@ -114,46 +171,33 @@ func (r *run[T]) next() (more bool, err error) {
 	return true, nil
 }
 
-func (s *sorter[T]) merge(fn func(row *T) error) error {
+// merge begins to merge the runs.
+func (s *sorter[T]) merge() (*cursor[T], error) {
 	f, err := s.fs.Open(s.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
+	c := &cursor[T]{file: f, name: s.name}
 	size := rowBytes[T]()
 	// The rows' memory is idle meanwhile: about as much is read ahead.
 	ahead := min(256<<10, max(4<<10, s.limit*size/len(s.runs)))
-	var heap []*run[T]
 	from := int64(0)
 	for _, end := range s.runs {
 		r := &run[T]{in: bufio.NewReaderSize(io.NewSectionReader(f, from, end-from), ahead), b: make([]byte, size)}
 		from = end
 		more, err := r.next()
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			c.close()
+			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		if more {
-			heap = append(heap, r)
+			c.heap = append(c.heap, r)
 		}
 	}
-	for i := len(heap)/2 - 1; i >= 0; i-- {
-		down(heap, i)
+	for i := len(c.heap)/2 - 1; i >= 0; i-- {
+		down(c.heap, i)
 	}
-	for len(heap) > 0 {
-		if err := fn(&heap[0].row); err != nil {
-			return err
-		}
-		more, err := heap[0].next()
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		if !more {
-			heap[0] = heap[len(heap)-1]
-			heap = heap[:len(heap)-1]
-		}
-		down(heap, 0)
-	}
-	return nil
+	return c, nil
 }
 
 func down[T words](h []*run[T], i int) {
