@@ -38,7 +38,7 @@
 //  7. An error is never an empty answer. A read that cannot be served returns an
 //     error; "not there" is said only when it is known.
 //  8. Durable means synced: it survives the loss of power of the machine.
-//  9. A growth is united. One that takes growths (Growing) reads as the union of
-//     all parts that were put, at the highest version, and writes batches
-//     atomically. One that does not is never given any.
+//  9. A growth is united. A store that takes growths (Growing) answers with the
+//     union of the whole cell and its growths, at the highest version of any.
+//     One that does not is never given any.
 package store

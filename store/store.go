@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 )
 
 // Errors at the boundary. Implementations wrap them with %w.
@@ -51,17 +52,31 @@ type Writer interface {
 	Cells(ctx context.Context, s Shard, keys []Key, fn func(i int, version int64, value []byte) error) error
 }
 
-// Growing is implemented by a Store that takes growths of cells. It must write
-// batches atomically: where one put of a batch may be there without another, a
-// growth that is missing would not be noticed, for the next has a higher version.
+// Growing is implemented by a Store that takes growths of cells.
 type Growing interface {
-	Grows() bool
+	// Growths is how many growths of a cell it can have beside the whole.
+	Growths() int
 }
 
-// Grows says whether a store takes growths.
-func Grows(s Store) bool {
-	g, ok := s.(Growing)
-	return ok && g.Grows()
+// Unlimited growths: of a store that puts each beside all others. One that has
+// room for a number of them keeps the n-th growth of the highest version in the
+// n-th place, the whole in place 0; a read unites what stands in all places, at
+// the highest version of any.
+//
+// What stands there is all that any event below that version added, whoever
+// wrote it: each growth was put when the one before it was acknowledged, and the
+// first when a whole was. If a zombie's puts take some places of an owner's, the
+// n-th place has the highest version of all who wrote there, and it covers what
+// came since its own writer's put before, whose place has that version or a
+// higher one. By induction from the whole, nothing is missing in between.
+const Unlimited = math.MaxInt32
+
+// Growths is how many growths of a cell a store takes; 0 if none.
+func Growths(s Store) int {
+	if g, ok := s.(Growing); ok {
+		return g.Growths()
+	}
+	return 0
 }
 
 // Snapshots keeps operator state (law 4).

@@ -52,14 +52,15 @@ func (k Key) Compare(o Key) int {
 // Cell is one put: the bytes of a cell at a version. The version is the offset
 // of the last event that changed the cell, plus one.
 //
-// Growth says that Value is what a set of visitors gained since the writer's last
-// put of it, or since it read it (crdt.BeginGrowth): the store unites it with
-// what it has, and reads give the whole. Only a store that is Growing takes it.
+// Growth is 0 when Value is the whole cell. From 1 on, Value is what a set of
+// visitors gained since the writer's last put of it (crdt.BeginGrowth), and
+// Growth counts those puts since the writer put it whole. The store unites them
+// with the whole, and reads give that. Only a store that is Growing gets any.
 type Cell struct {
 	Key     Key
 	Version int64
 	Value   []byte
-	Growth  bool
+	Growth  int32
 }
 
 // Commit says that every event of a shard below Offset is in its cells. Record

@@ -50,16 +50,16 @@ func (f *flush) encode(c *cells) []store.Cell {
 	}
 	for _, i := range c.changed {
 		if s := &c.slots[i]; s.dirty&dirtyPersons != 0 {
-			growth := c.growth && !s.worthWhole()
-			if growth {
-				f.bytes = c.appendGrowth(f.bytes, s)
-			} else {
+			if c.worthWhole(s) {
 				f.bytes = s.persons.set.Append(f.bytes)
-				s.since = 0
+				s.since, s.growths = 0, 0
+			} else {
+				f.bytes = c.appendGrowth(f.bytes, s)
+				s.growths++
 			}
 			s.added = 0
 			f.add(c.key(UniquesView, i), s.persons.version)
-			f.cells[len(f.cells)-1].Growth = growth
+			f.cells[len(f.cells)-1].Growth = s.growths
 		}
 	}
 	for _, i := range c.changed {
@@ -81,20 +81,25 @@ func (f *flush) encode(c *cells) []store.Cell {
 	return f.cells
 }
 
-// worthWhole says whether to put a set whole: when it is small, or when what came
-// since the last time is half as much. So a reader unites at most that much, and
-// a member is written a few times in its life, however often its cell changes.
-func (s *slot) worthWhole() bool {
+// worthWhole says whether to put a set whole: when it is small, when it is large and
+// half of it came since the last time, or when the store has no room for another
+// growth. So a reader unites at most that much, and a member is written a few
+// times in its life, however often its cell changes.
+func (c *cells) worthWhole(s *slot) bool {
 	n := s.persons.set.Len()
 	if s.persons.set.IsSketch() {
 		n = sketchWorth
 	}
-	return n <= smallWorth || 2*int(s.since) >= n
+	part := 1 // all of it is new: there is no whole yet
+	if n >= largeSet {
+		part = 2
+	}
+	return n < c.growFrom || part*int(s.since) >= n || int(s.growths) >= c.growths
 }
 
 const (
-	smallWorth  = 8    // members; key and row take more than they do
-	sketchWorth = 2048 // a sketch has as many bytes as so many members
+	largeSet    = 16
+	sketchWorth = 2048 // of how many members the bytes of a sketch are
 )
 
 // appendGrowth appends who came into the slot's set since the last put.

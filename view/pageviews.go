@@ -22,9 +22,11 @@ type Settings struct {
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 122,880
 	Bytes int // of visitor sets and sketches; 0 is 16 MiB
-	// Growth has sets of visitors that grew a little put as a growth: for a store
-	// that takes it (store.Grows).
-	Growth bool
+	// Growths is how many growths of a cell the store takes (store.Growths). A set
+	// of visitors that grew a little is put as one then, if it has GrowFrom
+	// members; 0 is 9, for key and row take more than so few.
+	Growths  int
+	GrowFrom int
 	// Tap, if not nil, is told of every live event: the hashes of its domain and
 	// person, and its time in ms. It must be quick.
 	Tap func(domain, person uint64, ts int64)
@@ -63,7 +65,9 @@ func NewPageviews(s Settings, l Limits) *Pageviews {
 		l.Bytes = 16 << 20
 	}
 	c := newCells(l.Slots, l.Bytes)
-	c.growth = l.Growth
+	if c.growths, c.growFrom = l.Growths, l.GrowFrom; c.growFrom == 0 {
+		c.growFrom = 9
+	}
 	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
 }
 

@@ -171,11 +171,11 @@ func (w *world) flush(t *testing.T, logTimes []int64) (keys []store.Key) {
 func (w *world) put(t *testing.T, c store.Cell) {
 	t.Helper()
 	c.Value = bytes.Clone(c.Value)
-	if c.Growth {
+	if c.Growth > 0 {
 		if w.growths++; c.Version <= w.cells[c.Key].Version {
 			return // a zombie's: the store leaves it out
 		}
-		c.Value, c.Growth = w.unite(t, c), false
+		c.Value, c.Growth = w.unite(t, c), 0
 	}
 	v := version{c.Key, c.Version}
 	if other, ok := w.written[v]; ok && !bytes.Equal(other, c.Value) {
@@ -246,9 +246,9 @@ func (w *world) checkLog(t *testing.T) {
 	}{
 		{"one with a small cache", Limits{Slots: 4, Bytes: 1}, 0, make(map[store.Key]store.Cell)},
 		{"a zombie", Limits{Slots: 8, Bytes: 1}, 0, maps.Clone(w.cells)},
-		{"one that writes growths", Limits{Growth: true}, 0, make(map[store.Key]store.Cell)},
-		{"one that writes growths, with a small cache", Limits{Slots: 4, Bytes: 1, Growth: true}, 0, make(map[store.Key]store.Cell)},
-		{"a zombie that writes growths", Limits{Growth: true}, 0, maps.Clone(w.cells)},
+		{"one that writes growths", Limits{Growths: store.Unlimited}, 0, make(map[store.Key]store.Cell)},
+		{"one that writes growths, with a small cache", Limits{Slots: 4, Bytes: 1, Growths: 3}, 0, make(map[store.Key]store.Cell)},
+		{"a zombie that writes growths", Limits{Growths: store.Unlimited}, 0, maps.Clone(w.cells)},
 		{"one that takes over", Limits{}, r.Int64N(w.next + 1), maps.Clone(w.cells)},
 	} {
 		o := newWorld(w.settings, c.limits)

@@ -30,7 +30,7 @@ func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
 		Operator: func() microbatch.Operator {
-			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presenceTap(), Growth: store.Grows(n.store)})
+			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presenceTap(), Growths: store.Growths(n.store)})
 		},
 		Logger:        n.opts.Logger,
 		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,

@@ -110,7 +110,7 @@ func (s *system) start(ctx context.Context) {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{
 		Store: s.store, Queue: s.queue, Epoch: s.epoch, Progress: s.progress, Hash: microbatch.PageviewHash(),
 		Operator: func() microbatch.Operator {
-			return microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growth: store.Grows(s.store)})
+			return microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growths: store.Growths(s.store)})
 		},
 		Logger: s.o.Logger, SnapshotEvery: s.snapshotEvery, Observe: s.committed, Snapshotted: s.snapshotted,
 	})

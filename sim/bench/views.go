@@ -145,7 +145,7 @@ func (s *system) single(ctx context.Context, part int32, end int64, until time.T
 	p, err := microbatch.Load(ctx, microbatch.Config{
 		Store: s.store, Shard: store.Shard{Epoch: s.epoch.Number, Partition: part}, Epoch: s.epoch,
 		Topic: queue.TopicPageviews, Hash: microbatch.PageviewHash(), Sink: noSink{},
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growth: store.Grows(s.store)}),
+		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growths: store.Growths(s.store)}),
 	})
 	if err != nil {
 		return 0, err

@@ -212,7 +212,7 @@ func (m *machine) start(s *microbatch.Settings) (*process, error) {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{Store: p.store, Queue: q, Epoch: epoch, Progress: p.progress,
 		Operator: func() microbatch.Operator {
 			m.counts.add("take-overs", 1)
-			return microbatch.NewPageviews(*s, view.Limits{Slots: 512, Bytes: 256 << 10, Growth: true})
+			return microbatch.NewPageviews(*s, view.Limits{Slots: 512, Bytes: 256 << 10, Growths: store.Unlimited})
 		},
 		Hash: microbatch.PageviewHash(), Logger: slog.New(slog.DiscardHandler), SnapshotEvery: time.Minute,
 		Snapshotted: func(int32, int64) { m.counts.add("snapshots", 1) },

@@ -48,8 +48,25 @@ func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 		w.fail("put of %v: %s: version above the batch's end at %d", sh, keyText(c.Key), end)
 	case !ok:
 		w.fail("put of %v: %s = %s: it never has that version; versions are %s", sh, keyText(c.Key), valueText(c), history(o, c.Key))
+	case c.Growth > 0: // see checkUnion
+		w.saw(GrowthPut)
 	case !bytes.Equal(want.Bytes(oracle.View(c.Key.View)), c.Value):
 		w.fail("put of %v: %s = %s, want %s", sh, keyText(c.Key), valueText(c), want)
+	}
+}
+
+// checkUnion: what a read unites is what the oracle says of the version that it
+// answers with, whoever's puts have arrived.
+func (w *world) checkUnion(id cellID) {
+	c, ok := w.store.cell(id)
+	if !ok {
+		w.fail("%v: growths of %s without the whole", id.shard, keyText(id.key))
+		return
+	}
+	want, ok := w.parts[id.shard.Partition].oracle.At(cellKey(id.key), c.version)
+	if !ok || !bytes.Equal(want.Bytes(oracle.View(id.key.View)), c.value) {
+		w.fail("%v: %s reads as %s, want %s", id.shard, keyText(id.key),
+			valueText(&store.Cell{Key: id.key, Version: c.version, Value: c.value}), want)
 	}
 }
 
@@ -88,7 +105,7 @@ func (w *world) checkCommit(sh store.Shard, offset int64) {
 		if !ok {
 			continue
 		}
-		have, ok := w.store.cells[cellID{storeKey(k), sh}]
+		have, ok := w.store.cell(cellID{storeKey(k), sh})
 		if !ok || have.version < want.Version {
 			w.fail("commit of %v at %d, but the store's %s is at version %d, want %d", sh, offset, keyText(storeKey(k)), have.version, want.Version)
 		}
@@ -174,7 +191,7 @@ func (w *world) checkEnd() {
 				continue
 			}
 			want, _ := p.oracle.Cell(k)
-			have, ok := w.store.cells[cellID{storeKey(k), p.shard}]
+			have, ok := w.store.cell(cellID{storeKey(k), p.shard})
 			if !ok || have.version != want.Version.Version || !bytes.Equal(have.value, want.Value.Bytes(k.View)) {
 				c := store.Cell{Key: storeKey(k), Version: have.version, Value: have.value}
 				w.fail("at the end %s of %v is %s, want %s @%d", keyText(c.Key), p.shard, valueText(&c), want.Value, want.Version.Version)
@@ -182,7 +199,8 @@ func (w *world) checkEnd() {
 			w.sawVisitMove(k, want)
 		}
 	}
-	for id, have := range w.store.cells {
+	for at, have := range w.store.cells {
+		id := at.id
 		if _, ok := w.parts[id.shard.Partition].oracle.Below(cellKey(id.key), 1<<62); !ok {
 			w.fail("the store has %s of %v at version %d, which no event made", keyText(id.key), id.shard, have.version)
 		}

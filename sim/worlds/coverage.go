@@ -48,6 +48,8 @@ const (
 	QueryUnsettled
 	QueryBeganAnew
 	QueryOfTwoGenerations
+	GrowthPut
+	GrowthsOfTwo
 	situations
 )
 
@@ -61,6 +63,7 @@ var situationNames = [situations]string{
 	"record moved again", "moved records sent again after a failure", "moved record of another epoch", "record refused",
 	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
 	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
+	"set put as a growth", "growths of two processors in one cell",
 }
 
 func (s situation) String() string { return situationNames[s] }

@@ -11,8 +11,9 @@ import (
 // What clients send: few persons, pages and nonces, so that they meet.
 
 const (
-	nonces              = 5
-	personsPerPartition = 3
+	nonces      = 5
+	fewPersons  = 3 // of a partition
+	manyPersons = 8
 )
 
 // wideURLs are of two domains. narrowURLs are many pages of one, so that the
@@ -29,14 +30,20 @@ func (w *world) narrow() {
 	w.slots, w.clientRecords = 8, 2*maxRecords
 }
 
+// gather makes a world of many persons on one page, whose sets grow.
+func (w *world) gather() {
+	w.urls, w.times, w.ticks = wideURLs[:1], times[:2], ticks[:1]
+	w.persons, w.clientRecords = persons(int32(len(w.persons)), manyPersons), 2*maxRecords
+}
+
 // persons finds some for each partition.
-func persons(partitions int32) [][]string {
+func persons(partitions int32, each int) [][]string {
 	found := make([][]string, partitions)
 	for n, missing := 0, int(partitions); missing > 0; n++ {
 		name := fmt.Sprintf("u%d", n)
 		p := queue.PartitionOf([]byte(name), partitions)
-		if len(found[p]) < personsPerPartition {
-			if found[p] = append(found[p], name); len(found[p]) == personsPerPartition {
+		if len(found[p]) < each {
+			if found[p] = append(found[p], name); len(found[p]) == each {
 				missing--
 			}
 		}
@@ -86,7 +93,7 @@ func (w *world) person(p *partition) string {
 	if len(w.parts) > 1 && w.below(5) == 4 {
 		of = 1 - of
 	}
-	return w.persons[of][w.below(personsPerPartition)]
+	return w.persons[of][w.below(len(w.persons[of]))]
 }
 
 func (w *world) pageview(person string) []byte {

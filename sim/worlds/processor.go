@@ -33,7 +33,8 @@ func (w *world) startProcessor(p *partition) {
 func (w *world) process(t *task, p *partition) error {
 	proc, err := microbatch.Load(context.Background(), microbatch.Config{
 		Store: w.store, Shard: p.shard, Epoch: w.epoch, Topic: queue.TopicPageviews,
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Slots: w.slots, Bytes: w.bytes}),
+		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Slots: w.slots, Bytes: w.bytes,
+			Growths: w.growths, GrowFrom: 2}),
 		Sink:     &sink{w: w, part: p}, Hash: microbatch.PageviewHash(),
 		Retry: func(_ context.Context, _ int, err error) error { return w.retry(err) },
 	})

@@ -60,7 +60,7 @@ func (s *tornStore) DropGeneration(_ context.Context, g uint32) error {
 	}
 	s.w.trace("generation %d is dropped", g)
 	s.dropped[g] = true
-	maps.DeleteFunc(s.cells, func(id cellID, _ cellValue) bool { return id.key.Generation == g })
+	maps.DeleteFunc(s.cells, func(p place, _ cellValue) bool { return p.id.key.Generation == g })
 	return nil
 }
 
@@ -97,8 +97,13 @@ func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCel
 		return err
 	}
 	var found []cellID
-	for id := range r.s.cells {
-		k := id.key
+	for p := range r.s.cells {
+		id, k := p.id, p.id.key
+		if p.growth > 0 {
+			if _, whole := r.s.cells[place{id, 0}]; whole {
+				continue
+			}
+		}
 		in := k.URL == rg.URL || rg.Prefix && len(k.URL) >= len(rg.URL) && k.URL[:len(rg.URL)] == rg.URL
 		if k.Generation == rg.Generation && k.View == rg.View && in && rg.From <= k.Hour && k.Hour < rg.To {
 			found = append(found, id)
@@ -116,7 +121,7 @@ func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCel
 				return err
 			}
 		}
-		c, ok := r.s.cells[id]
+		c, ok := r.s.cell(id)
 		if !ok {
 			continue // its generation was dropped
 		}

@@ -23,6 +23,12 @@ type cellValue struct {
 	value   []byte
 }
 
+// place is where a put lies: the whole of a cell, or its n-th growth.
+type place struct {
+	id     cellID
+	growth int32
+}
+
 // flight is the puts of one Apply.
 type flight struct {
 	author    *task
@@ -33,7 +39,7 @@ type flight struct {
 
 // put is one put on its way to the store.
 type put struct {
-	id     cellID
+	at     place
 	cell   cellValue
 	flight *flight
 }
@@ -50,7 +56,7 @@ type chunkID struct {
 // locks.
 type tornStore struct {
 	w        *world
-	cells    map[cellID]cellValue
+	cells    map[place]cellValue
 	commits  map[store.Shard]store.Commit
 	names    map[store.Shard]store.SnapshotName
 	chunks   map[chunkID][]byte
@@ -62,7 +68,7 @@ type tornStore struct {
 }
 
 func newTornStore(w *world) *tornStore {
-	return &tornStore{w: w, cells: map[cellID]cellValue{}, commits: map[store.Shard]store.Commit{},
+	return &tornStore{w: w, cells: map[place]cellValue{}, commits: map[store.Shard]store.Commit{},
 		names: map[store.Shard]store.SnapshotName{}, chunks: map[chunkID][]byte{},
 		created: map[uint32]bool{}, dropped: map[uint32]bool{}}
 }
@@ -85,7 +91,7 @@ func (s *tornStore) Apply(_ context.Context, b *store.Batch) error {
 			return fmt.Errorf("%w: %d", store.ErrNoGeneration, c.Key.Generation)
 		}
 		s.w.checkPut(b.Shard, c, b.Commit.Offset)
-		p := &put{id: cellID{c.Key, b.Shard}, cell: cellValue{c.Version, slices.Clone(c.Value)}, flight: f}
+		p := &put{at: place{cellID{c.Key, b.Shard}, c.Growth}, cell: cellValue{c.Version, slices.Clone(c.Value)}, flight: f}
 		s.inFlight = append(s.inFlight, p)
 		f.author.put[c.Key] = true
 		f.total++
@@ -130,22 +136,23 @@ func (s *tornStore) deliver(i int) {
 	s.inFlight = slices.Delete(s.inFlight, i, i+1)
 	p.flight.delivered++
 	if s.w.tracing {
-		s.w.trace("a put arrives: %s of version %d", keyText(p.id.key), p.cell.version)
+		s.w.trace("a put arrives: %s of version %d", keyText(p.at.id.key), p.cell.version)
 	}
 	if p.flight.author.over {
 		s.w.saw(PutOfTheDead)
 	}
-	if s.dropped[p.id.key.Generation] {
+	if s.dropped[p.at.id.key.Generation] {
 		s.w.saw(PutIntoDroppedGeneration)
 		return
 	}
-	if s.commits[p.id.shard].Offset > p.flight.end {
+	if s.commits[p.at.id.shard].Offset > p.flight.end {
 		s.w.saw(PutBehindNewerCommit)
 	}
-	have, ok := s.cells[p.id]
+	have, ok := s.cells[p.at]
 	switch {
 	case !ok || have.version < p.cell.version:
-		s.cells[p.id] = p.cell
+		s.cells[p.at] = p.cell
+		s.w.checkUnion(p.at.id)
 	case have.version > p.cell.version:
 		s.w.saw(PutLowerThanStored)
 	default:
@@ -181,7 +188,7 @@ func (s *tornStore) Cells(_ context.Context, sh store.Shard, keys []store.Key, f
 		if t := s.w.running; t != nil && t.put[k] {
 			s.w.saw(CellReadAgain)
 		}
-		if c, ok := s.cells[cellID{k, sh}]; ok {
+		if c, ok := s.cell(cellID{k, sh}); ok {
 			if err := fn(i, c.version, slices.Clone(c.value)); err != nil {
 				return err
 			}

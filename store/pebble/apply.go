@@ -53,8 +53,8 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// Grows implements store.Growing.
-func (s *Store) Grows() bool { return true }
+// Growths implements store.Growing.
+func (s *Store) Growths() int { return store.Unlimited }
 
 // addCells puts the cells of generations that are there into the batch, without
 // a copy between.
@@ -75,7 +75,7 @@ func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 		var version [binary.MaxVarintLen64]byte
 		v := binary.AppendUvarint(version[:0], uint64(c.Version))
 		put := batch.SetDeferred
-		if c.Growth {
+		if c.Growth > 0 {
 			put = batch.MergeDeferred
 		}
 		op := put(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))

@@ -8,24 +8,26 @@ import (
 // growths are for stores that take them only. All of them, and sets put whole in
 // between, make the set that whole puts would have made.
 func (s *suite) growths() {
-	if !store.Grows(s.st) {
+	if store.Growths(s.st) == 0 {
 		s.Skip("this store takes no growths, and says so")
 	}
 	other := store.Shard{Epoch: 0, Partition: 4}
 	var set crdt.Visitors
+	growth := int32(0)
 	for v := int64(1); v <= 3000; v++ {
 		h := uint64(v) * 0x9e3779b97f4a7c15
 		set.Add(h)
-		c := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), h), Growth: true}
-		if v == 1 || v%700 == 0 {
-			c.Value, c.Growth = set.Append(nil), false
+		c := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), h)}
+		if growth++; v == 1 || v%700 == 0 || int(growth) > store.Growths(s.st) {
+			c.Value, growth = set.Append(nil), 0
 		}
+		c.Growth = growth
 		s.apply(batch(shard0, v, c))
 		if v%100 == 1 || v > crdt.MaxExact-2 && v < crdt.MaxExact+3 {
 			s.want(shard0, "a/", 0, v, string(set.Append(nil)))
 		}
 		// A zombie's is left out with its batch.
-		zombie := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), ^h), Growth: true}
+		zombie := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), ^h), Growth: 1}
 		s.apply(batch(shard0, v, zombie))
 		if s.h.Reopen != nil && v%1000 == 0 {
 			s.st = s.h.Reopen(s.T, s.st)
@@ -34,7 +36,7 @@ func (s *suite) growths() {
 	}
 	s.want(shard0, "a/", 0, 3000, string(set.Append(nil)))
 	// Of a cell that is not there.
-	s.apply(batch(other, 1, store.Cell{Key: key("a/", 0), Version: 1, Value: crdt.AppendMember(crdt.BeginGrowth(nil), 7), Growth: true}))
+	s.apply(batch(other, 1, store.Cell{Key: key("a/", 0), Version: 1, Value: crdt.AppendMember(crdt.BeginGrowth(nil), 7), Growth: 1}))
 	var one crdt.Visitors
 	one.Add(7)
 	s.want(other, "a/", 0, 1, string(one.Append(nil)))
