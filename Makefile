@@ -1,5 +1,5 @@
 # The work is in scripts; this file is for those who type make.
-.PHONY: build test list demo
+.PHONY: build test list demo torture
 build:
 	go build ./cmd/speedlayer
 test:
@@ -8,3 +8,9 @@ list:
 	scripts/test.sh --list
 demo:
 	go run ./cmd/speedlayer demo
+# Any number of faults on real Kafka and HBase: make torture FAULTS=40 SEED=7
+FAULTS ?= 40
+SEED ?= 0
+BROKERS ?= 1
+torture:
+	go test -count=1 -v -timeout 0 ./sim/faults -run '^TestClusterFaults$$' -faults $(FAULTS) -faults.seed $(SEED) -faults.brokers $(BROKERS)

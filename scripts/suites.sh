@@ -96,6 +96,34 @@ suite_torture() {
 	gotest -timeout 10m ./cmd/speedlayer -run '^TestTorture$' -torture.kills "$KILLS"
 }
 
+# oncluster lists the packages whose tests ask for real Kafka or HBase.
+oncluster() {
+	go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... |
+		awk '/[[ ]speedlayer\/internal\/devcluster\/clustertest[] ]/ {print $1}'
+}
+
+# cluster runs what is named TestCluster: one package at a time, as each starts
+# servers of its own.
+suite_cluster() {
+	local packages
+	tested sim/faults && tested internal/devcluster
+	packages=$(oncluster)
+	grep -qx speedlayer/sim/faults <<<"$packages" || { echo "sim/faults has no test on a cluster"; return 1; }
+	needjava
+	# shellcheck disable=SC2086
+	gotest -p 1 -timeout 15m -run '^TestCluster' $(grep -vx speedlayer/sim/faults <<<"$packages")
+	gotest -timeout 10m -run '^TestCluster' ./sim/faults -faults "$FAULTS"
+}
+
+# needjava installs Java and Maven, which real servers are run with and got by.
+needjava() {
+	if type -P java >/dev/null && type -P mvn >/dev/null; then return 0; fi
+	debian "Java 17 or Maven" openjdk-17-jre-headless maven || {
+		[ "$CI" != true ] || return 1
+		echo "the tests on real servers are skipped"
+	}
+}
+
 suite_mutants() {
 	go list ./sim/mutants >/dev/null || { echo "package sim/mutants is missing"; return 1; }
 	go run ./sim/mutants

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The test command: everything that holds the project's promises, in at most 15
 # minutes on 2 cores. It installs what it needs from the registries (Go modules,
-# and Chromium from Debian where it may), runs the suites, and ends with how
+# and from Debian, where it may, Chromium, Java and Maven), runs the suites, and ends with how
 # long each took and "N passed, N failed". Exit status 0: all passed.
 #
 #   scripts/test.sh             all suites
@@ -17,6 +17,7 @@ WORLDS=${WORLDS:-20000}   # random tiny worlds
 CRASHES=${CRASHES:-2000}  # crash points of the store
 DAYS=${DAYS:-10}          # seeds of whole days in virtual time
 KILLS=${KILLS:-30}        # kill -9 of the real process
+FAULTS=${FAULTS:-8}       # of all kinds, on real Kafka and HBase
 FUZZTIME=${FUZZTIME:-2s}  # per fuzz target
 CI=${CI:-false}
 export CI
@@ -39,12 +40,13 @@ worlds       $WORLDS random tiny worlds against the oracle
 crash        $CRASHES crash points of the store on a file system that forgets
 days         $DAYS seeds of whole days in virtual time
 torture      kill -9 of the real process under load, $KILLS times
+cluster      real Kafka and HBase: the store's contract, the queue, $FAULTS faults (needs Java 17 and Maven)
 mutants      the known ways to break a law, each of which must be caught
 fuzz         every fuzz target for $FUZZTIME
 browser      the dashboard in Chromium
 bench        every benchmark once, small
 "
-GROUPS_OF_SUITES=("format vet" "unit" "staticcheck vulncheck" "race" "worlds crash" "days fuzz" "mutants" "torture" "browser" "bench")
+GROUPS_OF_SUITES=("format vet" "unit" "staticcheck vulncheck" "race" "worlds crash" "days fuzz" "mutants" "torture" "cluster" "browser" "bench")
 
 . scripts/suites.sh
 

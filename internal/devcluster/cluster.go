@@ -33,7 +33,8 @@ type Cluster struct {
 	jars    map[string]string // server to folder
 	state   *state
 	procs   map[string]*process
-	spawner *spawner     // nil when the cluster was opened, until one is started
+	spawner *Spawner // nil when the cluster was opened, until one is started
+	front   func(name, listen, upstream string) error
 	lock    *flock.Flock // nil when the processes are detached
 }
 
@@ -101,6 +102,7 @@ func (c *Cluster) configure(o Options) error {
 	if err := writeFile(c.conf(logConfig), embedded(logConfig)); err != nil {
 		return err
 	}
+	c.front = o.Front
 	if o.Kafka {
 		if err := c.kafkaPorts(o); err != nil {
 			return err
@@ -128,6 +130,9 @@ func (c *Cluster) configure(o Options) error {
 			c.add(c.nameNodeProcess())
 			c.add(c.dataNodeProcess())
 		}
+	}
+	if err := c.makeFronts(o); err != nil {
+		return err
 	}
 	return c.state.write(c.dir)
 }
@@ -200,11 +205,11 @@ func (c *Cluster) Ready(ctx context.Context) error {
 // launch starts processes and notes their ids.
 func (c *Cluster) launch(names ...string) error {
 	if c.spawner == nil {
-		c.spawner = newSpawner()
+		c.spawner = NewSpawner()
 	}
 	for _, name := range names {
 		p := c.procs[name]
-		if err := p.start(c.java, c.detach, c.spawner.start); err != nil {
+		if err := p.start(c.java, c.detach, c.spawner); err != nil {
 			return err
 		}
 		c.state.Processes[name] = p.pid

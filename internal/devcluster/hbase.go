@@ -42,6 +42,9 @@ func (c *Cluster) hbasePorts(o Options) error {
 			err = c.state.Ports.want(name, 0, "")
 		}
 	}
+	if err == nil {
+		err = c.wantFront(ZooKeeper, false)
+	}
 	return err
 }
 
@@ -60,6 +63,7 @@ func (c *Cluster) hbaseConfigs() error {
 	return c.writeConfig("hbase-site.xml", "hbase/hbase-site.xml", map[string]any{
 		"Root": root, "Temp": c.data("tmp"), "ZooKeeperPort": c.state.Ports[ZooKeeper], "MasterPort": c.state.Ports[Master],
 		"SessionMillis": c.session.Milliseconds(), "MinToStart": min(2, c.state.RegionServers), "HDFS": c.state.HDFS,
+		"RegionServerHost": c.regionServerHost(),
 	})
 }
 

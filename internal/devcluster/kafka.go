@@ -36,6 +36,9 @@ func (c *Cluster) kafkaPorts(o Options) error {
 		if err := c.state.Ports.want(controllerName(i), 0, ""); err != nil {
 			return err
 		}
+		if err := c.wantFront(kafkaName(i), true); err != nil {
+			return err
+		}
 		if !o.SASL {
 			continue
 		}
@@ -65,6 +68,7 @@ func (c *Cluster) kafkaConfigs() error {
 			"Replicas": n, "MinISR": (n + 1) / 2,
 			"SASL": c.state.SASL, "SASLPort": c.state.Ports[kafkaSASLName(i)], "KeyStore": c.conf(keyStore),
 			"User": User, "Password": Password,
+			"FrontPort": c.state.Ports[frontName(kafkaName(i))], "BehindPort": c.state.Ports[behindName(kafkaName(i))],
 		})
 		if err != nil {
 			return err

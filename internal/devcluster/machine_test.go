@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		p := &process{name: "x", log: filepath.Join(dir, "x.log"), mark: mark + dir + "#x"}
 		self, err := os.Executable()
 		if err == nil {
-			err = p.start(self, false, newSpawner().start)
+			err = p.start(self, false, NewSpawner())
 		}
 		fmt.Println(p.pid, err)
 		select {}
@@ -61,13 +61,13 @@ func within(t *testing.T) context.Context {
 
 func TestProcess(t *testing.T) {
 	f := newFake(t)
-	spawner := newSpawner()
-	defer spawner.close()
+	spawner := NewSpawner()
+	defer spawner.Close()
 	p := f.fakeProcess("a server")
 	if p.running() {
 		t.Error("it runs before it was started")
 	}
-	if err := p.start(f.self, false, spawner.start); err != nil {
+	if err := p.start(f.self, false, spawner); err != nil {
 		t.Fatal(err)
 	}
 	err := until(within(t), endPoll, func() error {
@@ -96,10 +96,10 @@ func TestProcess(t *testing.T) {
 // Down ends what no state file names.
 func TestDownFindsWhatIsLeft(t *testing.T) {
 	f := newFake(t)
-	spawner := newSpawner()
-	defer spawner.close()
+	spawner := NewSpawner()
+	defer spawner.Close()
 	p := f.fakeProcess("kafka-1")
-	if err := p.start(f.self, true, spawner.start); err != nil {
+	if err := p.start(f.self, true, spawner); err != nil {
 		t.Fatal(err)
 	}
 	names, err := Down(within(t), f.dir)

@@ -34,6 +34,13 @@ type Options struct {
 	Quick bool
 	// Detach leaves the processes running when the one that started them ends.
 	Detach bool
+	// Front, if set, is called for each address on which clients of brokers,
+	// ZooKeeper and region servers are to arrive, before the server starts: what
+	// it sets up listens there and passes on to the upstream. So a test can cut
+	// and slow what clients see (Cluster.FrontBrokers, FrontZooKeeper). Of
+	// HBase's own servers the master comes this way to the region servers, too.
+	// Region servers are then called 127.0.0.2, which only Linux has without more.
+	Front func(name, listen, upstream string) error
 	// Log gets a line for each step; nil drops them.
 	Log io.Writer
 }

@@ -50,6 +50,10 @@ func (p ports) findFree() (int, error) {
 	return 0, errors.New("no free port found")
 }
 
+// FreePort is a port of the loopback on which nothing listens, below those that
+// outgoing connections get: so a server can have it again after it was killed.
+func FreePort() (int, error) { return make(ports).findFree() }
+
 func (p ports) given(port int) bool {
 	for _, other := range p {
 		if other == port {

@@ -29,7 +29,7 @@ type process struct {
 }
 
 // start runs it, as leader of a process group of its own.
-func (p *process) start(java string, detach bool, spawn func(*exec.Cmd) error) error {
+func (p *process) start(java string, detach bool, spawner *Spawner) error {
 	if err := os.MkdirAll(filepath.Dir(p.log), 0o755); err != nil {
 		return err
 	}
@@ -41,8 +41,7 @@ func (p *process) start(java string, detach bool, spawn func(*exec.Cmd) error) e
 	cmd := exec.Command(java, append([]string{p.mark}, p.args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = filepath.Dir(p.log)
-	cmd.SysProcAttr = group(detach)
-	if err := spawn(cmd); err != nil {
+	if err := spawner.start(cmd, detach); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	p.pid = cmd.Process.Pid

@@ -5,15 +5,17 @@ import (
 	"runtime"
 )
 
-// spawner starts processes from one thread that lives as long as it does: Linux
-// ends a child with the thread that started it, not with the process (see
-// PR_SET_PDEATHSIG in prctl(2), and go.dev/issue/27505), and Go's own threads come and go.
-type spawner struct {
+// Spawner starts processes that die with this one. It has a thread of its own
+// that lives until Close: Linux ends a child with the thread that started it, not
+// with the process (PR_SET_PDEATHSIG in prctl(2), go.dev/issue/27505), and Go's
+// own threads come and go.
+type Spawner struct {
 	jobs chan func()
 }
 
-func newSpawner() *spawner {
-	s := &spawner{jobs: make(chan func())}
+// NewSpawner starts the thread.
+func NewSpawner() *Spawner {
+	s := &Spawner{jobs: make(chan func())}
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		for job := range s.jobs {
@@ -23,12 +25,16 @@ func newSpawner() *spawner {
 	return s
 }
 
-// start is cmd.Start.
-func (s *spawner) start(cmd *exec.Cmd) error {
+// Start is cmd.Start, with the process as leader of a group of its own, which
+// Ctrl-C does not reach.
+func (s *Spawner) Start(cmd *exec.Cmd) error { return s.start(cmd, false) }
+
+func (s *Spawner) start(cmd *exec.Cmd, detach bool) error {
+	cmd.SysProcAttr = group(detach)
 	err := make(chan error, 1)
 	s.jobs <- func() { err <- cmd.Start() }
 	return <-err
 }
 
-// close ends the thread, and with it what was not detached.
-func (s *spawner) close() { close(s.jobs) }
+// Close ends the thread, and with it what still runs of what was started.
+func (s *Spawner) Close() { close(s.jobs) }

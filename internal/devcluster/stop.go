@@ -48,7 +48,7 @@ func (c *Cluster) release() {
 		c.lock = nil
 	}
 	if c.spawner != nil {
-		c.spawner.close()
+		c.spawner.Close()
 		c.spawner = nil
 	}
 }

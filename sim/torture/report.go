@@ -9,19 +9,15 @@ import (
 
 // Report is what a run found.
 type Report struct {
-	Seed         uint64     `json:"seed"`
-	Kills        int        `json:"kills"`
-	Posted       int64      `json:"posted"` // pageviews, each once
-	Acknowledged int64      `json:"acknowledged"`
-	Requests     int64      `json:"requests"`
-	Retried      int64      `json:"retried"`    // requests sent again
-	SentTwice    int64      `json:"sent_twice"` // pageviews sent again though acknowledged
-	Comparison   Comparison `json:"comparison"`
-	Verify       string     `json:"verify"`
-	Differences  int64      `json:"differences"` // found by verify
-	Stop         float64    `json:"stop_seconds"`
-	FirstAnswer  Spread     `json:"first_answer"` // from kill to first answer
-	CaughtUp     Spread     `json:"caught_up"`    // from kill until all that was in the log is queryable
+	Seed  uint64 `json:"seed"`
+	Kills int    `json:"kills"`
+	Traffic
+	Comparison  Comparison `json:"comparison"`
+	Verify      string     `json:"verify"`
+	Differences int64      `json:"differences"` // found by verify
+	Stop        float64    `json:"stop_seconds"`
+	FirstAnswer Spread     `json:"first_answer"` // from kill to first answer
+	CaughtUp    Spread     `json:"caught_up"`    // from kill until all that was in the log is queryable
 }
 
 // OK says that the promise was kept.

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Config says how to torture. The zero value of a field is its default.
@@ -44,24 +41,17 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	t := &run{cfg: cfg, ledger: NewLedger(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	defer t.client.CloseIdleConnections()
 	t.url.Store(new("http://127.0.0.1:1"))
-	stop := make(chan struct{})
-	clients, clientsCtx := errgroup.WithContext(ctx)
-	for i := range cfg.Clients {
-		c := &client{number: i, seed: cfg.Seed, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(i))), http: t.client,
-			url: func() string { return *t.url.Load() }, ledger: t.ledger, counts: &t.counts}
-		pause := time.Duration(cfg.Clients) * time.Second / time.Duration(cfg.Rate)
-		clients.Go(func() error { return c.run(clientsCtx, stop, pause) })
-	}
+	t.crowd = StartCrowd(ctx, CrowdConfig{Seed: cfg.Seed, Rate: cfg.Rate, Clients: cfg.Clients, HTTP: t.client,
+		URL: func() string { return *t.url.Load() }, Ledger: t.ledger})
 	// Clients that give up end the run.
-	context.AfterFunc(clientsCtx, cancel)
+	context.AfterFunc(t.crowd.GaveUp(), cancel)
 	err := t.kills(ctx)
-	close(stop)
 	if err == nil {
-		err = clients.Wait()
+		err = t.crowd.Stop()
 		err = errors.Join(err, t.finish(context.WithoutCancel(ctx)))
 	} else {
 		cancel()
-		err = errors.Join(clients.Wait(), err, t.abandon())
+		err = errors.Join(t.crowd.Stop(), err, t.abandon())
 	}
 	return t.report(), err
 }
@@ -77,7 +67,7 @@ func defaultTo[T comparable](field *T, value T) {
 type run struct {
 	cfg    Config
 	ledger *Ledger
-	counts counters
+	crowd  *Crowd
 	client *http.Client
 	url    atomic.Pointer[string]
 
@@ -149,7 +139,7 @@ func (t *run) live(ctx context.Context, k Kill) (first, all time.Duration, err e
 	if k.When == Started {
 		return 0, 0, t.wait(ctx, k.After)
 	}
-	if err := answers(ctx, t.client, url); err != nil {
+	if err := Answers(ctx, t.client, url, poll); err != nil {
 		return 0, 0, err
 	}
 	first = t.sinceKill(&t.answered)
@@ -161,7 +151,7 @@ func (t *run) live(ctx context.Context, k Kill) (first, all time.Duration, err e
 		catching, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	switch err := caughtUp(catching, t.client, url); {
+	switch err := CaughtUp(catching, t.client, url, poll); {
 	case err == nil:
 		all = t.sinceKill(&t.caughtUp)
 	case ctx.Err() != nil || catching.Err() == nil:
@@ -238,8 +228,7 @@ func (t *run) abandon() error {
 func (t *run) report() *Report {
 	r := t.result
 	r.Seed, r.Kills = t.cfg.Seed, t.done
-	r.Posted, r.Acknowledged, r.SentTwice = t.counts.posted.Load(), t.counts.acknowledged.Load(), t.counts.again.Load()
-	r.Requests, r.Retried = t.counts.requests.Load(), t.counts.retries.Load()
+	r.Traffic = t.crowd.Traffic()
 	r.FirstAnswer, r.CaughtUp = spread(t.answered), spread(t.caughtUp)
 	return &r
 }

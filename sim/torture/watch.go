@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -43,8 +44,9 @@ func get(ctx context.Context, c *http.Client, url string, to any) error {
 // poll is the pause between two questions to a system that recovers.
 const poll = 5 * time.Millisecond
 
-// answers waits for the first right answer to a question of a user.
-func answers(ctx context.Context, c *http.Client, url string) error {
+// Answers waits for the first right answer of a server to a question of a user,
+// which is asked again after each pause.
+func Answers(ctx context.Context, c *http.Client, url string, pause time.Duration) error {
 	for {
 		var a struct{ Pageviews int64 }
 		err := get(ctx, c, url+"/api/v1/pageviews?url="+domains[0]+"&from=now-24h&to=now", &a)
@@ -52,16 +54,16 @@ func answers(ctx context.Context, c *http.Client, url string) error {
 			return nil
 		}
 		select {
-		case <-time.After(poll):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("no answer: %w", err)
 		}
 	}
 }
 
-// caughtUp waits until everything that the log held when it was first asked is
-// queryable.
-func caughtUp(ctx context.Context, c *http.Client, url string) error {
+// CaughtUp waits until everything that the log held when it was first asked is
+// queryable at a server's URL, which is asked again after each pause.
+func CaughtUp(ctx context.Context, c *http.Client, url string, pause time.Duration) error {
 	type shard struct {
 		epoch     uint32
 		partition int32
@@ -87,9 +89,9 @@ func caughtUp(ctx context.Context, c *http.Client, url string) error {
 			return nil
 		}
 		select {
-		case <-time.After(poll):
+		case <-time.After(pause):
 		case <-ctx.Done():
-			return fmt.Errorf("not caught up: %w", ctx.Err())
+			return fmt.Errorf("not caught up: %w", errors.Join(ctx.Err(), err))
 		}
 	}
 }

@@ -62,6 +62,13 @@ func start(o devcluster.Options, dir string) (*devcluster.Cluster, error) {
 	return devcluster.Start(ctx, o)
 }
 
+// Need skips a test loudly, or fails it under CI, where the options cannot be
+// had: for tests that start a cluster by themselves.
+func Need(t testing.TB, o devcluster.Options) {
+	t.Helper()
+	check(t, o)
+}
+
 // check ends a test that is named wrongly, or that cannot have a cluster here.
 func check(t testing.TB, o devcluster.Options) {
 	t.Helper()

@@ -1,0 +1,125 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"speedlayer/internal/devcluster"
+)
+
+// Silence after which others take over: of a processor (serve's default), which
+// a pause must outlast.
+const pauseFor = 10 * time.Second
+
+// inject does what a fault says, and mends it: when it returns everything runs
+// again, and may be far behind.
+func (w *world) inject(ctx context.Context, f Fault) error {
+	switch f.Kind {
+	case KillProcessor:
+		return w.killNode(ctx, w.processors[f.Which%processors], f.For)
+	case KillCollector:
+		return w.killNode(ctx, w.collectors[f.Which%collectors], f.For)
+	case KillBroker:
+		return w.killServer(ctx, devcluster.Broker(1+f.Which%w.cfg.Brokers), 0)
+	case KillRegionServer:
+		return w.killServer(ctx, devcluster.RegionServer(1+f.Which%2), f.For)
+	case KillMaster:
+		return w.killServer(ctx, devcluster.Master, f.For)
+	case PauseProcessor:
+		return w.pause(ctx, w.processors[f.Which%processors])
+	case CutKafka:
+		return w.proxies.cut(ctx, f.For, "kafka-")
+	case SlowKafka:
+		return w.proxies.slow(ctx, f.For, "kafka-")
+	case CutHBase:
+		return w.proxies.cut(ctx, f.For, devcluster.ZooKeeper, "regionserver-")
+	case SlowHBase:
+		return w.proxies.slow(ctx, f.For, devcluster.ZooKeeper, "regionserver-")
+	case TearCommit:
+		return w.tear(ctx, w.processors[f.Which%processors], f.For)
+	case RestartAll:
+		return w.restart(ctx)
+	}
+	return fmt.Errorf("no such fault: %q", f.Kind)
+}
+
+func (w *world) killNode(ctx context.Context, n *node, gone time.Duration) error {
+	if !n.running() {
+		return n.ended()
+	}
+	n.kill()
+	if err := wait(ctx, gone); err != nil {
+		return err
+	}
+	if err := n.start(); err != nil {
+		return err
+	}
+	return w.ready(ctx, n)
+}
+
+// tear kills a processor in the middle of a commit, which takes many round trips
+// and so most of its time while each is slow.
+func (w *world) tear(ctx context.Context, n *node, after time.Duration) error {
+	slow, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { // ends with slow, which has no other end than stop
+		done <- w.proxies.slow(slow, after+startTime, devcluster.ZooKeeper, "regionserver-")
+	}()
+	err := wait(ctx, after)
+	if n.kill(); err != nil {
+		return err
+	}
+	stop()
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if err := n.start(); err != nil {
+		return err
+	}
+	return w.ready(ctx, n)
+}
+
+// killServer kills a server of the cluster and starts it again. Others notice by
+// its session.
+func (w *world) killServer(ctx context.Context, name string, gone time.Duration) error {
+	if err := w.cluster.Kill(name); err != nil {
+		return err
+	}
+	if err := wait(ctx, gone); err != nil {
+		return err
+	}
+	return w.cluster.Launch(name)
+}
+
+// pause makes a zombie: a processor that wakes, with the state and the batches
+// that it had, when others have taken its partitions over.
+func (w *world) pause(ctx context.Context, n *node) error {
+	if err := n.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	waited := wait(ctx, pauseFor)
+	if err := n.signal(syscall.SIGCONT); err != nil {
+		return err
+	}
+	return waited
+}
+
+// restart kills everything at once, and starts it.
+func (w *world) restart(ctx context.Context) error {
+	for _, n := range w.nodes() {
+		n.kill()
+	}
+	for _, name := range w.cluster.Names() {
+		if err := w.cluster.Kill(name); err != nil {
+			return err
+		}
+	}
+	if err := w.cluster.LaunchAll(ctx); err != nil {
+		return err
+	}
+	return w.startNodes(ctx)
+}

@@ -1,0 +1,55 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Kind is what is done to the cluster.
+type Kind string
+
+// The kinds of faults. Kill is SIGKILL; what was killed is started again when
+// others have taken over, or at once where nobody can.
+const (
+	KillProcessor    Kind = "kill processor"
+	KillCollector    Kind = "kill collector"
+	KillBroker       Kind = "kill broker"
+	KillRegionServer Kind = "kill region server"
+	KillMaster       Kind = "kill master"
+	PauseProcessor   Kind = "pause processor" // past its session; then it goes on, with the state it had
+	CutKafka         Kind = "cut kafka"       // connections of ours end, and no new ones come about
+	SlowKafka        Kind = "slow kafka"
+	CutHBase         Kind = "cut hbase" // those to ZooKeeper and the region servers
+	SlowHBase        Kind = "slow hbase"
+	TearCommit       Kind = "tear commit"        // kill a processor while HBase is slow: its cells are there, its commit is not
+	RestartAll       Kind = "restart everything" // kill all of it at once, then start all
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{KillProcessor, KillCollector, KillBroker, KillRegionServer, KillMaster, PauseProcessor,
+	CutKafka, SlowKafka, CutHBase, SlowHBase, TearCommit, RestartAll}
+
+// Fault is one of a plan.
+type Fault struct {
+	Kind  Kind
+	Which int           // of several processes that could be hit: modulo their number
+	After time.Duration // that the cluster works undisturbed before it
+	For   time.Duration // that a cut, a slow link, or a dead master lasts
+}
+
+func (f Fault) String() string { return fmt.Sprintf("%s %d", f.Kind, f.Which) }
+
+// Plan is n faults: the same for the same seed. Kinds come in random order, and
+// none a second time before all have been there.
+func Plan(seed uint64, n int, kinds []Kind) []Fault {
+	r := rand.New(rand.NewPCG(seed, 0x6661756c))
+	between := func(from, to time.Duration) time.Duration { return from + time.Duration(r.Int64N(int64(to-from))) }
+	var plan []Fault
+	for len(plan) < n {
+		for _, i := range r.Perm(len(kinds)) {
+			plan = append(plan, Fault{Kind: kinds[i], Which: r.IntN(12), After: between(time.Second, 4*time.Second), For: between(time.Second, 6*time.Second)})
+		}
+	}
+	return plan[:n]
+}

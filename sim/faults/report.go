@@ -1,0 +1,63 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+
+	"speedlayer/sim/torture"
+)
+
+// Report is what a run found.
+type Report struct {
+	Seed    uint64
+	Faults  []Outcome
+	Seconds float64 // that clients posted
+	torture.Traffic
+	torture.Comparison
+	Shards      int    // that verify compared
+	Differences int64  // cells that verify found different from what the log says
+	Verify      string // what it said
+}
+
+// Outcome is what came of one fault.
+type Outcome struct {
+	Kind     Kind
+	Lasted   float64 // seconds, until everything ran again
+	CaughtUp float64 // seconds more, until all that was in the log was queryable
+	Retried  int64   // requests that clients sent again meanwhile
+}
+
+func (o Outcome) String() string {
+	return fmt.Sprintf("%-19s lasted %4.1f s, caught up after %4.1f s more, %d requests sent again", o.Kind, o.Lasted, o.CaughtUp, o.Retried)
+}
+
+// Rate is how many pageviews a second were acknowledged, faults included.
+func (r *Report) Rate() float64 { return float64(r.Acknowledged) / r.Seconds }
+
+// OK says that the promise was kept.
+func (r *Report) OK() bool {
+	return r.Differ == 0 && r.Differences == 0 && r.Shards > 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
+}
+
+// String is the report for people.
+func (r *Report) String() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-10s "+format+"\n", append([]any{name}, args...)...)
+	}
+	line("seed", "%d", r.Seed)
+	line("faults", "%d", len(r.Faults))
+	line("pageviews", "%d posted, %d acknowledged, %.0f a second, %d sent twice on purpose", r.Posted, r.Acknowledged, r.Rate(), r.SentTwice)
+	line("requests", "%d, %d of them again, without an acknowledgement", r.Requests, r.Retried)
+	line("lost", "%d", r.Lost)
+	line("doubled", "%d", r.Doubled)
+	line("cells", "%d compared with what clients know, %d differ", r.Cells, r.Differ)
+	line("verify", "%d differences in %d shards", r.Differences, r.Shards)
+	for _, w := range r.Wrong {
+		fmt.Fprintf(&b, "  %s\n", w)
+	}
+	if r.Differences > 0 {
+		b.WriteString(r.Verify)
+	}
+	return b.String()
+}

@@ -1,0 +1,175 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"speedlayer/internal/devcluster"
+	"speedlayer/sim/torture"
+)
+
+// world is the cluster, our processes in it, and what stands between them.
+type world struct {
+	cfg     Config
+	cluster *devcluster.Cluster
+	proxies *proxies
+	spawner *devcluster.Spawner
+	http    *http.Client
+
+	collectors, processors []*node
+	query                  *node
+	next                   atomic.Int64 // collector that is posted to
+}
+
+// How many processes of a role there are: as many as it takes for one to take
+// over from another. All answers come from one, so that nothing hides.
+const collectors, processors = 2, 2
+
+// open starts everything.
+func open(ctx context.Context, cfg Config) (_ *world, err error) {
+	w := &world{cfg: cfg, proxies: newProxies(), spawner: devcluster.NewSpawner(),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	w.cluster, err = devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(cfg.Dir, "cluster"), Jars: cfg.Jars,
+		Kafka: true, HBase: true, Brokers: cfg.Brokers, RegionServers: 2, Quick: true, Front: w.proxies.add, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	for i := range collectors {
+		n, err := w.newNode("collector", i+1)
+		if err != nil {
+			return nil, err
+		}
+		w.collectors = append(w.collectors, n)
+	}
+	for i := range processors {
+		n, err := w.newNode("processor", i+1)
+		if err != nil {
+			return nil, err
+		}
+		w.processors = append(w.processors, n)
+	}
+	if w.query, err = w.newNode("query", 1); err != nil {
+		return nil, err
+	}
+	return w, w.startNodes(ctx)
+}
+
+func (w *world) nodes() []*node {
+	all := append([]*node(nil), w.collectors...)
+	all = append(all, w.processors...)
+	if w.query != nil {
+		all = append(all, w.query)
+	}
+	return all
+}
+
+// startNodes starts all nodes that do not run, and waits until they are ready.
+func (w *world) startNodes(ctx context.Context) error {
+	for _, n := range w.nodes() {
+		if n.running() {
+			continue
+		}
+		if err := n.start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range w.nodes() {
+		if err := w.ready(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready waits until a node says that it is.
+func (w *world) ready(ctx context.Context, n *node) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		err := w.askReady(ctx, n)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-n.done:
+			return n.ended()
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w", n.name, err)
+		}
+	}
+}
+
+func (w *world) askReady(ctx context.Context, n *node) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz: %s", resp.Status)
+	}
+	return nil
+}
+
+// collectorURL is where the next request is posted: one collector after the
+// other, so that a client whose collector is gone finds another.
+func (w *world) collectorURL() string {
+	return w.collectors[w.next.Add(1)%int64(len(w.collectors))].url
+}
+
+// poll is the pause between two questions to what is not ready.
+const poll = 100 * time.Millisecond
+
+// caughtUp waits until all nodes run and everything in the log is queryable.
+func (w *world) caughtUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.Recovery)
+	defer cancel()
+	if err := torture.Answers(ctx, w.http, w.query.url, poll); err != nil {
+		return errors.Join(err, w.allRun())
+	}
+	if err := torture.CaughtUp(ctx, w.http, w.query.url, poll); err != nil {
+		return errors.Join(err, w.allRun())
+	}
+	return w.allRun()
+}
+
+// allRun is an error when a node has ended that nobody killed.
+func (w *world) allRun() error {
+	var errs []error
+	for _, n := range w.nodes() {
+		if !n.running() {
+			errs = append(errs, n.ended())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// close ends whatever runs.
+func (w *world) close() error {
+	for _, n := range w.nodes() {
+		n.kill()
+	}
+	w.spawner.Close()
+	var err error
+	if w.cluster != nil {
+		err = w.cluster.KillAll()
+	}
+	w.proxies.close()
+	w.http.CloseIdleConnections()
+	return err
+}
