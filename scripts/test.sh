@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The test command: everything that holds the project's promises, in at most 15
-# minutes on 2 cores. It installs what it needs from the registries (Go modules,
-# and from Debian, where it may, Chromium, Java and Maven), runs the suites, and ends with how
+# minutes on 2 cores. It installs what it needs (Go modules from the registry, and
+# from Debian, where it may, Chromium, Java and Maven), runs the suites, and ends with how
 # long each took and "N passed, N failed". Exit status 0: all passed.
 #
 #   scripts/test.sh             all suites
