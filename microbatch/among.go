@@ -62,7 +62,7 @@ func EnsureEpochAmong(ctx context.Context, c EpochConfig) (e store.Epoch, reason
 				return store.Epoch{}, "", err
 			}
 			e, reason = firstEpoch(topic, c.Settings), "the first"
-		} else if last := epochs[n-1]; last.Partitions == 0 {
+		} else if last := epochs[n-1]; last.Closing() {
 			if err := c.pause(ctx); err != nil {
 				return store.Epoch{}, "", err
 			}
@@ -109,7 +109,7 @@ func EnsureEpochAmong(ctx context.Context, c EpochConfig) (e store.Epoch, reason
 // lastOpen is the newest epoch in which anybody worked.
 func lastOpen(epochs []store.Epoch) store.Epoch {
 	for i := len(epochs) - 1; i > 0; i-- {
-		if epochs[i].Partitions > 0 {
+		if !epochs[i].Closing() {
 			return epochs[i]
 		}
 	}

@@ -113,18 +113,27 @@ func TestClosedAndLeft(t *testing.T) {
 func TestOthersAtWorkAreNoEnd(t *testing.T) {
 	st := memStore(t)
 	now := topicOf2("a")
-	asked := 0
-	topic := func(context.Context) (queue.TopicInfo, error) {
-		asked++
-		t := now
-		// Behind each answer somebody appends, commits all of it, and lets go of
-		// what is below.
-		end := int64(100 + 10*asked)
+	// work appends ten records, commits all, takes a snapshot and lets go of what
+	// is below it.
+	work := func() error {
+		end := now.Ends[0] + 10
 		now = queue.TopicInfo{ID: "a", Partitions: 2, Starts: []int64{end - 5, 0}, Ends: []int64{end, 100}}
-		return t, errors.Join(
-			st.Apply(context.Background(), &store.Batch{Commit: store.Commit{Offset: end, Record: new(store.CommitRecord).Append(nil)}}),
-			st.PutChunk(context.Background(), store.Shard{}, end-5, 0, []byte("x")),
-			st.NameSnapshot(context.Background(), store.Shard{}, store.SnapshotName{Offset: end - 5, Chunks: 1}))
+		return errors.Join(
+			st.Apply(t.Context(), &store.Batch{Commit: store.Commit{Offset: end, Record: new(store.CommitRecord).Append(nil)}}),
+			st.PutChunk(t.Context(), store.Shard{}, end-5, 0, []byte("x")),
+			st.NameSnapshot(t.Context(), store.Shard{}, store.SnapshotName{Offset: end - 5, Chunks: 1}))
+	}
+	first := true
+	topic := func(context.Context) (queue.TopicInfo, error) {
+		if first {
+			first = false
+			return now, nil
+		}
+		if err := work(); err != nil { // while the question is on its way,
+			return now, err
+		}
+		answer := now
+		return answer, work() // and the answer
 	}
 	c := EpochConfig{Store: st, Settings: DefaultSettings(), Topic: topic}
 	if _, _, err := EnsureEpochAmong(t.Context(), c); err != nil {

@@ -110,7 +110,9 @@ type ScanCell struct {
 }
 
 // Epoch is one life of the topic (law 1): its id, its number of partitions, and
-// where in each partition the life begins.
+// where in each partition the life begins. One of no partitions closes the one
+// before, and nobody works in it; its Starts say from where on the log was cut
+// off, by partition of the one before, and -1 where it was not.
 type Epoch struct {
 	Number     uint32   `json:"number"`
 	TopicID    string   `json:"topic_id"` // hex; Kafka's topic id
@@ -121,6 +123,9 @@ type Epoch struct {
 	Reason     string   `json:"reason"`     // why it began, for people
 	_          struct{} // keyed literals only
 }
+
+// Closing says whether the epoch only ends the one before.
+func (e *Epoch) Closing() bool { return e.Partitions == 0 }
 
 // Pointer says what queries read: the batch runs and the list of generations.
 // Every change moves Counter by one. Queries read the generations of the list

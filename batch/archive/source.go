@@ -59,8 +59,11 @@ func parts(ctx context.Context, c Commits) ([]part, error) {
 				x.end = max(x.end, commit.Offset)
 			}
 			x.readable = x.end
-			if i+1 < len(epochs) {
-				x.limit(epochs[i+1], p)
+			for _, next := range epochs[i+1:] {
+				x.limit(&next, p)
+				if !next.Closing() {
+					break
+				}
 			}
 			all = append(all, x)
 		}
@@ -68,12 +71,17 @@ func parts(ctx context.Context, c Commits) ([]part, error) {
 	return all, nil
 }
 
-// limit bounds what the log still has of an epoch by the next one.
-func (x *part) limit(next store.Epoch, partition int32) {
+// limit bounds what the log still has of an epoch by the next one, and by the row
+// that closes it, which knows only where the log was cut off.
+func (x *part) limit(next *store.Epoch, partition int32) {
 	switch {
+	case next.Closing() && (int(partition) >= len(next.Starts) || next.Starts[partition] < 0):
+	case next.Closing() && next.Starts[partition] < x.readable:
+		x.readable, x.lost = next.Starts[partition], "the log lost its end"
+	case next.Closing():
 	case next.TopicID != x.topicID || partition >= next.Partitions:
 		x.readable, x.lost = x.start, "the topic was made anew"
-	case next.Starts[partition] < x.end:
+	case next.Starts[partition] < x.readable:
 		x.readable, x.lost = next.Starts[partition], "the log lost its end"
 	}
 }

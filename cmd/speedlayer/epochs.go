@@ -71,7 +71,7 @@ func (n *node) ensureSettings(ctx context.Context, epoch store.Epoch) error {
 // newestOpen is the newest epoch that was not only a closing.
 func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
 	for i := len(epochs) - 1; i >= 0; i-- {
-		if epochs[i].Partitions > 0 {
+		if !epochs[i].Closing() {
 			return epochs[i], true
 		}
 	}

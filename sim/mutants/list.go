@@ -8,7 +8,7 @@ const (
 	processorGo = "microbatch/processor.go"
 	stateGo     = "microbatch/state.go"
 	dedupeGo    = "microbatch/dedupe.go"
-	epochGo     = "microbatch/epoch.go"
+	amongGo     = "microbatch/among.go"
 	cellsGo     = "view/cells.go"
 	visitsGo    = "view/visits.go"
 	pageviewsGo = "view/pageviews.go"
