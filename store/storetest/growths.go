@@ -9,7 +9,8 @@ import (
 // between, make the set that whole puts would have made.
 func (s *suite) growths() {
 	if store.Growths(s.st) == 0 {
-		s.Skip("this store takes no growths, and says so")
+		s.Log("this store takes no growths, and says so: nothing to hold")
+		return
 	}
 	other := store.Shard{Epoch: 0, Partition: 4}
 	var set crdt.Visitors
