@@ -206,7 +206,7 @@ suite_bench() {
 	packages=$(light)
 	export SPEEDLAYER_BENCH_EVENTS=50000
 	# shellcheck disable=SC2086
-	go test -run '^$' -bench . -benchtime 1x -timeout 5m $packages ./sim/bench
+	go test -run '^$' -bench . -skip '^BenchmarkCluster' -benchtime 1x -timeout 5m $packages ./sim/bench
 	gotest -timeout 5m ./sim/bench
 }
 

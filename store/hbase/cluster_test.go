@@ -3,32 +3,25 @@ package hbase
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"speedlayer/internal/devcluster"
+	"speedlayer/internal/devcluster/clustertest"
 	"speedlayer/store"
 	"speedlayer/store/storetest"
 )
 
-// The tests named TestCluster need a real HBase.
+// The tests named TestCluster need a real HBase. They share one.
+var cluster = clustertest.Shared{Options: devcluster.Options{HBase: true, RegionServers: 2}}
 
-// whereHBase is the environment's variable that says where it is, as
-// hbase://ZK:PORT/ZNODE; its tables are left behind.
-const whereHBase = "SPEEDLAYER_TEST_HBASE"
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
 // options are those of the HBase to test with, under a prefix of their own.
 func options(t testing.TB) Options {
 	t.Helper()
-	where := os.Getenv(whereHBase)
-	if where == "" {
-		if inCI, _ := strconv.ParseBool(os.Getenv("CI")); inCI {
-			t.Fatalf("%s does not say where HBase is", whereHBase)
-		}
-		t.Skipf("no HBase to test with: set %s=hbase://ZK:PORT/ZNODE", whereHBase)
-	}
-	o, err := ParseURL(where)
+	o, err := ParseURL("hbase://" + cluster.Get(t).ZooKeeper() + "/hbase")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,19 @@
 //	keyvalue.go     cells on the wire
 //	encode.go       a batch of cells as puts by bucket
 //	multi.go        requests for many rows of one region
+//	requests.go     many rows, one row, check-and-put
+//	pace.go         how many rows a request may hold
 //	page.go         one page of a scan
 //	link.go         the client: deadlines, what is tried again, a new one when it is stuck
 //	zookeeper.go    the way to HBase, checked before gohbase goes it
+//	guard.go        gohbase may not end the process
 //	master.go       requests to the master: tables
 //	open.go         checks at start, and the layout's row
 //	generations.go  tables of generations: made, dropped, judged when missing
 //	apply.go        batches of cells
 //	lookup.go       cells that a processor misses
 //	reader.go       what queries scan, merged over buckets
+//	stream.go       one bucket of a scan
 //	control.go      epochs and pointer, by check-and-put
 //	snapshots.go    operator state, in tables that rotate
 package hbase

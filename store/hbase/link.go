@@ -23,6 +23,7 @@ import (
 type link struct {
 	opts  Options
 	slots chan struct{} // one for each request that may be on its way
+	pace  pace
 
 	retries, failures, renewals atomic.Int64
 	left                        atomic.Int64 // requests that went on without a caller: what they hold is not free

@@ -158,8 +158,8 @@ func (s *Store) create(ctx context.Context, table string, families []string, spl
 		"DATA_BLOCK_ENCODING": "FAST_DIFF", // keys of a row differ in a few bytes
 		"COMPRESSION":         strings.ToUpper(s.opts.Compression),
 	}, durability, splits)
-	if err != nil && s.opts.Compression != "none" && strings.Contains(strings.ToLower(err.Error()), "compress") {
-		return fmt.Errorf("table %s: %w; the servers lack compression %s: take compression=none or gz", table, err, s.opts.Compression)
+	if s.opts.Compression != "none" && isClass(err, "DoNotRetryIOException") { // they try it out before they make a table
+		return fmt.Errorf("table %s: %w; the servers seem to lack compression %s: take compression=none or gz", table, err, s.opts.Compression)
 	}
 	if err != nil {
 		return fmt.Errorf("table %s: %w", table, err)

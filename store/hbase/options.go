@@ -38,6 +38,8 @@ type Options struct {
 	// Parallel bounds requests at a time; 0 is 16.
 	Parallel int
 	Logger   *slog.Logger // nil: no messages
+
+	pageRows uint32 // of a scan; tests make it small; 0 is 10,000
 }
 
 // prefixes: what HBase takes as a table's name, with room for ours behind it.

@@ -25,7 +25,7 @@ type scan struct {
 }
 
 const (
-	pageRows  = 10_000
+	pageRows  = 10_000 // if the options do not say
 	pageBytes = 2 << 20
 )
 
@@ -94,7 +94,7 @@ func (p *page) DeserializeCellBlocks(_ proto.Message, b []byte) (uint32, error) 
 // range is at its end. The cells stay valid; nobody else has them.
 func (l *link) next(ctx context.Context, s *scan) (cells []byte, more bool, err error) {
 	if s.rows == 0 {
-		s.rows = pageRows
+		s.rows = orDefault(l.opts.pageRows, pageRows)
 	}
 	var p *page
 	answer, err := l.call(ctx, func(ctx context.Context) hrpc.Call {

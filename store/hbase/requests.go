@@ -3,6 +3,7 @@ package hbase
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tsuna/gohbase/hrpc"
 	"github.com/tsuna/gohbase/pb"
@@ -20,13 +21,14 @@ func (l *link) many(ctx context.Context, table string, actions []action, fn func
 	err := l.patiently(ctx, func() error {
 		for len(left) > 0 {
 			part := actions
-			if len(left) < len(actions) {
-				part = make([]action, len(left))
-				for i, at := range left {
+			if n := min(len(left), l.pace.rows()); n < len(actions) {
+				part = make([]action, n)
+				for i, at := range left[:n] {
 					part[i] = actions[at]
 				}
 			}
-			answered, failed, err := l.region(ctx, table, part, func(i int, cells []byte) error {
+			began := time.Now()
+			answered, failed, at, err := l.region(ctx, table, part, func(i int, cells []byte) error {
 				if fn != nil && broken == nil {
 					broken = fn(left[i], cells)
 				}
@@ -35,18 +37,19 @@ func (l *link) many(ctx context.Context, table string, actions []action, fn func
 			if broken != nil {
 				return nil
 			}
+			l.pace.took(len(part), time.Since(began))
 			if err != nil {
 				return err
 			}
 			rest := make([]int, 0, len(left))
 			for i, at := range left {
-				if !answered[i] {
+				if i >= len(answered) || !answered[i] {
 					rest = append(rest, at)
 				}
 			}
 			left = rest
 			if failed != nil {
-				return l.find(ctx, table, actions[left[0]].row, failed)
+				return l.find(ctx, table, part[at].row, failed)
 			}
 		}
 		return nil
@@ -61,26 +64,27 @@ func (l *link) many(ctx context.Context, table string, actions []action, fn func
 }
 
 // region sends those of the actions that lie in the region of the first. It
-// says which were answered, and one of the exceptions if some ended in one.
-func (l *link) region(ctx context.Context, table string, actions []action, fn func(i int, cells []byte) error) (answered []bool, failed, err error) {
+// says which were answered, and, if some ended in an exception, one of those:
+// which, and where.
+func (l *link) region(ctx context.Context, table string, actions []action, fn func(i int, cells []byte) error) (answered []bool, failed error, at int, err error) {
 	var m *multi
 	answer, err := l.once(ctx, func(ctx context.Context) hrpc.Call {
 		m = newMulti(ctx, table, actions)
 		return m
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	answered = make([]bool, len(actions))
 	err = m.results(answer, func(i int, cells []byte, err error) error {
 		if err != nil {
-			failed = err
+			failed, at = err, i
 			return nil
 		}
 		answered[i] = true
 		return fn(i, cells)
 	})
-	return answered, failed, err
+	return answered, failed, at, err
 }
 
 // find makes gohbase look for a row's region again, when a multi said that it is

@@ -24,26 +24,41 @@ const nodeMagic = "PBUF"
 // errNoMaster: HBase is there, and no master is active.
 var errNoMaster = errors.New("no master is active")
 
-// zookeeper calls fn with a connection, for as long as ctx lasts: a read of one
-// that never connects waits for ever.
+// zookeeper calls fn with a connection, for as long as ctx lasts. The library
+// knows no contexts: against a server that takes connections and says nothing it
+// waits for ever, even when it is closed. So fn has a goroutine of its own, and
+// at the end the sockets are closed under it.
 func (o Options) zookeeper(ctx context.Context, fn func(c *zk.Conn) error) error {
+	at := strings.Join(o.Quorum, ",")
 	for _, a := range o.Quorum {
 		host, _, _ := net.SplitHostPort(a)
 		if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
 			return fmt.Errorf("host %q of ZooKeeper is not known: %w", host, err)
 		}
 	}
-	c, _, err := zk.Connect(o.Quorum, 10*time.Second)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, _, err := zk.Connect(o.Quorum, 10*time.Second, zk.WithDialer(func(network, address string, timeout time.Duration) (net.Conn, error) {
+		d := net.Dialer{Timeout: timeout}
+		conn, err := d.DialContext(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = conn.Close() })
+		}
+		return conn, err
+	}))
 	if err != nil {
-		return fmt.Errorf("ZooKeeper at %s: %w", strings.Join(o.Quorum, ","), err)
+		return fmt.Errorf("ZooKeeper at %s: %w", at, err)
 	}
-	stop := context.AfterFunc(ctx, c.Close)
-	err = fn(c)
-	if stop() {
-		c.Close()
+	defer func() { go c.Close() }()
+	done := make(chan error, 1)
+	go func() { done <- fn(c) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
-	if ctx.Err() != nil && (errors.Is(err, zk.ErrClosing) || errors.Is(err, zk.ErrConnectionClosed)) {
-		return fmt.Errorf("no answer from ZooKeeper at %s: %w", strings.Join(o.Quorum, ","), ctx.Err())
+	if err != nil && (ctx.Err() != nil || errors.Is(err, zk.ErrNoServer) || errors.Is(err, zk.ErrConnectionClosed)) {
+		return fmt.Errorf("no answer from ZooKeeper at %s: %w", at, err)
 	}
 	return err
 }

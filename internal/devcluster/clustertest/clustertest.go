@@ -72,8 +72,8 @@ func Need(t testing.TB, o devcluster.Options) {
 // check ends a test that is named wrongly, or that cannot have a cluster here.
 func check(t testing.TB, o devcluster.Options) {
 	t.Helper()
-	if !strings.HasPrefix(t.Name(), "TestCluster") {
-		t.Fatalf("%s asks for a cluster: such tests are named TestCluster..., by which the test command finds them", t.Name())
+	if !strings.HasPrefix(t.Name(), "TestCluster") && !strings.HasPrefix(t.Name(), "BenchmarkCluster") {
+		t.Fatalf("%s asks for a cluster: such tests are named TestCluster... or BenchmarkCluster..., by which the test command finds them", t.Name())
 	}
 	o.Dir = "not used"
 	err := devcluster.Missing(context.Background(), o)

@@ -1,0 +1,145 @@
+package hbase
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"speedlayer/store"
+)
+
+// model is what a store should hold: cells of one generation by key and shard.
+type model map[modelKey]store.Cell
+
+type modelKey struct {
+	key   store.Key
+	shard store.Shard
+}
+
+// fill applies random batches of some shards, long urls with a common head among
+// them, some late, and returns what must be there.
+func fill(t *testing.T, s *Store, r *rand.Rand, batches int) model {
+	t.Helper()
+	heads := []string{"", "a.com/", strings.Repeat("h", headBytes), strings.Repeat("h", headBytes-1) + "/"}
+	m := model{}
+	for n := range batches {
+		shard := store.Shard{Epoch: uint32(r.IntN(2)), Partition: int32(r.IntN(12))}
+		cells := map[store.Key]store.Cell{}
+		for range 1 + r.IntN(60) {
+			url := heads[r.IntN(len(heads))] + strings.Repeat(string(rune('a'+r.IntN(3))), r.IntN(3)*r.IntN(60))
+			k := store.Key{View: store.ViewID(1 + r.IntN(3)), URL: url, Hour: int32(400_000 + r.IntN(50))}
+			version := 1 + r.Int64N(1000)
+			// Equal versions have equal bytes (law 2).
+			cells[k] = store.Cell{Key: k, Version: version, Value: fmt.Append(nil, shard, k.Hour, version)}
+		}
+		b := &store.Batch{Shard: shard, Commit: store.Commit{Offset: int64(1000 + n)}}
+		for k, c := range cells {
+			b.Cells = append(b.Cells, c)
+			if have, ok := m[modelKey{k, shard}]; !ok || have.Version < c.Version {
+				m[modelKey{k, shard}] = c
+			}
+		}
+		slices.SortFunc(b.Cells, func(a, b store.Cell) int { return a.Key.Compare(b.Key) })
+		if err := s.Apply(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// scan is the model's answer.
+func (m model) scan(rg store.Range) (lines []string) {
+	var keys []modelKey
+	for k := range m {
+		match := k.key.URL == rg.URL || rg.Prefix && strings.HasPrefix(k.key.URL, rg.URL)
+		if match && k.key.View == rg.View && k.key.Hour >= rg.From && k.key.Hour < rg.To {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b modelKey) int {
+		if c := a.key.Compare(b.key); c != 0 {
+			return c
+		}
+		return a.shard.Compare(b.shard)
+	})
+	for _, k := range keys {
+		lines = append(lines, lineOf(k.key.URL, k.key.Hour, k.shard, m[k].Version, m[k].Value))
+	}
+	return lines
+}
+
+func lineOf(url string, hour int32, shard store.Shard, version int64, value []byte) string {
+	return fmt.Sprintf("%s %d %v @%d %q", url, hour, shard, version, value)
+}
+
+// Random cells, random ranges, pages of few rows: scans and look-ups say what a
+// sorted map says, in its order.
+func TestClusterScansAgainstModel(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 8))
+	o := options(t)
+	o.pageRows = 3
+	s := open(t, o)
+	defer s.Close()
+	must(t, s.CreateGeneration(t.Context(), 0))
+	m := fill(t, s, r, 40)
+	var keys []modelKey
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b modelKey) int { return strings.Compare(a.key.URL, b.key.URL) }) // so that a seed means something
+	reader, err := s.Read(t.Context())
+	must(t, err)
+	for n := range 150 {
+		url := keys[r.IntN(len(keys))].key.URL
+		rg := store.Range{View: store.ViewID(1 + r.IntN(3)), URL: url, From: int32(400_000 + r.IntN(50)), To: int32(400_000 + r.IntN(55)), Prefix: n%3 == 0}
+		if rg.Prefix {
+			rg.URL = url[:r.IntN(len(url)+1)]
+		}
+		if n%5 == 0 {
+			rg.From, rg.To = 0, 1<<30
+		}
+		var got []string
+		must(t, reader.Scan(t.Context(), rg, func(c *store.ScanCell) error {
+			got = append(got, lineOf(string(c.URL), c.Hour, c.Shard, c.Version, c.Value))
+			return nil
+		}))
+		if want := m.scan(rg); !slices.Equal(got, want) {
+			t.Fatalf("%+v: %d cells, want %d:\n%s\nwant\n%s", rg, len(got), len(want), strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	lookUpAll(t, s, m, keys, r)
+}
+
+// lookUpAll asks for all cells of each shard, and for some that are not there.
+func lookUpAll(t *testing.T, s *Store, m model, keys []modelKey, r *rand.Rand) {
+	t.Helper()
+	byShard := map[store.Shard][]store.Key{}
+	for _, k := range keys {
+		byShard[k.shard] = append(byShard[k.shard], k.key, store.Key{View: k.key.View, URL: k.key.URL + "no", Hour: k.key.Hour})
+	}
+	for shard, keys := range byShard {
+		r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+		found := 0
+		must(t, s.Cells(t.Context(), shard, keys, func(i int, version int64, value []byte) error {
+			c, ok := m[modelKey{keys[i], shard}]
+			if !ok || c.Version != version || string(c.Value) != string(value) {
+				t.Errorf("%+v of %v: %q at %d, want %+v", keys[i], shard, value, version, c)
+			}
+			found++
+			return nil
+		}))
+		want := 0
+		for _, k := range keys {
+			if _, ok := m[modelKey{k, shard}]; ok {
+				want++
+			}
+		}
+		if found != want {
+			t.Errorf("%v: %d cells found, want %d", shard, found, want)
+		}
+	}
+}
