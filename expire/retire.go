@@ -38,7 +38,7 @@ func (r *Runs) Retire(ctx context.Context) error {
 		}
 	}
 	r.step("keep", 0)
-	return r.Job.Keep(ctx, kept(&p))
+	return r.Job.Keep(ctx, kept(&p), p.Next)
 }
 
 // kept are the runs whose views must stay.

@@ -47,8 +47,9 @@ type Job interface {
 	// Compare is told of the pointers before and behind the switch, while the
 	// store still has the generations of both. Its error is logged.
 	Compare(ctx context.Context, before, after store.Pointer) error
-	// Keep removes the views of all runs but these, as far as nobody reads them.
-	Keep(ctx context.Context, runs []store.Run) error
+	// Keep removes the views of all runs with a number below next but these, as far
+	// as nobody reads them. Others may have been made since the pointer was read.
+	Keep(ctx context.Context, runs []store.Run, next uint32) error
 }
 
 // Runs does batch runs over one store. Safe for concurrent use; one run at a

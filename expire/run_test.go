@@ -64,7 +64,7 @@ func (j *job) Check(_ context.Context, run store.Run) error {
 
 func (j *job) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
 
-func (j *job) Keep(_ context.Context, runs []store.Run) error {
+func (j *job) Keep(_ context.Context, runs []store.Run, _ uint32) error {
 	return j.b.call(func() error {
 		for n := range j.views {
 			if !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -162,11 +163,11 @@ func (l *Layer) Compare(ctx context.Context, before, after store.Pointer) error 
 	return l.cfg.Compare(ctx, before, after)
 }
 
-// Keep implements expire.Job. Folders that a run of this layer is still making
-// have no number that is complete, so they are not touched: compute cleans them.
-// What is removed while a query of this process reads it stays readable to that.
-func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
-	l.opened.keep(runs)
+// Keep implements expire.Job. Folders that a run is still making have another
+// name; package compute cleans them. What is removed while a query of this process
+// reads it stays readable to that. A run that has not said yet which of the folders
+// made for its number it is keeps all of them.
+func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 	found, err := os.ReadDir(l.path("views"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -176,9 +177,11 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
 	}
 	for _, f := range found {
 		name := f.Name()
-		if !strings.HasPrefix(name, "run-") || strings.HasSuffix(name, ".tmp") || slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name || named(name, r) }) {
+		n, ok := numberOf(name)
+		if !ok || n >= next || slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name || r.Views == "" && r.Number == n }) {
 			continue
 		}
+		l.opened.drop(name)
 		if err := os.RemoveAll(filepath.Join(l.path("views"), name)); err != nil {
 			return err
 		}
@@ -186,10 +189,13 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
 	return nil
 }
 
-// named says whether a folder was made for a run that has not said yet which of
-// its folders it is.
-func named(name string, r store.Run) bool {
-	return r.Views == "" && strings.HasPrefix(name, fmt.Sprintf("run-%06d-", r.Number))
+// numberOf is the run that a folder was made for: run-NUMBER-KEY, as package
+// compute names it when it is complete.
+func numberOf(folder string) (uint32, bool) {
+	text, isRun := strings.CutPrefix(folder, "run-")
+	number, key, whole := strings.Cut(text, "-")
+	n, err := strconv.ParseUint(number, 10, 32)
+	return uint32(n), isRun && whole && err == nil && !strings.Contains(key, ".")
 }
 
 // Archive archives whatever is committed until ctx ends, so that a run has little

@@ -100,14 +100,12 @@ func (o *opened) done(name string, r *openRun) error {
 	return nil
 }
 
-// keep retires the runs that are not among these.
-func (o *opened) keep(runs []store.Run) {
+// drop retires a run whose folder goes.
+func (o *opened) drop(name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for name := range o.runs {
-		if !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name }) {
-			_ = o.retire(name) // it was read only
-		}
+	if o.runs[name] != nil {
+		_ = o.retire(name) // it was read only
 	}
 }
 

@@ -108,14 +108,14 @@ func (l *Layer) Check(_ context.Context, run store.Run) error {
 func (l *Layer) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
 
 // Keep implements expire.Job.
-func (l *Layer) Keep(_ context.Context, runs []store.Run) error {
+func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 	if err := l.wait("keep"); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for n := range l.runs {
-		if !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {
+		if n < next && !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {
 			delete(l.runs, n)
 		}
 	}

@@ -2,13 +2,11 @@ package worlds
 
 import (
 	"context"
-	"errors"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/expire"
 	"speedlayer/queue"
-	"speedlayer/store"
 )
 
 // markerLog appends markers to the world's logs; their answers may be lost.
@@ -43,28 +41,4 @@ func (w *world) startSettings() {
 }
 
 // markersFull keeps worlds small.
-func (w *world) markersFull() bool { return w.store.pointer.Next > 3 }
-
-// startRetire does what follows a completed batch run: generations leave the
-// list, then are dropped.
-func (w *world) startRetire() {
-	w.spawn("retiring generations", func(*task) {
-		p, err := w.store.Pointer(context.Background())
-		if err != nil || len(p.Generations) < 2 || !p.Marked {
-			return
-		}
-		gone := p.Generations[0]
-		left := p
-		left.Counter++
-		left.Generations = append([]uint32(nil), p.Generations[1:]...)
-		if err := w.store.SwapPointer(context.Background(), p.Counter, left); err != nil {
-			if !errors.Is(err, store.ErrConflict) {
-				w.trace("generation %d stays: %v", gone, err)
-			}
-			return
-		}
-		if w.pause("dropping the generation") == nil {
-			_ = w.store.DropGeneration(context.Background(), gone) // else it stays, unread
-		}
-	})
-}
+func (w *world) markersFull() bool { return w.store.pointer.Next > 6 }

@@ -50,6 +50,22 @@ const (
 	QueryOfTwoGenerations
 	GrowthPut
 	GrowthsOfTwo
+	QueryOfThreeGenerations
+	QueryOverBatch
+	QueryOfBatchAndSpeed
+	AnswerClamped
+	RunCompleted
+	RunFailed
+	RunDoneAgain
+	RunOvertaken
+	RunNumberSpent
+	TwoRunsAtOnce
+	RunAheadOfCommits
+	HoleRefused
+	RolledBack
+	RolledBackToNone
+	GenerationDropped
+	EdgeBehindRun
 	situations
 )
 
@@ -64,6 +80,9 @@ var situationNames = [situations]string{
 	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
 	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
 	"set put as a growth", "growths of two processors in one cell",
+	"query of three generations", "query over batch views", "query of batch views and generations", "answer clamped",
+	"run completed", "run failed", "run done again", "run overtaken", "run failed for good", "two runs at once", "run ahead of the commits",
+	"archive with a hole refused", "rolled back", "rolled back to no run", "generation dropped", "edge behind a run",
 }
 
 func (s situation) String() string { return situationNames[s] }

@@ -31,6 +31,7 @@ type partition struct {
 	accepted map[queue.Source]int   // moved records that were not ignored here
 	sent     map[queue.Source]bool  // moved records that were appended here
 	states   map[int64][]byte       // operator state by offset
+	begins   map[uint32]int64       // where a generation begins
 }
 
 func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *partition {
@@ -39,7 +40,7 @@ func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *part
 		oracle: oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
 			Generation: e.Generation, Settings: s, Histories: true}),
 		counts: map[int64][]byte{}, movedAt: map[int64]oracle.Moved{}, deadAt: map[int64]bool{},
-		buried: map[int64]bool{}, accepted: map[queue.Source]int{}, sent: map[queue.Source]bool{}, states: map[int64][]byte{},
+		buried: map[int64]bool{}, accepted: map[queue.Source]int{}, sent: map[queue.Source]bool{}, states: map[int64][]byte{}, begins: map[uint32]int64{},
 	}
 }
 
@@ -65,11 +66,7 @@ func (w *world) append(p *partition, key, value []byte, headers ...kgo.RecordHea
 
 // add hands a record to the oracle, and keeps what it says left the partition.
 func (p *partition) add(r *kgo.Record) {
-	headers := make([]oracle.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		headers[i] = oracle.Header{Name: h.Key, Value: h.Value}
-	}
-	p.oracle.Add(oracle.Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value, Headers: headers})
+	p.oracle.Add(oracleRecord(r))
 	for _, m := range p.oracle.Moved()[p.moved:] {
 		p.movedAt[r.Offset] = m
 		p.moved++
@@ -78,6 +75,14 @@ func (p *partition) add(r *kgo.Record) {
 		p.deadAt[r.Offset] = true
 		p.dead++
 	}
+}
+
+func oracleRecord(r *kgo.Record) oracle.Record {
+	headers := make([]oracle.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = oracle.Header{Name: h.Key, Value: h.Value}
+	}
+	return oracle.Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value, Headers: headers}
 }
 
 // note keeps what came of a record.
@@ -89,6 +94,9 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 		if src, err := queue.ParseSource(r.Headers[0].Value); err == nil {
 			p.accepted[src]++
 		}
+	}
+	if after.Markers > before.Markers {
+		p.begins[after.Generation] = after.GenerationStart
 	}
 	w.sawIf(MarkerCounted, after.Markers > before.Markers)
 	w.sawIf(MarkerIgnored, after.MarkersIgnored > before.MarkersIgnored)

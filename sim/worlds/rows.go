@@ -2,6 +2,7 @@ package worlds
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -38,8 +39,14 @@ func (s *tornStore) SwapPointer(_ context.Context, expect uint64, p store.Pointe
 	}
 	p.Generations = slices.Clone(p.Generations)
 	s.w.checkPointer(s.pointer, p)
+	s.w.checkSwitch(s.pointer, p)
 	s.pointer = p
-	s.w.trace("the list of generations is %v, marked %v, next %d", p.Generations, p.Marked, p.Next)
+	if s.w.tracing {
+		s.w.trace("the pointer is %s", pointerText(&p))
+	}
+	if s.w.fault(60) {
+		return errLost // it was done
+	}
 	return nil
 }
 
@@ -58,14 +65,41 @@ func (s *tornStore) DropGeneration(_ context.Context, g uint32) error {
 	if err := s.w.call("dropping a generation"); err != nil {
 		return err
 	}
+	s.w.checkDrop(g)
 	s.w.trace("generation %d is dropped", g)
 	s.dropped[g] = true
 	maps.DeleteFunc(s.cells, func(p place, _ cellValue) bool { return p.id.key.Generation == g })
 	return nil
 }
 
-func (s *tornStore) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
-func (s *tornStore) Close() error                               { return nil }
+func (s *tornStore) Stats(context.Context) (store.Stats, error) {
+	if err := s.w.call("asking for the tables"); err != nil {
+		return store.Stats{}, err
+	}
+	var st store.Stats
+	for g := range s.created {
+		if !s.dropped[g] {
+			st.Generations = append(st.Generations, g)
+		}
+	}
+	slices.Sort(st.Generations)
+	return st, nil
+}
+
+func pointerText(p *store.Pointer) string {
+	text := fmt.Sprintf("%d: generations %v, marked %v, next %d", p.Counter, p.Generations, p.Marked, p.Next)
+	if p.Current != nil {
+		text += fmt.Sprintf(", run %d up to %v", p.Current.Number, p.Current.Vector)
+	}
+	if p.Previous != nil {
+		text += fmt.Sprintf(", before it %d", p.Previous.Number)
+	}
+	if p.Running != nil {
+		text += fmt.Sprintf(", under way %d by %q", p.Running.Number, p.Running.Owner)
+	}
+	return text
+}
+func (s *tornStore) Close() error { return nil }
 
 // reader reads what is there at each step: nothing is of one moment.
 type reader struct{ s *tornStore }

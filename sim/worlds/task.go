@@ -27,6 +27,7 @@ type task struct {
 	part  *partition         // of a processor
 	put   map[store.Key]bool // cells that a processor has put
 	query bool
+	run   bool // a batch run
 }
 
 // spawn makes a task, which runs when it is first resumed.

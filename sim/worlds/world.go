@@ -6,7 +6,9 @@ import (
 	"runtime/debug"
 
 	"speedlayer/microbatch"
+	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/sim/batch"
 	"speedlayer/sim/oracle"
 	"speedlayer/store"
 )
@@ -38,6 +40,12 @@ type world struct {
 	urls          []string // that clients send
 	times, ticks  []int64
 	clientRecords int
+
+	edges  *query.Edges
+	linked map[[2]string]bool // the edges that hold
+	layer  *batch.Layer
+	runs   int // begun
+	spent  int // that failed for good, since their markers did not count
 
 	tasks      []*task
 	running    *task
@@ -97,6 +105,7 @@ func (w *world) call(what string) error {
 func newWorld(c *choices, cov *Coverage, tracing bool) *world {
 	w := &world{choices: c, cov: cov, tracing: tracing, calm: true}
 	w.store = newTornStore(w)
+	w.edges, w.linked, w.layer = query.NewEdges(), map[[2]string]bool{}, w.newLayer()
 	w.now = 475000 * 60 * minute // an hour's start in 2024
 	partitions := int32(2 - w.below(3)/2)
 	w.persons = persons(partitions, fewPersons)
@@ -177,12 +186,23 @@ func (w *world) step() {
 		w.kill(t)
 	case k == 16:
 		w.startSettings()
-	case k == 17:
-		w.startRetire()
+	case k == 17 && w.runsUnderWay() < 2 && !w.markersFull():
+		w.startRun()
 	case k == 18 && w.asking() < 2:
 		w.startQuery()
 	case k == 19:
 		w.trim()
+	case k == 20:
+		switch w.below(4) {
+		case 1:
+			w.startRollback()
+		case 2:
+			w.startRetire()
+		default:
+			w.changeEdge()
+		}
+	case k > 34 && w.runsUnderWay() > 0:
+		w.driveRun()
 	case len(w.tasks) > 0:
 		t := w.tasks[w.below(len(w.tasks))]
 		for n := []int{1, 1, 2, 4}[w.below(4)]; n > 0 && !t.over; n-- {
@@ -240,10 +260,27 @@ func (w *world) end() {
 	w.sawTorn(late)
 	w.trace("the end: new processors, no faults")
 	w.calm = true
+	w.readToEnd()
+	if w.failure != nil {
+		return
+	}
+	w.checkEnd()
+	w.checkLastQuery()
+	w.trace("the puts of the dead arrive")
+	w.store.inFlight = late
+	for len(w.store.inFlight) > 0 {
+		w.store.deliver(0)
+	}
+	w.checkEnd()
+	w.lastRun()
+}
+
+// readToEnd has new processors, and what else is under way, come to its end.
+func (w *world) readToEnd() {
 	for _, p := range w.parts {
 		w.startProcessor(p)
 	}
-	for step := 0; !w.settled() && w.failure == nil; step++ {
+	for step := 0; (!w.settled() || w.runsUnderWay() > 0) && w.failure == nil; step++ {
 		if step > 2000 {
 			w.fail("no end is reached: %s", w.standing())
 			return
@@ -256,16 +293,28 @@ func (w *world) end() {
 		}
 	}
 	w.killAll()
-	if w.failure == nil {
-		w.checkEnd()
-		w.checkLastQuery()
-		w.trace("the puts of the dead arrive")
-		w.store.inFlight = late
-		for len(w.store.inFlight) > 0 {
-			w.store.deliver(0)
-		}
-		w.checkEnd()
+}
+
+// lastRun absorbs everything, which changes no answer but where memory was short.
+func (w *world) lastRun() {
+	if w.failure != nil || w.below(2) == 0 {
+		return
 	}
+	before, spent := w.store.pointer.Current, w.spent
+	w.startRun()
+	w.readToEnd()
+	if w.spent > spent && w.failure == nil { // the log no longer has the run's marker: another number
+		w.startRun()
+		w.readToEnd()
+	}
+	if w.failure != nil {
+		return
+	}
+	if now := w.store.pointer.Current; now == nil || before != nil && now.Number == before.Number {
+		w.fail("a run without faults did not complete: the pointer is %+v", w.store.pointer)
+	}
+	w.checkEnd()
+	w.checkLastQuery()
 }
 
 func (w *world) sawTorn(late []*put) {
