@@ -35,7 +35,7 @@ func (w *world) process(t *task, p *partition) error {
 		Store: w.store, Shard: p.shard, Epoch: w.epoch, Topic: queue.TopicPageviews,
 		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Slots: w.slots, Bytes: w.bytes,
 			Growths: w.growths, GrowFrom: 2}),
-		Sink:     &sink{w: w, part: p}, Hash: microbatch.PageviewHash(),
+		Sink: &sink{w: w, part: p}, Hash: microbatch.PageviewHash(),
 		Retry: func(_ context.Context, _ int, err error) error { return w.retry(err) },
 	})
 	if err != nil {
