@@ -115,11 +115,19 @@ func (a *Archiver) pass(ctx context.Context) (more bool, err error) {
 	}
 	next := a.m.clone()
 	next.dropForgotten(a.m)
+	// An epoch of a partition begins when those before it are whole: then what
+	// the newest has says what the log need not keep.
+	behind := map[int32]bool{}
 	for i := range all {
-		m, err := a.pageviews(ctx, next.begin(&all[i]), &all[i])
-		if err != nil {
-			return false, fmt.Errorf("archiving %v: %w", all[i].shard, err)
+		p := &all[i]
+		if behind[p.shard.Partition] {
+			continue
 		}
+		m, err := a.pageviews(ctx, next.begin(p), p)
+		if err != nil {
+			return false, fmt.Errorf("archiving %v: %w", p.shard, err)
+		}
+		behind[p.shard.Partition] = m
 		more = more || m
 	}
 	if err := a.equivs(ctx, next); err != nil {

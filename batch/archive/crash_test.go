@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -265,9 +266,12 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 		}
 	}
 	sick := w.archiver(f)
-	_ = w.work(sick)
+	turn := w.work(sick)
 	if during != nil {
 		return f.steps, f.fired, during
+	}
+	if what == meanwhile && strings.HasPrefix(f.fired, "create manifest/") && turn == nil {
+		return f.steps, f.fired, errors.New("two archivers made the same switch")
 	}
 	if err := w.check(false); err != nil {
 		return f.steps, f.fired, fmt.Errorf("at once: %w", err)

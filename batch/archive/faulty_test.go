@@ -94,13 +94,12 @@ func (f fault) String() string {
 // faulty is one archiver's objects, with a fault at a step.
 type faulty struct {
 	archive.Objects
-	at     int // the step; -1: none
-	what   fault
-	do     func() // meanwhile
-	steps  int
-	dead   bool
-	fired  string // the step that had the fault
-	inside bool
+	at    int // the step; -1: none
+	what  fault
+	do    func() // meanwhile
+	steps int
+	dead  bool
+	fired string // the step that had the fault
 }
 
 func (f *faulty) step(name string, do func() error) error {

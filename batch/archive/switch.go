@@ -28,17 +28,22 @@ func manifestNumber(name string) (uint64, bool) {
 	return n, err == nil
 }
 
+// highestNumber is the number of the newest manifest, 0 if there is none.
+func highestNumber(ctx context.Context, o Objects) (highest uint64, err error) {
+	err = o.List(ctx, manifestPrefix, func(name string, _ int64) error {
+		if n, ok := manifestNumber(name); ok {
+			highest = max(highest, n)
+		}
+		return nil
+	})
+	return highest, err
+}
+
 // newest returns the manifest of the highest number; that of an empty archive
 // has number 0.
 func newest(ctx context.Context, o Objects) (*Manifest, error) {
 	for {
-		highest := uint64(0)
-		err := o.List(ctx, manifestPrefix, func(name string, _ int64) error {
-			if n, ok := manifestNumber(name); ok {
-				highest = max(highest, n)
-			}
-			return nil
-		})
+		highest, err := highestNumber(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -67,12 +72,21 @@ func newest(ctx context.Context, o Objects) (*Manifest, error) {
 // no use.
 var errLost = errors.New("archive: another archiver has taken over")
 
-// switchTo makes m the newest manifest, if it follows what is the newest.
+// switchTo makes m the newest manifest, if it follows what is the newest. That its
+// number is free does not say so alone: others may have used it, gone on, and
+// removed it with the old ones.
 func switchTo(ctx context.Context, o Objects, m *Manifest) error {
 	b := m.encode()
 	err := o.Create(ctx, manifestName(m.Number), bytes.NewReader(b), int64(len(b)))
 	if errors.Is(err, ErrExists) {
 		return errLost
+	}
+	if err != nil {
+		return err
+	}
+	highest, err := highestNumber(ctx, o)
+	if err == nil && highest != m.Number {
+		err = errLost
 	}
 	return err
 }

@@ -198,15 +198,28 @@ func numberOf(folder string) (uint32, bool) {
 	return uint32(n), isRun && whole && err == nil && !strings.Contains(key, ".")
 }
 
-// Archive archives whatever is committed until ctx ends, so that a run has little
-// left to archive.
-func (l *Layer) Archive(ctx context.Context) error {
+// Follow archives what is committed, now and then, until ctx ends, so that a run
+// has little left to archive. An error says that the archive cannot be opened.
+func (l *Layer) Follow(ctx context.Context) error {
 	_, a, err := l.open(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = a.Archive(ctx)
-	return err
+	a.Run(ctx)
+	return nil
+}
+
+// Archived is the archive's newest manifest.
+func (l *Layer) Archived(ctx context.Context) (*archive.Manifest, error) {
+	a, _, err := l.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Manifest, nil
 }
 
 // Close closes what is open. No query may read views any more.

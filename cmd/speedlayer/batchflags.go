@@ -15,10 +15,16 @@ type batchFlags struct {
 
 func (b *batchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&b.dir, "batch-dir", "", "`DIR`ectory of the batch layer (default batch in --data); on a cluster, one that all processes share")
-	flags.StringVar(&b.archive, "archive", "", "`URL` of the master dataset, as in s3://bucket or file:///dir (default archive in --batch-dir)")
+	flags.StringVar(&b.archive, "archive", "", "`URL` of the master dataset, the log in Parquet files: "+archiveForms+" (default archive in --batch-dir; on a cluster, none that is kept up to date); none for no archive and no batch runs")
 	flags.DurationVar(&b.every, "batch-every", 0, "pause between the begins of batch runs, as in 6h; 0 runs none by itself")
 	flags.StringVar(&b.memory, "batch-memory", "256MiB", "`SIZE` of what a batch run sorts in memory")
 }
+
+// archiveForms are what --archive takes.
+const archiveForms = "a folder, s3://BUCKET/FOLDER?region=R, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER"
+
+// noArchive is the value of --archive for none.
+const noArchive = "none"
 
 // apply checks the flags and sets what they say.
 func (b *batchFlags) apply(n *nodeOptions) error {
@@ -29,6 +35,9 @@ func (b *batchFlags) apply(n *nodeOptions) error {
 	case b.every != 0 && b.every < time.Second:
 		return usagef("--batch-every %v: allowed is 1s or more, or 0 for none", b.every)
 	}
-	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes)}
+	if b.archive == noArchive && b.every != 0 {
+		return usagef("--archive none: a batch run reads the archive, so --batch-every needs one")
+	}
+	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 type batchOptions struct {
 	Dir         string        // "" is batch in the data directory
 	Archive     string        // URL; "" is archive in Dir
+	Follow      bool          // keep the archive up to date, not only when a run begins
 	Every       time.Duration // between the begins of runs; 0 is never
 	MemoryBytes int64         // of a run; 0 is the default
 }
@@ -70,6 +71,15 @@ func (n *node) openBatch(ctx context.Context) {
 	n.batch = b
 }
 
+// followsArchive says whether this process keeps the archive up to date. On a
+// cluster those that process do, where they are told of one that all share: one of
+// them works, the others stand by.
+func (n *node) followsArchive() bool {
+	o := &n.opts
+	told := o.Batch.Archive != "" || o.Batch.Dir != ""
+	return o.Batch.Follow && o.Roles.has(processorRole) && (told || !o.shared())
+}
+
 // views opens a run's views for the query engine.
 func (b *batchSide) views(ctx context.Context, run store.Run) (query.Views, error) {
 	v, err := b.layer.Views(ctx, run)
@@ -96,6 +106,9 @@ func (b *batchSide) step(step string, run uint32) {
 func (b *batchSide) Start(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.node.opts.Batch.Archive == noArchive {
+		return errors.New("there is no archive to compute from: it was started with --archive none")
+	}
 	if b.mu.working {
 		return expire.ErrRunning
 	}

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"speedlayer/batch/archive"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
 
-// logKeeper enforces the user's bound on the log's size. Without a bound it
-// drops nothing: until an archive covers the log, it is the only record.
+// logKeeper enforces the user's bound on the log's size. It never drops what a
+// snapshot of operator state still needs, nor, where there is an archive, what
+// that does not have; without a bound it drops nothing.
 type logKeeper struct {
 	n  *node
 	mu struct {
@@ -36,10 +39,35 @@ func (k *logKeeper) snapshotted(partition int32, offset int64) {
 	}
 }
 
-func (k *logKeeper) needed() []int64 {
+// needed is from where on each partition must be kept.
+func (k *logKeeper) needed(ctx context.Context) ([]int64, error) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]int64(nil), k.mu.snapshots...)
+	needed := append([]int64(nil), k.mu.snapshots...)
+	k.mu.Unlock()
+	if !k.n.followsArchive() {
+		return needed, nil
+	}
+	m, err := k.n.batch.layer.Archived(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("what the archive has: %w", err)
+	}
+	epoch := k.n.epochNow()
+	for part := range needed {
+		needed[part] = min(needed[part], archivedTo(m, epoch, int32(part)))
+	}
+	return needed, nil
+}
+
+// archivedTo is how far the archive has a partition of an epoch. An archiver begins
+// an epoch when it has all of those before.
+func archivedTo(m *archive.Manifest, e store.Epoch, partition int32) int64 {
+	for i := range m.Shards {
+		l := &m.Shards[i]
+		if l.Epoch == e.Number && l.Partition == partition {
+			return l.End
+		}
+	}
+	return 0
 }
 
 // start looks once a minute, until ctx ends.
@@ -73,7 +101,10 @@ func (k *logKeeper) drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := k.needed()
+	needed, err := k.needed(ctx)
+	if err != nil {
+		return err
+	}
 	if len(needed) != len(sizes) {
 		return nil // a new log epoch is about to begin
 	}
@@ -81,8 +112,15 @@ func (k *logKeeper) drop(ctx context.Context) error {
 		if err := k.n.queue.DeleteBefore(ctx, d.Partition, d.Below); err != nil {
 			return err
 		}
-		k.n.opts.Logger.Warn("log is over its bound: records dropped, which no batch layer has absorbed",
-			"partition", d.Partition, "from", d.From, "below", d.Below, "bytes", d.Bytes, "bound", k.n.opts.MaxLogBytes)
+		k.say(d)
 	}
 	return nil
+}
+
+func (k *logKeeper) say(d queue.Drop) {
+	log, text := k.n.opts.Logger.Warn, "log is over its bound: records dropped, which no archive has"
+	if k.n.followsArchive() {
+		log, text = k.n.opts.Logger.Info, "log is over its bound: records dropped, which the archive has"
+	}
+	log(text, "partition", d.Partition, "from", d.From, "below", d.Below, "bytes", d.Bytes, "bound", k.n.opts.MaxLogBytes)
 }

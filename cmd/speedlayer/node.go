@@ -137,6 +137,9 @@ func (n *node) start(ctx context.Context) error {
 	if n.opts.shared() {
 		n.done.Go(func() { n.followCommits(run) })
 	}
+	if n.followsArchive() {
+		n.goFail(func() error { return n.batch.layer.Follow(run) })
+	}
 	if n.opts.Batch.Every > 0 {
 		n.done.Go(func() { n.batch.schedule(run) })
 	}

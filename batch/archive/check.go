@@ -1,0 +1,52 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// FileCount is how many files the manifest names.
+func (m *Manifest) FileCount() (n int) {
+	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
+		for i := range logs {
+			n += len(logs[i].Files)
+		}
+	}
+	return n
+}
+
+// CheckFiles opens every file and compares its size, footer and number of rows
+// with what the manifest says. It calls fn for each, and ends with the first
+// that differs or is gone.
+func (s *Snapshot) CheckFiles(ctx context.Context, fn func(f File)) error {
+	for _, logs := range [...][]Log{s.Shards, s.Equivs} {
+		for i := range logs {
+			for _, f := range logs[i].Files {
+				file, err := openData(ctx, s.objects, f)
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(file.Close(), ctx.Err()); err != nil {
+					return err
+				}
+				fn(f)
+			}
+		}
+	}
+	return nil
+}
+
+// FileURL is where a file of the archive at a url lies, as other programs take it.
+func FileURL(archiveURL, name string) string {
+	u, err := url.Parse(archiveURL)
+	switch {
+	case err != nil || u.Scheme == "":
+		return filepath.Join(archiveURL, filepath.FromSlash(name))
+	case u.Scheme == "file":
+		return filepath.Join(u.Path, filepath.FromSlash(name))
+	}
+	return u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(strings.Trim(u.Path, "/")+"/"+name, "/")
+}

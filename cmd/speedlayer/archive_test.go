@@ -1,0 +1,67 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"speedlayer/store"
+)
+
+// The log is kept from where the archive ends, however far the snapshots are; an
+// archive follows the log, and can be looked at beside the node and without it.
+func TestArchiveOfNode(t *testing.T) {
+	data := t.TempDir()
+	n, _ := testNode(t, nodeOptions{Data: data, Partitions: 2, Batch: batchOptions{Follow: true}})
+	viewPages(t, n, 0, 100)
+	vector := []store.VectorEntry{{Partition: 0, Offset: n.progress.Committed()[0]}, {Partition: 1, Offset: n.progress.Committed()[1]}}
+	if err := n.batch.layer.Cover(t.Context(), store.Run{Vector: vector}); err != nil {
+		t.Fatal(err)
+	}
+	viewPages(t, n, 100, 200)
+	for part := range int32(2) {
+		n.keeper.snapshotted(part, n.progress.Committed()[part])
+	}
+	needed, err := n.keeper.needed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range vector {
+		if needed[part] != vector[part].Offset {
+			t.Errorf("partition %d is kept from %d on, but the archive ends at %d", part, needed[part], vector[part].Offset)
+		}
+	}
+	out := done(t, "archive", "status", "--data", data)
+	for _, want := range []string{"epoch 0 partition 0", "epoch 0 partition 1", "equiv edges, life 0"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not say %q: %s", want, out)
+		}
+	}
+	closeNode(t, n)
+	if out := done(t, "archive", "check", "--data", data); !strings.HasPrefix(out, "100 records in 2 files") {
+		t.Errorf("check: %s", out)
+	}
+	files := strings.Fields(done(t, "archive", "files", "--archive", "file://"+filepath.ToSlash(filepath.Join(data, "batch", "archive"))))
+	if len(files) != 2 || !exists(files[0]) || !exists(files[1]) {
+		t.Errorf("files: %v", files)
+	}
+	if out := done(t, "archive", "compact", "--data", data); out != "2 files are 2\n" {
+		t.Errorf("compact: %s", out)
+	}
+}
+
+// Without an archive the log is kept from the snapshots on, and there is no
+// batch run.
+func TestNoArchive(t *testing.T) {
+	n, _ := testNode(t, nodeOptions{Data: t.TempDir(), Partitions: 1, Batch: batchOptions{Archive: noArchive}})
+	defer closeNode(t, n)
+	viewPages(t, n, 0, 10)
+	n.keeper.snapshotted(0, 7)
+	needed, err := n.keeper.needed(t.Context())
+	if err != nil || needed[0] != 7 {
+		t.Errorf("kept from %v on: %v", needed, err)
+	}
+	if err := n.batch.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "--archive none") {
+		t.Errorf("a run without an archive: %v", err)
+	}
+}
