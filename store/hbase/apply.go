@@ -40,6 +40,10 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
+// Growths implements store.Growing. Each has a column of its own, of which the
+// highest version stays.
+func (s *Store) Growths() int { return growths }
+
 // sections cuts a batch's cells by generation, and leaves out those that were
 // dropped. Nothing is written yet when one was never created.
 func (s *Store) sections(ctx context.Context, cells []store.Cell) (all [][]store.Cell, err error) {

@@ -2,6 +2,7 @@ package hbase
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync"
 
 	"speedlayer/store"
@@ -16,6 +17,7 @@ type encoder struct {
 	prefix  []byte // in a hashed row, what stands before each value
 	day     dayText
 	hour    int32
+	growth  int32
 	column  []byte
 	heads   []section
 	actions []action
@@ -97,8 +99,12 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 			if err := checkSize(e.row, e.prefix, c.Value); err != nil {
 				return err
 			}
-			if e.hour != c.Key.Hour {
-				e.hour, e.column = c.Key.Hour, appendQualifier(e.column[:0], c.Key.Hour%hoursADay, shard)
+			if e.hour != c.Key.Hour || e.growth != c.Growth {
+				if c.Growth < 0 || c.Growth > growths {
+					return fmt.Errorf("hbase: growth %d of a cell: allowed are %d", c.Growth, growths)
+				}
+				e.hour, e.growth = c.Key.Hour, c.Growth
+				e.column = appendQualifier(e.column[:0], c.Key.Hour%hoursADay, shard, c.Growth)
 			}
 			g.cells = appendKeyValue(g.cells, e.row, family(c.Key.View), e.column, uint64(c.Version), e.prefix, c.Value)
 			h = h[1:]

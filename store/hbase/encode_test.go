@@ -17,7 +17,7 @@ func randomCells(r *rand.Rand, n int) (cells []store.Cell) {
 		url := strings.Repeat("u", r.IntN(3)) + strings.Repeat(string(rune('a'+r.IntN(3))), r.IntN(2)*r.IntN(300))
 		cells = append(cells, store.Cell{
 			Key:     store.Key{Generation: 7, View: store.ViewID(1 + r.IntN(3)), URL: url, Hour: int32(400_000 + r.IntN(60))},
-			Version: r.Int64N(1 << 40), Value: bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(30))})
+			Version: r.Int64N(1 << 40), Value: bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(30)), Growth: int32(r.IntN(growths + 1))})
 	}
 	slices.SortFunc(cells, func(a, b store.Cell) int { return a.Key.Compare(b.Key) })
 	return slices.CompactFunc(cells, func(a, b store.Cell) bool { return a.Key == b.Key })
@@ -61,7 +61,7 @@ func TestEncode(t *testing.T) {
 		}
 		for _, c := range cells {
 			g := got[c.Key]
-			if g.Version != c.Version || !bytes.Equal(g.Value, c.Value) {
+			if g.Version != c.Version || g.Growth != c.Growth || !bytes.Equal(g.Value, c.Value) {
 				t.Fatalf("%+v comes back as %+v", c, g)
 			}
 		}
@@ -80,7 +80,7 @@ func cellsOf(t *testing.T, a action, shard store.Shard) (cells []store.Cell) {
 		if kv, rest, err = nextKeyValue(rest); err != nil {
 			t.Fatal(err)
 		}
-		hour, s, err := parseQualifier(kv.qualifier)
+		hour, s, growth, err := parseQualifier(kv.qualifier)
 		if err != nil || s != shard || !bytes.Equal(kv.row, a.row) {
 			t.Fatalf("%+v in the put of %q: shard %v, %v", kv, a.row, s, err)
 		}
@@ -94,7 +94,7 @@ func cellsOf(t *testing.T, a action, shard store.Shard) (cells []store.Cell) {
 		if _, err := fmt.Sscan(string(kv.family), &view); err != nil {
 			t.Fatal(err)
 		}
-		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.timestamp), Value: value})
+		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.timestamp), Value: value, Growth: growth})
 	}
 	if len(cells) != a.n {
 		t.Fatalf("a put of %d cells says %d", len(cells), a.n)

@@ -6,30 +6,36 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/tsuna/gohbase/pb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"speedlayer/store"
 )
 
-// lookup is one row of a look-up: keys[begin:end] lie in it.
+// lookup is one get of a look-up: of the columns of one url and hour, for all
+// views that are asked for.
 type lookup struct {
-	begin, end int
-	get        action
+	keys []int // places in the caller's keys
+	get  action
 }
 
 // lookupRows bounds the gets of one request.
 const lookupRows = 1000
 
-// Cells implements store.Writer. Neighbours of one url and day are one get of
-// their columns; most are not there at all, which the row filters of the files
-// say without a read.
+// Cells implements store.Writer. Keys of one url and hour are one get, if they
+// are sorted; most are not there at all, which the row filters of the files say
+// without a read.
 func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) error {
 	for begin, i := 0, 1; i <= len(keys); i++ {
 		if i < len(keys) && keys[i].Generation == keys[begin].Generation {
 			continue
 		}
-		if err := s.lookUp(ctx, id, keys[begin:i], begin, fn); err != nil {
+		base := begin
+		if err := s.lookUp(ctx, id, keys[begin:i], func(i int, version int64, value []byte) error {
+			return fn(base+i, version, value)
+		}); err != nil {
 			return err
 		}
 		begin = i
@@ -37,8 +43,8 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 	return nil
 }
 
-// lookUp reads cells of one generation; the first key is the base-th.
-func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, base int, fn func(i int, version int64, value []byte) error) error {
+// lookUp reads cells of one generation.
+func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) error {
 	g := keys[0].Generation
 	state, err := s.state(ctx, g)
 	if err != nil {
@@ -50,17 +56,10 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, ba
 	if state == stateDropped {
 		return nil
 	}
-	groups := make([][]lookup, s.opts.Regions)
-	for begin, i := 0, 1; i <= len(keys); i++ {
-		if i < len(keys) && keys[i].URL == keys[begin].URL && keys[i].Hour/hoursADay == keys[begin].Hour/hoursADay {
-			continue
-		}
-		at := bucketOf(keys[begin].URL) * s.opts.Regions / buckets
-		groups[at] = append(groups[at], lookup{begin, i, newGet(keys[begin:i], id)})
-		begin = i
-	}
+	groups := s.lookups(id, keys)
 	var one sync.Mutex // fn is called by one at a time
 	var stop error
+	var parts union
 	all, within := errgroup.WithContext(ctx)
 	all.SetLimit(s.opts.Parallel)
 	for _, group := range groups {
@@ -76,7 +75,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, ba
 					one.Lock()
 					defer one.Unlock()
 					if stop == nil {
-						stop = found(cells, keys[part[i].begin:part[i].end], id, base+part[i].begin, fn)
+						stop = found(cells, keys, part[i].keys, id, &parts, fn)
 					}
 					return stop
 				})
@@ -96,51 +95,146 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, ba
 	return nil
 }
 
-// newGet asks for the columns of keys, which lie in one row.
+// lookups makes the gets, by the region that their rows are in at first. The keys
+// of each view are sorted, as a rule: then those of one url and hour come
+// together here.
+func (s *Store) lookups(id store.Shard, keys []store.Key) [][]lookup {
+	groups := make([][]lookup, s.opts.Regions)
+	var heads [][2]int // of each run of one view, what is left
+	for begin, i := 0, 1; i <= len(keys); i++ {
+		if i == len(keys) || keys[i].View != keys[begin].View {
+			heads = append(heads, [2]int{begin, i})
+			begin = i
+		}
+	}
+	gets := getter{id: id}
+	for {
+		first := -1
+		for h := range heads {
+			if heads[h][0] < heads[h][1] && (first < 0 || hourBefore(&keys[heads[h][0]], &keys[first])) {
+				first = heads[h][0]
+			}
+		}
+		if first < 0 {
+			return groups
+		}
+		var l lookup
+		for h := range heads {
+			if i := heads[h][0]; i < heads[h][1] && keys[i].URL == keys[first].URL && keys[i].Hour == keys[first].Hour {
+				l.keys = append(l.keys, i)
+				heads[h][0]++
+			}
+		}
+		l.get = gets.get(keys, l.keys)
+		at := bucketOf(keys[first].URL) * s.opts.Regions / buckets
+		groups[at] = append(groups[at], l)
+	}
+}
+
+func hourBefore(a, b *store.Key) bool {
+	if a.URL != b.URL {
+		return a.URL < b.URL
+	}
+	return a.Hour < b.Hour
+}
+
+// getter makes gets of one shard. It keeps the filter of the last hour.
+type getter struct {
+	id     store.Shard
+	day    dayText
+	hour   int32
+	filter []byte
+}
+
+// get asks for the columns of one url, hour and shard, in the families of the
+// views: the whole cells, and the growths behind them.
 //
-//	Get     1: row | 2: Column ...
-//	Column  1: family | 2: qualifier ...
-func newGet(keys []store.Key, id store.Shard) action {
-	var day dayText
-	row := day.append(appendURLRow(nil, keys[0].URL), keys[0].Hour/hoursADay)
+//	Get     1: row | 2: Column ... | 4: Filter
+//	Column  1: family
+func (g *getter) get(keys []store.Key, of []int) action {
+	k := &keys[of[0]]
+	row := g.day.append(appendURLRow(nil, k.URL), k.Hour/hoursADay)
 	get := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), row)
-	for i := range keys {
+	for _, i := range of {
 		column := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), family(keys[i].View))
-		column = protowire.AppendBytes(protowire.AppendTag(column, 2, protowire.BytesType), appendQualifier(nil, keys[i].Hour%hoursADay, id))
 		get = protowire.AppendBytes(protowire.AppendTag(get, 2, protowire.BytesType), column)
 	}
+	if g.filter == nil || g.hour != k.Hour {
+		low := appendQualifier(nil, k.Hour%hoursADay, g.id, 0)
+		g.hour, g.filter = k.Hour, encoded(columnRange(low, append(bytes.Clone(low), '/'+1)))
+	}
+	get = protowire.AppendBytes(protowire.AppendTag(get, 4, protowire.BytesType), g.filter)
 	return action{row: row, get: get}
 }
 
+// encoded is a filter as bytes. It has all fields that it needs.
+func encoded(f *pb.Filter) []byte {
+	b, err := proto.Marshal(f)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 // found matches the cells of one row to the keys that asked for them.
-func found(cells []byte, keys []store.Key, id store.Shard, base int, fn func(i int, version int64, value []byte) error) error {
+func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, fn func(i int, version int64, value []byte) error) error {
 	for len(cells) > 0 {
-		kv, rest, err := nextKeyValue(cells)
+		kv, _, err := nextKeyValue(cells)
 		if err != nil {
 			return err
 		}
-		cells = rest
-		hour, shard, err := parseQualifier(kv.qualifier)
+		u.reset()
+		view := kv.family
+		if cells, err = partsOf(cells, view, &keys[of[0]], id, u); err != nil {
+			return err
+		}
+		if len(u.parts) == 0 {
+			continue
+		}
+		version, value, err := u.cell()
 		if err != nil {
 			return err
 		}
-		value := kv.value
-		if url := keys[0].URL; hashed(url) {
-			var of []byte
-			if of, value, err = urlOfValue(value); err != nil {
-				return err
-			}
-			if !bytes.Equal(of, []byte(url)) {
-				return fmt.Errorf("%w: the row of %.80q holds cells of %.80q", store.ErrCorrupt, url, of)
-			}
-		}
-		for i := range keys {
-			if shard == id && keys[i].Hour%hoursADay == hour && family(keys[i].View) == string(kv.family) {
-				if err := fn(base+i, int64(kv.timestamp), value); err != nil {
+		for _, i := range of {
+			if family(keys[i].View) == string(view) {
+				if err := fn(i, version, value); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// partsOf takes the cells of one family from the front, and gives u those that
+// are of the key's hour and shard.
+func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest []byte, err error) {
+	for len(cells) > 0 {
+		kv, behind, err := nextKeyValue(cells)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(kv.family, view) {
+			return cells, nil
+		}
+		cells = behind
+		hour, shard, _, err := parseQualifier(kv.qualifier)
+		if err != nil {
+			return nil, err
+		}
+		value := kv.value
+		if hashed(k.URL) {
+			var url []byte
+			if url, value, err = urlOfValue(value); err != nil {
+				return nil, err
+			}
+			if string(url) != k.URL {
+				return nil, fmt.Errorf("%w: the row of %.80q holds cells of %.80q", store.ErrCorrupt, k.URL, url)
+			}
+		}
+		if shard == id && hour == k.Hour%hoursADay {
+			u.add(part{int64(kv.timestamp), value})
+		}
+	}
+	return nil, nil
 }

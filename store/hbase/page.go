@@ -62,23 +62,29 @@ func (p *page) ToProto() proto.Message {
 	return r
 }
 
-// filter leaves out what is not asked for, at the server. Its parts are known,
-// so building it cannot fail.
+// filter leaves out what is not asked for, at the server.
 func (s *scan) filter() *pb.Filter {
-	var f filter.Filter
 	switch {
 	case len(s.high) > 0:
-		f = filter.NewColumnRangeFilter(s.low, s.high, true, false)
+		return columnRange(s.low, s.high)
 	case s.keysOnly:
-		f = filter.NewList(filter.MustPassAll, filter.NewFirstKeyOnlyFilter(), filter.NewKeyOnlyFilter(false))
-	default:
-		return nil
+		return built(filter.NewList(filter.MustPassAll, filter.NewFirstKeyOnlyFilter(), filter.NewKeyOnlyFilter(false)))
 	}
-	built, err := f.ConstructPBFilter()
+	return nil
+}
+
+// columnRange lets columns pass from low to high, exclusive.
+func columnRange(low, high []byte) *pb.Filter {
+	return built(filter.NewColumnRangeFilter(low, high, true, false))
+}
+
+// built makes a filter's message. Its parts are known, so that cannot fail.
+func built(f filter.Filter) *pb.Filter {
+	m, err := f.ConstructPBFilter()
 	if err != nil {
 		panic(err)
 	}
-	return built
+	return m
 }
 
 // NewResponse is the answer without its cells.

@@ -18,13 +18,15 @@ import (
 //	row        bucket | ':' | url | 0x00 | day                          url of up to 200 bytes
 //	           bucket | ':' | head | 0x00 | hash | 0x00 | day           a longer one
 //	family     the view, in decimal
-//	qualifier  hour | '/' | epoch | '/' | partition
+//	qualifier  hour | '/' | epoch | '/' | partition                     the whole cell
+//	           hour | '/' | epoch | '/' | partition | '/' | growth      what it gained since (store.Growing)
 //	timestamp  the cell's version
 //	value      the cell's bytes; in a hashed row: length u32 | url | bytes, big-endian
 //
 //	bucket     one of 0-9, a-f: the top four bits of XXH3 of the url
 //	head       the first 160 bytes of the url
 //	hash       XXH3, 128 bits, of the url in 32 hex digits
+//	growth     two digits, from 01
 //	day        2015-05-17; behind the year 9999 a colon, six digits of year, -05-17
 //	hour       hour of the day, two digits
 //	epoch      decimal; so is partition
@@ -155,29 +157,42 @@ func parseRow(key []byte) (r row, err error) {
 	return r, nil
 }
 
-// appendQualifier appends a column's name. hour is that of the day.
-func appendQualifier(dst []byte, hour int32, s store.Shard) []byte {
+// growths is for how many growths of a cell there are columns. A cell that changes
+// with every batch is put whole once in so many, and read from as many columns.
+const growths = 31
+
+// appendQualifier appends a column's name. hour is that of the day; growth is 0
+// for the whole cell.
+func appendQualifier(dst []byte, hour int32, s store.Shard, growth int32) []byte {
 	dst = appendHour(dst, hour)
 	dst = append(dst, '/')
 	dst = strconv.AppendUint(dst, uint64(s.Epoch), 10)
 	dst = append(dst, '/')
-	return strconv.AppendInt(dst, int64(s.Partition), 10)
+	dst = strconv.AppendInt(dst, int64(s.Partition), 10)
+	if growth > 0 {
+		dst = append(dst, '/', byte('0'+growth/10), byte('0'+growth%10))
+	}
+	return dst
 }
 
 func appendHour(dst []byte, hour int32) []byte {
 	return append(dst, byte('0'+hour/10), byte('0'+hour%10))
 }
 
-func parseQualifier(q []byte) (hour int32, s store.Shard, err error) {
+func parseQualifier(q []byte) (hour int32, s store.Shard, growth int32, err error) {
 	if len(q) > 3 && q[2] == '/' {
-		h := digits(q[:2])
+		h, g := digits(q[:2]), 0
 		e, p, ok := bytes.Cut(q[3:], []byte("/"))
+		if n := len(p) - 3; n > 0 && p[n] == '/' {
+			g, p = digits(p[n+1:]), p[:n]
+			ok = ok && g > 0
+		}
 		epoch, partition := digits(e), digits(p)
 		if ok && h >= 0 && h < hoursADay && plain(e) && plain(p) && epoch <= 1<<32-1 && partition <= 1<<31-1 {
-			return int32(h), store.Shard{Epoch: uint32(epoch), Partition: int32(partition)}, nil
+			return int32(h), store.Shard{Epoch: uint32(epoch), Partition: int32(partition)}, int32(g), nil
 		}
 	}
-	return 0, store.Shard{}, fmt.Errorf("%w: column %q", store.ErrCorrupt, q)
+	return 0, store.Shard{}, 0, fmt.Errorf("%w: column %q", store.ErrCorrupt, q)
 }
 
 // plain says that b is a number as it is written: digits, no more than fit, no

@@ -29,8 +29,11 @@ func TestRowsCanBeRead(t *testing.T) {
 			t.Errorf("row of %.30s, hour %d is %q, want %q", c.url, c.hour, got, c.want)
 		}
 	}
-	if got := appendQualifier(nil, 9, store.Shard{Epoch: 2, Partition: 11}); string(got) != "09/2/11" {
+	if got := appendQualifier(nil, 9, store.Shard{Epoch: 2, Partition: 11}, 0); string(got) != "09/2/11" {
 		t.Errorf("column is %q", got)
+	}
+	if got := appendQualifier(nil, 9, store.Shard{Epoch: 2, Partition: 11}, 7); string(got) != "09/2/11/07" {
+		t.Errorf("column of a growth is %q", got)
 	}
 }
 
@@ -121,12 +124,14 @@ func FuzzQualifier(f *testing.F) {
 	f.Add([]byte("09/2/11"))
 	f.Add([]byte("23/4294967295/2147483647"))
 	f.Add([]byte("24/0/0"))
+	f.Add([]byte("09/0/3/31"))
+	f.Add([]byte("09/0/3/00"))
 	f.Fuzz(func(t *testing.T, q []byte) {
-		hour, s, err := parseQualifier(q)
+		hour, s, growth, err := parseQualifier(q)
 		if err != nil {
 			return
 		}
-		if back := appendQualifier(nil, hour, s); !bytes.Equal(back, q) {
+		if back := appendQualifier(nil, hour, s, growth); !bytes.Equal(back, q) {
 			t.Fatalf("%q comes back as %q", q, back)
 		}
 	})

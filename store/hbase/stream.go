@@ -21,6 +21,9 @@ type stream struct {
 	rows   []line       // rows that were read, in order, from at on
 	at     int
 	held   *line // the row behind those that were sorted together
+
+	columns []column // of the row in hand; used again
+	union   union
 }
 
 type fetched struct {
@@ -194,55 +197,70 @@ func (st *stream) before(o *stream) bool {
 	return bytes.Compare(st.rows[st.at].url, o.rows[o.at].url) < 0
 }
 
-// column is a cell's place in its row.
+// column is a place of a cell in its row: the whole, or a growth.
 type column struct {
-	hour  int32
-	shard store.Shard
-	kv    keyValue
+	hour   int32
+	shard  store.Shard
+	growth int32
+	part
 }
 
 func (c column) compare(o column) int {
 	if c.hour != o.hour {
 		return int(c.hour - o.hour)
 	}
-	return c.shard.Compare(o.shard)
+	if n := c.shard.Compare(o.shard); n != 0 {
+		return n
+	}
+	return int(c.growth - o.growth)
 }
 
 // emit calls fn with the cells of the row, by hour and shard. HBase has columns
 // by their bytes: partition 10 before 2.
 func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanCell) error) error {
 	l := &st.rows[st.at]
-	var columns []column
+	columns := st.columns[:0]
 	sorted := true
 	for rest := l.cells; len(rest) > 0; {
 		var k column
-		var err error
-		if k.kv, rest, err = nextKeyValue(rest); err != nil {
+		kv, behind, err := nextKeyValue(rest)
+		if err != nil {
 			return err
 		}
-		if k.hour, k.shard, err = parseQualifier(k.kv.qualifier); err != nil {
+		rest = behind
+		if k.hour, k.shard, k.growth, err = parseQualifier(kv.qualifier); err != nil {
 			return err
 		}
 		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
 			continue
+		}
+		k.part = part{int64(kv.timestamp), kv.value}
+		if l.hashed {
+			if _, k.value, err = urlOfValue(kv.value); err != nil {
+				return err
+			}
 		}
 		if n := len(columns); n > 0 && columns[n-1].compare(k) > 0 {
 			sorted = false
 		}
 		columns = append(columns, k)
 	}
+	st.columns = columns
 	if !sorted {
 		slices.SortFunc(columns, column.compare)
 	}
-	for i := range columns {
-		k := &columns[i]
-		*c = store.ScanCell{URL: l.url, Hour: l.day*hoursADay + k.hour, Shard: k.shard, Version: int64(k.kv.timestamp), Value: k.kv.value}
-		if l.hashed {
-			var err error
-			if _, c.Value, err = urlOfValue(c.Value); err != nil {
-				return err
-			}
+	for len(columns) > 0 {
+		k := columns[0]
+		st.union.reset()
+		for len(columns) > 0 && columns[0].hour == k.hour && columns[0].shard == k.shard {
+			st.union.add(columns[0].part)
+			columns = columns[1:]
 		}
+		version, value, err := st.union.cell()
+		if err != nil {
+			return err
+		}
+		*c = store.ScanCell{URL: l.url, Hour: l.day*hoursADay + k.hour, Shard: k.shard, Version: version, Value: value}
 		if err := fn(c); err != nil {
 			return err
 		}

@@ -1,0 +1,60 @@
+package hbase
+
+import (
+	"speedlayer/crdt"
+	"speedlayer/store"
+)
+
+// part is what one column has of a cell.
+type part struct {
+	version int64
+	value   []byte
+}
+
+// union makes one cell of its parts: the whole, and what it gained since. All of
+// it may be used again.
+type union struct {
+	parts []part
+	buf   []byte
+}
+
+func (u *union) reset()     { u.parts = u.parts[:0] }
+func (u *union) add(p part) { u.parts = append(u.parts, p) }
+
+// cell returns the cell at the highest version of its parts. Growths that are
+// not above the whole say nothing new. value is valid until the next call.
+func (u *union) cell() (version int64, value []byte, err error) {
+	whole := part{version: -1}
+	for _, p := range u.parts {
+		version = max(version, p.version)
+		if !crdt.IsGrowth(p.value) {
+			whole = p
+		}
+	}
+	if version == whole.version {
+		return version, whole.value, nil
+	}
+	var v crdt.Visitors
+	defer v.Release()
+	if whole.version >= 0 {
+		if err := v.Decode(whole.value); err != nil {
+			return 0, nil, err
+		}
+	}
+	for _, p := range u.parts {
+		if p.version <= whole.version || !crdt.IsGrowth(p.value) {
+			continue
+		}
+		members, err := crdt.GrowthMembers(p.value)
+		if err != nil {
+			return 0, nil, err
+		}
+		if err := v.Grow(members); err != nil {
+			return 0, nil, err
+		}
+	}
+	u.buf = v.Append(u.buf[:0])
+	return version, u.buf, nil
+}
+
+var _ store.Growing = (*Store)(nil)

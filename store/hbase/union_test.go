@@ -1,0 +1,81 @@
+package hbase
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"speedlayer/crdt"
+)
+
+// Two writers that began at the same whole put it, and their growths, into the
+// same places, each of which keeps the highest version. Whatever came last and
+// was lost, a cell is what its version says: all members below it.
+func TestUnion(t *testing.T) {
+	var u union
+	for range 300 {
+		seed := rand.Uint64()
+		r := rand.New(rand.NewPCG(seed, 8))
+		places := map[int]part{}
+		put := func(place int, p part) {
+			if places[place].version <= p.version {
+				places[place] = p
+			}
+		}
+		at := [2]int{}    // the version that each writer is at
+		place := [2]int{} // of its next growth
+		for range 60 {
+			w := r.IntN(2)
+			from := at[w]
+			at[w] += 1 + r.IntN(4)
+			if place[w]++; place[w] > 5 || from == 0 {
+				put(0, part{int64(at[w]), wholeTo(at[w])})
+				place[w] = 0
+			} else {
+				put(place[w], part{int64(at[w]), growthOf(from, at[w])})
+			}
+			u.reset()
+			for _, p := range places { // in any order
+				u.add(p)
+			}
+			version, value, err := u.cell()
+			if want := max(at[0], at[1]); err != nil || version != int64(want) || !bytes.Equal(value, wholeTo(want)) {
+				t.Fatalf("seed %d: version %d of %v, %v", seed, version, at, err)
+			}
+		}
+	}
+}
+
+func member(v int) uint64 { return uint64(v) * 0x9e3779b97f4a7c15 }
+
+// wholeTo is the set of the members below a version.
+func wholeTo(version int) []byte {
+	var v crdt.Visitors
+	for i := range version {
+		v.Add(member(i))
+	}
+	return v.Append(nil)
+}
+
+func growthOf(from, to int) []byte {
+	b := crdt.BeginGrowth(nil)
+	for i := from; i < to; i++ {
+		b = crdt.AppendMember(b, member(i))
+	}
+	return b
+}
+
+func TestUnionOfBadParts(t *testing.T) {
+	var u union
+	u.add(part{1, []byte{9, 9}})
+	u.add(part{2, growthOf(0, 1)})
+	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
+		t.Errorf("a whole that is none: %v", err)
+	}
+	u.reset()
+	u.add(part{2, growthOf(0, 1)[:5]})
+	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
+		t.Errorf("half a growth: %v", err)
+	}
+}
