@@ -2,7 +2,10 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // AddPartitions gives the topic pageviews more partitions: n in all. Persons are
@@ -14,6 +17,17 @@ func (c *Client) AddPartitions(ctx context.Context, n int32) error {
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %d partitions of topic %s: %w", n, TopicPageviews, err)
+	}
+	return nil
+}
+
+// DeleteTopics deletes our topics with all that is in them, for tests that need a
+// queue of their own.
+func (c *Client) DeleteTopics(ctx context.Context) error {
+	for _, t := range c.topics() {
+		if _, err := c.admin.DeleteTopic(ctx, t.name); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("queue: deleting topic %s: %w", t.name, err)
+		}
 	}
 	return nil
 }
