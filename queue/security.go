@@ -58,12 +58,12 @@ func (c *Config) classify(err error) error {
 		alert  tls.AlertError
 		host   x509.HostnameError
 		eof    *kgo.ErrFirstReadEOF
-		size   *kgo.ErrLargeRespSize // the first bytes of TLS, taken for a length
 		dial   *net.OpError
 		lookup *net.DNSError
 	)
 	switch {
-	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &host), errors.As(err, &size):
+	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &host),
+		strings.Contains(err.Error(), "tls alert record"): // the client has no other name for it
 		return fmt.Errorf("%w: %w", ErrTLS, err)
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
 		return fmt.Errorf("%w: %w", ErrCredentials, err)
