@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -74,3 +76,17 @@ func (m *memObjects) Delete(_ context.Context, name string) error {
 }
 
 func (m *memObjects) Close() error { return nil }
+
+// writeTo writes all objects as files.
+func (m *memObjects) writeTo(dir string) error {
+	for name, b := range m.objs {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
 
 	"speedlayer/batch/views"
 	"speedlayer/store"
@@ -302,4 +303,38 @@ func TestVisits(t *testing.T) {
 			t.Fatal("a byte too many is taken")
 		}
 	}
+}
+
+// Any number of scans may run side by side, and inside of each other.
+func TestScansSideBySide(t *testing.T) {
+	r := seeded(t)
+	cells, fs := randomCells(r), vfs.NewMem()
+	cells[cell{1, 0, "a.com/", 3}] = []byte{7}
+	write(t, fs, "run", run, 2, cells, nil)
+	v, err := views.OpenFS(fs, "run")
+	must(t, err)
+	var g errgroup.Group
+	for range 8 {
+		g.Go(func() error {
+			for range 20 {
+				err := v.ScanURLs(1, views.Hour, "", "", 0, 1000, func(url []byte, bucket int32, value []byte) error {
+					found := false
+					err := v.Scan(1, views.Hour, string(url), bucket, bucket+1, func(_ int32, inner []byte) error {
+						found = bytes.Equal(inner, value)
+						return nil
+					})
+					if err == nil && !found {
+						err = fmt.Errorf("%s %d: another value inside of a scan", url, bucket)
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	must(t, g.Wait())
+	must(t, v.Close())
 }
