@@ -87,6 +87,7 @@ type node struct {
 
 	presence *query.Presence // nil where other processes process too
 	progress *microbatch.Progress
+	applied  atomic.Int64                      // ns until the store had the last batch
 	runner   atomic.Pointer[microbatch.Runner] // of the newest epoch
 	keeper   *logKeeper
 	epoch    struct {

@@ -27,12 +27,15 @@ var (
 	epochDesc     = prometheus.NewDesc("speedlayer_log_epoch", "Number of the log epoch that this process works in.", nil, nil)
 	membersDesc   = prometheus.NewDesc("speedlayer_group_members", "Processes in the consumer group.", nil, nil)
 	storeDesc     = prometheus.NewDesc("speedlayer_store_bytes", "Size of the store.", []string{"where"}, nil)
+	retriesDesc   = prometheus.NewDesc("speedlayer_store_retries_total", "Requests to the store that were tried again: regions that moved, servers that were away.", nil, nil)
+	failuresDesc  = prometheus.NewDesc("speedlayer_store_failures_total", "Requests to the store that were given up; their work is offered again.", nil, nil)
+	renewalsDesc  = prometheus.NewDesc("speedlayer_store_renewals_total", "Clients of the store that were replaced, since a region did not answer.", nil, nil)
 	queueDesc     = prometheus.NewDesc("speedlayer_queue_bytes", "Size of the log on disk.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, queueDesc} {
+	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc} {
 		ch <- d
 	}
 }
@@ -72,6 +75,14 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	if s, err := c.n.store.Stats(ctx); err == nil {
 		gauge(ch, storeDesc, s.DiskBytes, "disk")
 		gauge(ch, storeDesc, s.MemoryBytes, "memory")
+	}
+	if f, ok := c.n.faults(); ok {
+		count := func(d *prometheus.Desc, n int64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+		}
+		count(retriesDesc, f.Retries)
+		count(failuresDesc, f.Failures)
+		count(renewalsDesc, f.Renewals)
 	}
 	if commits, err := c.commits(ctx); err == nil {
 		for _, part := range owned {

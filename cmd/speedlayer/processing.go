@@ -14,6 +14,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/store"
+	"speedlayer/store/hbase"
 	"speedlayer/view"
 )
 
@@ -34,7 +35,7 @@ func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 		},
 		Logger:        n.opts.Logger,
 		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
-		Observe: n.opts.Observe, Snapshotted: n.keeper.snapshotted,
+		Observe: n.observe, Snapshotted: n.keeper.snapshotted,
 	}
 	if n.opts.shared() {
 		cfg.Fence = microbatch.NewFence(n.store, epoch.Number)
@@ -48,6 +49,23 @@ func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	g.Go(func() error { return r.Run(work, stopTime) })
 	g.Go(func() error { return look.Watch(work, epoch, epochEvery) })
 	return g.Wait()
+}
+
+// observe takes what a commit says of itself.
+func (n *node) observe(s microbatch.CommitStats) {
+	n.applied.Store(int64(s.Apply))
+	if n.opts.Observe != nil {
+		n.opts.Observe(s)
+	}
+}
+
+// faults is what went wrong with requests to the store, if it counts that.
+func (n *node) faults() (hbase.Faults, bool) {
+	s, ok := n.store.(interface{ Faults() hbase.Faults })
+	if !ok {
+		return hbase.Faults{}, false
+	}
+	return s.Faults(), true
 }
 
 // position is up to where a partition is committed.
@@ -150,6 +168,12 @@ func (n *node) info(ctx context.Context) map[string]any {
 		if members, err := n.queue.Members(ctx, n.opts.Group); err == nil {
 			i["members"] = members
 		}
+	}
+	if took := n.applied.Load(); took > 0 {
+		i["store_apply_ms"] = float64(took) / float64(time.Millisecond)
+	}
+	if f, ok := n.faults(); ok {
+		i["store_retries"], i["store_failures"], i["store_renewals"] = f.Retries, f.Failures, f.Renewals
 	}
 	if size, err := n.queue.Size(ctx); err == nil {
 		i["queue_bytes"] = size

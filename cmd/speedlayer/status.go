@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -10,6 +12,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/query"
+	"speedlayer/queue"
 )
 
 func newStatus(io streams) *cobra.Command {
@@ -44,7 +47,8 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	if bytes, ok := s.Info["queue_bytes"]; ok { // an int64, or JSON's float64 from a server
 		fmt.Fprintf(w, "log\t%s on disk\n", humanize.IBytes(asBytes(bytes)))
 	}
-	for _, key := range []string{"kafka", "data"} {
+	printMembers(w, s.Info)
+	for _, key := range []string{"kafka", "data", "roles", "store_apply_ms", "store_retries", "store_failures", "store_renewals"} {
 		if v, ok := s.Info[key]; ok {
 			fmt.Fprintf(w, "%s\t%v\n", key, v)
 		}
@@ -55,6 +59,25 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	fmt.Fprintf(w, "\nepoch/partition\toffset\tlag\tlog time\tdedupe remembers\tvisits remembered\n")
 	for _, p := range s.Partitions {
 		fmt.Fprintf(w, "%d/%d\t%s\t%s\t%s\t%s\t%s\n", p.Epoch, p.Partition, groups(p.Offset), lagText(p.Lag), p.LogTime, memoryText(p.Dedupe), memoryText(p.Visits))
+	}
+}
+
+// printMembers writes who works on which partitions, where processes share them.
+func printMembers(w writer, info map[string]any) {
+	group, ok := info["group"]
+	if !ok {
+		return
+	}
+	// From a server it is decoded JSON, from a node of our own the thing itself.
+	var members []queue.Member
+	text, err := json.Marshal(info["members"])
+	if err != nil || json.Unmarshal(text, &members) != nil || members == nil {
+		fmt.Fprintf(w, "group %v\tunknown\n", group)
+		return
+	}
+	fmt.Fprintf(w, "group %v\t%d members\n", group, len(members))
+	for _, m := range members {
+		fmt.Fprintf(w, "  %s\t%s\tpartitions %s\n", m.Name, m.Host, strings.Trim(fmt.Sprint(m.Partitions), "[]"))
 	}
 }
 

@@ -174,6 +174,17 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Faults counts what went wrong with requests since the start and passed, or did
+// not: tries that failed and were made again, requests that were given up (their
+// caller offers its work again), and clients that were replaced because a region
+// did not answer.
+type Faults struct{ Retries, Failures, Renewals int64 }
+
+// Faults returns the counts so far.
+func (s *Store) Faults() Faults {
+	return Faults{s.link.retries.Load(), s.link.failures.Load(), s.link.renewals.Load()}
+}
+
 // Stats implements store.Store: what the master knows of our tables' regions,
 // in whole MiB and some seconds old.
 func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
