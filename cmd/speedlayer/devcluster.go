@@ -82,6 +82,9 @@ func selectServers(o *devcluster.Options, args []string) error {
 
 func runDevClusterUp(ctx context.Context, io streams, o devcluster.Options) error {
 	o.Detach, o.Log = true, io.err
+	if o.Brokers == 0 || o.RegionServers == 0 { // defaults for programs, not for people
+		return usagef("--brokers %d, --region-servers %d: allowed are 1 or 3, and 1 to 9", o.Brokers, o.RegionServers)
+	}
 	if err := o.Check(); err != nil {
 		return usageError{err}
 	}

@@ -12,7 +12,7 @@ import (
 
 // Silence after which others take over: of a processor (serve's default), which
 // a pause must outlast.
-const pauseFor = 10 * time.Second
+const pauseFor = 8 * time.Second
 
 // inject does what a fault says, and mends it: when it returns everything runs
 // again, and may be far behind.
@@ -102,10 +102,29 @@ func (w *world) pause(ctx context.Context, n *node) error {
 		return err
 	}
 	waited := wait(ctx, pauseFor)
+	if waited == nil {
+		waited = w.leftAlone(ctx, n)
+	}
 	if err := n.signal(syscall.SIGCONT); err != nil {
 		return err
 	}
 	return waited
+}
+
+// leftAlone waits until the group has no member on the node's behalf: others have
+// its partitions then.
+func (w *world) leftAlone(ctx context.Context, n *node) error {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.Recovery)
+	defer cancel()
+	for {
+		members, err := w.members(ctx)
+		if err == nil && len(members) == processors-1 {
+			return nil
+		}
+		if waited := wait(ctx, poll); waited != nil {
+			return fmt.Errorf("%s sleeps, and nobody takes its partitions: members %v: %w", n.name, members, errors.Join(err, waited))
+		}
+	}
 }
 
 // restart kills everything at once, and starts it.

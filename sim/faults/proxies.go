@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
+	counted "github.com/Shopify/toxiproxy/v2/collectors"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 )
@@ -16,13 +17,18 @@ import (
 // proxies stand between our processes and the servers, by server's name.
 type proxies struct {
 	server *toxiproxy.ApiServer // it carries settings only: nothing listens for it
+	bytes  *prometheus.Registry // what went through, counted when a connection ends
 	mu     sync.Mutex
 	all    map[string]*toxiproxy.Proxy
 }
 
 func newProxies() *proxies {
-	metrics := toxiproxy.NewMetricsContainer(prometheus.NewRegistry())
-	return &proxies{server: toxiproxy.NewServer(metrics, zerolog.Nop()), all: make(map[string]*toxiproxy.Proxy)}
+	p := &proxies{bytes: prometheus.NewRegistry(), all: make(map[string]*toxiproxy.Proxy)}
+	metrics := toxiproxy.NewMetricsContainer(p.bytes)
+	metrics.ProxyMetrics = counted.NewProxyMetricCollectors()
+	p.bytes.MustRegister(metrics.ProxyMetrics.Collectors()...)
+	p.server = toxiproxy.NewServer(metrics, zerolog.Nop())
+	return p
 }
 
 // add is devcluster.Options.Front.
@@ -89,6 +95,25 @@ func (p *proxies) slow(ctx context.Context, d time.Duration, servers ...string) 
 		}
 	}
 	return errors.Join(append(errs, waited)...)
+}
+
+// passed is how many bytes went through proxies whose names begin with a text, on
+// connections that have ended: that there are some shows that ours go this way.
+func (p *proxies) passed(prefix string) (n int64, err error) {
+	families, err := p.bytes.Gather()
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "proxy" && strings.HasPrefix(l.GetValue(), prefix) && strings.HasSuffix(f.GetName(), "sent_bytes_total") {
+					n += int64(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return n, nil
 }
 
 // close ends all of them.

@@ -17,6 +17,9 @@ type Report struct {
 	Shards      int    // that verify compared
 	Differences int64  // cells that verify found different from what the log says
 	Verify      string // what it said
+
+	// What went to the servers through proxies, which so could cut and slow it.
+	KafkaBytes, HBaseBytes, ZooKeeperBytes int64
 }
 
 // Outcome is what came of one fault.
@@ -34,9 +37,10 @@ func (o Outcome) String() string {
 // Rate is how many pageviews a second were acknowledged, faults included.
 func (r *Report) Rate() float64 { return float64(r.Acknowledged) / r.Seconds }
 
-// OK says that the promise was kept.
+// OK says that the promise was kept, and put to the test.
 func (r *Report) OK() bool {
-	return r.Differ == 0 && r.Differences == 0 && r.Shards > 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
+	proxied := r.KafkaBytes > 0 && r.HBaseBytes > 0 && r.ZooKeeperBytes > 0
+	return proxied && r.Differ == 0 && r.Differences == 0 && r.Shards > 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
 }
 
 // String is the report for people.
@@ -53,6 +57,7 @@ func (r *Report) String() string {
 	line("doubled", "%d", r.Doubled)
 	line("cells", "%d compared with what clients know, %d differ", r.Cells, r.Differ)
 	line("verify", "%d differences in %d shards", r.Differences, r.Shards)
+	line("proxies", "%d MB to and from Kafka, %d MB HBase, %d kB ZooKeeper", r.KafkaBytes>>20, r.HBaseBytes>>20, r.ZooKeeperBytes>>10)
 	for _, w := range r.Wrong {
 		fmt.Fprintf(&b, "  %s\n", w)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"speedlayer/internal/devcluster"
 	"speedlayer/sim/torture"
 )
 
@@ -139,7 +140,14 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 		return fmt.Errorf("%q is no report of a comparison: %w", out, err)
 	}
 	r.Differences, r.Shards, r.Verify = *found.Differences, found.Shards, string(out)
-	return w.stopNodes(ctx)
+	if err := w.stopNodes(ctx); err != nil {
+		return err
+	}
+	var err1, err2, err3 error
+	r.KafkaBytes, err1 = w.proxies.passed("kafka-")
+	r.HBaseBytes, err2 = w.proxies.passed("regionserver-")
+	r.ZooKeeperBytes, err3 = w.proxies.passed(devcluster.ZooKeeper)
+	return errors.Join(err1, err2, err3)
 }
 
 // stopNodes stops our processes as users do, which must go well.

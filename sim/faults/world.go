@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -157,6 +158,32 @@ func (w *world) allRun() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// members are the names of the processors in the group, as the query node knows
+// them.
+func (w *world) members(ctx context.Context) (names []string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.query.url+"/api/v1/status", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var status struct {
+		Info struct {
+			Members []struct{ Name string }
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return nil, err
+	}
+	for _, m := range status.Info.Members {
+		names = append(names, m.Name)
+	}
+	return names, nil
 }
 
 // close ends whatever runs.
