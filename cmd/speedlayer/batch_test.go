@@ -50,6 +50,24 @@ func TestBatchRun(t *testing.T) {
 	if status, _, errs := call(t, "", "batch", "rollback", "--server", url); status != exitFailed || !strings.Contains(errs, "one step back") {
 		t.Errorf("another step back: %d %s", status, errs)
 	}
+	var found accuracies
+	if err := json.Unmarshal([]byte(done(t, "accuracy", "--json", "--server", url)), &found); err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Runs) != 3 || found.Runs[2].Run != 1 || found.Runs[2].Domains != 1 || found.Runs[2].Pages < 100 {
+		t.Fatalf("accuracy %+v", found)
+	}
+	for _, v := range found.Runs[2].Views {
+		if v.Cells == 0 || v.Exact != v.Cells || v.Off != 0 {
+			t.Errorf("the speed layer was off: %+v", v)
+		}
+	}
+	if out := done(t, "accuracy", "--server", url); !strings.Contains(out, "pageviews") {
+		t.Errorf("accuracy as text: %s", out)
+	}
+	if _, _, body := do(t, "GET", url+"/metrics", "", ""); !strings.Contains(body, `speedlayer_accuracy_exact_ratio{view="bounces"}`) || !strings.Contains(body, "speedlayer_batch_run 2") {
+		t.Error("no metrics of the batch layer")
+	}
 	if err := d.stop(); err != nil {
 		t.Fatal(err)
 	}

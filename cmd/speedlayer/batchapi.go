@@ -54,6 +54,7 @@ type batchControl interface {
 	Status(ctx context.Context) (*batchStatus, error)
 	Start(ctx context.Context) error
 	Rollback(ctx context.Context) error
+	Accuracy(ctx context.Context) (*accuracies, error)
 }
 
 func runOf(r *store.Run) *batchRun {
@@ -104,6 +105,7 @@ func (b *batchSide) handlers() map[string]problem.Methods {
 		batchPath:    {http.MethodGet: func(w http.ResponseWriter, r *http.Request) { b.writeStatus(w, r, http.StatusOK) }},
 		batchRunPath: {http.MethodPost: act(http.StatusAccepted, b.Start)},
 		batchBack:    {http.MethodPost: act(http.StatusOK, b.Rollback)},
+		accuracyPath: accuracyHandlers(b),
 	}
 }
 
@@ -113,10 +115,7 @@ func (b *batchSide) writeStatus(w http.ResponseWriter, r *http.Request, status i
 		writeBatchError(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(s) // the client may be gone
+	writeJSON(w, status, s)
 }
 
 func writeBatchError(w http.ResponseWriter, err error) {
@@ -134,40 +133,53 @@ type batchClient struct {
 }
 
 func (c *batchClient) call(ctx context.Context, method, path string) (*batchStatus, error) {
+	s := new(batchStatus)
+	return s, c.do(ctx, method, path, s)
+}
+
+// do makes a call and decodes its answer.
+func (c *batchClient) do(ctx context.Context, method, path string, answer any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no answer from the server: %w", err)
+		return fmt.Errorf("no answer from the server: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
 		var d problem.Details
 		if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || d.Detail == "" {
-			return nil, fmt.Errorf("%s answered %s", c.base, resp.Status)
+			return fmt.Errorf("%s answered %s", c.base, resp.Status)
 		}
-		return nil, errors.New(d.Detail)
+		return errors.New(d.Detail)
 	}
-	s := new(batchStatus)
-	if err := json.NewDecoder(resp.Body).Decode(s); err != nil {
-		return nil, fmt.Errorf("answer of %s%s: %w", c.base, path, err)
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		return fmt.Errorf("answer of %s%s: %w", c.base, path, err)
 	}
-	return s, nil
+	return nil
 }
 
-// Status implements batchControl, as Start and Rollback do.
+// Status implements batchControl.
 func (c *batchClient) Status(ctx context.Context) (*batchStatus, error) {
 	return c.call(ctx, http.MethodGet, batchPath)
 }
 
+// Start implements batchControl.
 func (c *batchClient) Start(ctx context.Context) error {
 	_, err := c.call(ctx, http.MethodPost, batchRunPath)
 	return err
 }
 
+// Rollback implements batchControl.
 func (c *batchClient) Rollback(ctx context.Context) error {
 	_, err := c.call(ctx, http.MethodPost, batchBack)
 	return err
+}
+
+// Accuracy implements batchControl.
+func (c *batchClient) Accuracy(ctx context.Context) (*accuracies, error) {
+	a := new(accuracies)
+	return a, c.do(ctx, http.MethodGet, accuracyPath, a)
 }

@@ -63,7 +63,7 @@ func (n *node) openBatch(ctx context.Context) {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
 	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Source: n.queue, Commits: n.store,
-		MemoryBytes: o.MemoryBytes, Progress: b.progress, Logger: n.opts.Logger})
+		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
 	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
 	if n.opts.shared() {
 		b.runs.DropAfter, b.runs.Lease = queryTime+dropMargin, batchLease

@@ -38,8 +38,9 @@ func newDemo(io streams) *cobra.Command {
 		Use:   "demo [--once]",
 		Short: "Run the main job on a real access log, in a fresh folder",
 		Long: `Takes a real access log through collector, queue, micro-batches and views, in a
-fresh folder, and prints the three answers and the dashboard's address. It
-serves until Ctrl-C, or with --once ends after the answers.`,
+fresh folder, and prints the three answers; then batch runs absorb it, and the
+answers are the same. It prints the dashboard's address and serves until Ctrl-C,
+or with --once ends after the answers.`,
 		Example: "  speedlayer demo --once",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), io, f) },
@@ -115,7 +116,10 @@ func showDemo(ctx context.Context, io streams, d *daemon, f demoFlags, dir strin
 	if err := threeAnswers(ctx, io, d.node.engine); err != nil {
 		return err
 	}
-	return lectureExample(ctx, io, d.server.url(), client)
+	if err := lectureExample(ctx, io, d.server.url(), client); err != nil {
+		return err
+	}
+	return showBatch(ctx, io, d)
 }
 
 func threeAnswers(ctx context.Context, io streams, a query.Answers) error {

@@ -38,6 +38,7 @@ func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc} {
 		ch <- d
 	}
+	describeBatch(ch)
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v int64, labels ...string) {
@@ -84,6 +85,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		count(failuresDesc, f.Failures)
 		count(renewalsDesc, f.Renewals)
 	}
+	c.n.batch.collect(ctx, ch)
 	if commits, err := c.commits(ctx); err == nil {
 		for _, part := range owned {
 			if r, ok := commits[part]; ok {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"speedlayer/internal/problem"
+	"speedlayer/query"
+	"speedlayer/store"
+)
+
+// accuracyPath is where the accuracy of what the speed layer said is told.
+const accuracyPath = "/api/v1/accuracy"
+
+// shownAccuracies is how many runs' are told.
+const shownAccuracies = 30
+
+// accuracies are those of the last runs, the newest first.
+type accuracies struct {
+	Runs []query.Accuracy `json:"runs"`
+}
+
+// compare is told of a switch: it compares what both pointers say of the hours
+// that the run has absorbed, and notes it.
+func (b *batchSide) compare(ctx context.Context, before, after store.Pointer) error {
+	a, err := b.node.engine.Compare(ctx, before, after)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return b.layer.Note(a.Run, text)
+}
+
+// Accuracy implements batchControl.
+func (b *batchSide) Accuracy(context.Context) (*accuracies, error) {
+	texts, err := b.layer.Notes(shownAccuracies)
+	if err != nil {
+		return nil, err
+	}
+	all := &accuracies{Runs: make([]query.Accuracy, len(texts))}
+	for i, text := range texts {
+		if err := json.Unmarshal(text, &all.Runs[i]); err != nil {
+			return nil, fmt.Errorf("%w: accuracy of a run: %w", store.ErrCorrupt, err)
+		}
+	}
+	return all, nil
+}
+
+func (b *batchSide) getAccuracy(w http.ResponseWriter, r *http.Request) {
+	a, err := b.Accuracy(r.Context())
+	if err != nil {
+		writeBatchError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, a)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
+
+func accuracyHandlers(b *batchSide) problem.Methods {
+	return problem.Methods{http.MethodGet: b.getAccuracy}
+}
+
+func newAccuracy(io streams) *cobra.Command {
+	var where whereFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "accuracy [--json]",
+		Short: "How right the speed layer was, as the batch runs found out",
+		Long: `When a batch run is complete, what the speed layer said of the hours that the run
+has absorbed is compared with what the run says: every domain and a sample of
+pages, hour by hour. What is off is told with its cause.`,
+		Example: "  speedlayer accuracy",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := where.openAnswers(cmd.Context(), io)
+			if err != nil {
+				return err
+			}
+			a, err := t.batch.Accuracy(cmd.Context())
+			if err2 := t.close(); err == nil {
+				err = err2
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(io.out).Encode(a)
+			}
+			return printAccuracy(io.out, a)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	where.add(cmd.Flags())
+	return cmd
+}
+
+func printAccuracy(out io.Writer, a *accuracies) error {
+	if len(a.Runs) == 0 {
+		fmt.Fprintln(out, "no batch run has compared yet")
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for i := range a.Runs {
+		r := &a.Runs[i]
+		fmt.Fprintf(w, "run %d\tthe log as of %s\t%s domains, %s pages\n", r.Run, r.Until, groups(int64(r.Domains)), groups(int64(r.Pages)))
+		for _, v := range r.Views {
+			fmt.Fprintf(w, "  %s\t%s of %s hours exact\toff by %s of %s\n", v.View, groups(int64(v.Exact)), groups(int64(v.Cells)), groups(v.Off), groups(v.Truth))
+			for _, c := range v.Causes {
+				fmt.Fprintf(w, "    %s\t%s hours\toff by %s\n", c.Cause, groups(int64(c.Cells)), groups(c.Off))
+			}
+			for _, c := range v.Worst {
+				fmt.Fprintf(w, "    \t%s %s\t%s, not %s (%s)\n", c.URL, c.Hour, groups(c.Speed), groups(c.Batch), c.Cause)
+			}
+		}
+	}
+	return w.Flush()
+}
