@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -153,11 +154,36 @@ func (w *world) check(whole bool) error {
 	if edges != s.EdgeEnd().Offset {
 		return fmt.Errorf("%d edges of %d", edges, s.EdgeEnd().Offset)
 	}
-	if whole {
-		for shard, end := range w.held {
-			if err := w.same(w.holder, shard, 0, end); err != nil {
-				return fmt.Errorf("a reader that began before: %w", err)
+	return w.keptWhole(s.Number)
+}
+
+// keptWhole: every manifest that is kept names files that are there.
+func (w *world) keptWhole(newest uint64) error {
+	for name, text := range w.base.files {
+		if !strings.HasPrefix(name, "manifest/") {
+			continue
+		}
+		var m archive.Manifest
+		if err := json.Unmarshal(text, &m); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if m.Number+archive.KeepManifests <= newest {
+			continue
+		}
+		for file := range archive.Names(&m) {
+			if w.base.files[file] == nil {
+				return fmt.Errorf("manifest %d is kept, but not its file %s", m.Number, file)
 			}
+		}
+	}
+	return nil
+}
+
+// checkHeld: a reader that began early reads on, whatever was merged since.
+func (w *world) checkHeld() error {
+	for shard, end := range w.held {
+		if err := w.same(w.holder, shard, 0, end); err != nil {
+			return fmt.Errorf("a reader that began before: %w", err)
 		}
 	}
 	return nil
@@ -174,6 +200,9 @@ func (w *world) same(s *archive.Snapshot, shard store.Shard, from, to int64) err
 			return fmt.Errorf("%v: row %d where %d was due", shard, r.Offset, next)
 		}
 		next++
+		if r.LogTime != logTime(recs[:next]) {
+			return fmt.Errorf("%v: row %d has log time %d, not the highest so far", shard, r.Offset, r.LogTime)
+		}
 		have, err := r.Record()
 		if err != nil {
 			return err
@@ -186,20 +215,21 @@ func (w *world) same(s *archive.Snapshot, shard store.Shard, from, to int64) err
 	return err
 }
 
+// logTime is the highest timestamp of some records.
+func logTime(recs []*kgo.Record) (highest int64) {
+	for _, r := range recs {
+		highest = max(highest, r.Timestamp.UnixMilli())
+	}
+	return highest
+}
+
 // leftovers are data files that no manifest names, nor retires.
 func (w *world) leftovers() (all []string) {
 	s, err := archive.New(w.base).Snapshot(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	named := map[string]bool{}
-	for _, logs := range [][]archive.Log{s.Shards, s.Equivs} {
-		for _, l := range logs {
-			for _, f := range l.Files {
-				named[f.Name] = true
-			}
-		}
-	}
+	named := archive.Names(s.Manifest)
 	for _, r := range s.Retired {
 		named[r.Name] = true
 	}
@@ -302,7 +332,7 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 	if left := w.leftovers(); len(left) > 0 {
 		return steps, f.fired, fmt.Errorf("left over: %v", left)
 	}
-	return steps, f.fired, w.check(true)
+	return steps, f.fired, errors.Join(w.check(true), w.checkHeld())
 }
 
 // Every step of an archiver's turn, compaction and cleaning included, has every

@@ -11,3 +11,13 @@ func NewMemoryBucket(*testing.T) Objects { return &bucket{memblob.OpenBucket(nil
 
 // NewSnapshot is a reader that has seen an older manifest.
 func NewSnapshot(m *Manifest, o Objects) *Snapshot { return &Snapshot{Manifest: m, objects: o} }
+
+// KeepManifests is how many are kept.
+const KeepManifests = keepManifests
+
+// Names are the files that a manifest names.
+func Names(m *Manifest) map[string]bool {
+	n := *m
+	n.Retired = nil
+	return n.names()
+}

@@ -147,3 +147,23 @@ func (f *faulty) List(ctx context.Context, prefix string, fn func(string, int64)
 func (f *faulty) Delete(ctx context.Context, name string) error {
 	return f.step("delete "+name, func() error { return f.Objects.Delete(ctx, name) })
 }
+
+var errEOF = io.EOF
+
+// lockedBuffer is a buffer for logs.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -11,26 +11,53 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/gofrs/flock"
 )
+
+// tempMade counts temporary files: of all folders of the process, for two may be
+// the same directory.
+var tempMade atomic.Uint64
 
 // folder is a directory. gocloud's fileblob would do but for two things: it
 // looks whether a name is free and then renames, so two may both win; and it
 // syncs nothing. Here an object is written under a temporary name, synced, and
 // linked to its own, which fails if that is taken; then the directory is synced.
-type folder struct {
-	dir  string
-	made atomic.Uint64 // temporary names
-}
+type folder struct{ dir string }
 
-// tempPrefix begins names that are no objects. A killed process may leave some;
-// sweep removes them.
-const tempPrefix = ".tmp-"
+// tempDir is where files are that are not objects yet. Who writes one holds a lock
+// on it; one without, a killed process left.
+const tempDir = ".tmp"
 
 func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	return &folder{dir: dir}, nil
+	f := &folder{dir: dir}
+	return f, f.sweep()
+}
+
+// sweep removes what killed processes left. A file that is made just now, and not
+// locked yet, may go too: its writer fails then, as if it had been killed.
+func (f *folder) sweep() error {
+	found, err := os.ReadDir(filepath.Join(f.dir, tempDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	for _, d := range found {
+		path := filepath.Join(f.dir, tempDir, d.Name())
+		lock := flock.New(path, flock.SetFlag(os.O_RDWR))
+		if free, err := lock.TryLock(); err != nil || !free {
+			continue // being written, or gone
+		}
+		if err := errors.Join(os.Remove(path), lock.Unlock()); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
+	return nil
 }
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
@@ -46,8 +73,15 @@ func (f *folder) Create(ctx context.Context, name string, from io.Reader, size i
 	if err := f.makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	temp := filepath.Join(filepath.Dir(path), tempPrefix+strconv.Itoa(os.Getpid())+"-"+strconv.FormatUint(f.made.Add(1), 10))
-	defer func() { _ = os.Remove(temp) }() // it is linked, or of no use
+	if err := f.makeDir(filepath.Join(f.dir, tempDir)); err != nil {
+		return err
+	}
+	temp := filepath.Join(f.dir, tempDir, strconv.Itoa(os.Getpid())+"-"+strconv.FormatUint(tempMade.Add(1), 10))
+	lock := flock.New(temp, flock.SetPermissions(0o644))
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	defer func() { _, _ = os.Remove(temp), lock.Unlock() }() // it is linked, or of no use
 	if err := writeSynced(temp, from, size); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -62,7 +96,7 @@ func (f *folder) Create(ctx context.Context, name string, from io.Reader, size i
 }
 
 func writeSynced(path string, from io.Reader, size int64) error {
-	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
@@ -135,7 +169,9 @@ func (f *folder) List(ctx context.Context, prefix string, fn func(name string, s
 			return fmt.Errorf("archive: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case d.IsDir() || strings.HasPrefix(d.Name(), tempPrefix):
+		case d.IsDir() && d.Name() == tempDir:
+			return fs.SkipDir
+		case d.IsDir():
 			return nil
 		}
 		rel, err := filepath.Rel(f.dir, path)
