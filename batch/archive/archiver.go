@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"speedlayer/queue"
@@ -24,9 +25,6 @@ type Config struct {
 
 	TempDir string // of a file being written; empty is the system's
 	Logger  *slog.Logger
-	// Archived is called after each switch with the end of each shard, in turn
-	// with the archiver's other work.
-	Archived func(m *Manifest)
 }
 
 // passRows bounds what is read of a shard before the manifest is switched: what
@@ -49,6 +47,7 @@ type Archiver struct {
 
 	m      *Manifest // ours, the newest; nil before we took over, or when that is in doubt
 	serial uint64    // of files, within our term
+	said   atomic.Pointer[Manifest]
 	rows   *dataWriter[Row]
 	edges  *dataWriter[EdgeRow]
 }
@@ -100,6 +99,9 @@ func (a *Archiver) take(ctx context.Context) error {
 }
 
 func (a *Archiver) give() { a.turn <- struct{}{} }
+
+// Newest is the newest manifest that this archiver wrote; nil if none.
+func (a *Archiver) Newest() *Manifest { return a.said.Load() }
 
 // pass archives what is committed, a bounded part of it at a time, and switches
 // the manifest once.
@@ -181,9 +183,7 @@ func (a *Archiver) commit(ctx context.Context, next *Manifest) error {
 		return err
 	}
 	a.m = next
-	if a.cfg.Archived != nil {
-		a.cfg.Archived(next)
-	}
+	a.said.Store(next)
 	return nil
 }
 
@@ -202,5 +202,6 @@ func (a *Archiver) takeOver(ctx context.Context) error {
 		return err
 	}
 	a.m, a.serial = next, 0
+	a.said.Store(next)
 	return a.sweep(ctx)
 }

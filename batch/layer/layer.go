@@ -209,6 +209,16 @@ func (l *Layer) Follow(ctx context.Context) error {
 	return nil
 }
 
+// ArchivedHere is the newest manifest that this process wrote; nil if none.
+func (l *Layer) ArchivedHere() *archive.Manifest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.archiver == nil {
+		return nil
+	}
+	return l.archiver.Newest()
+}
+
 // Archived is the archive's newest manifest.
 func (l *Layer) Archived(ctx context.Context) (*archive.Manifest, error) {
 	a, _, err := l.open(ctx)

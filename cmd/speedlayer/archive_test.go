@@ -31,6 +31,21 @@ func TestArchiveOfNode(t *testing.T) {
 			t.Errorf("partition %d is kept from %d on, but the archive ends at %d", part, needed[part], vector[part].Offset)
 		}
 	}
+	m := newMetrics()
+	m.watch(n)
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lag := -1.0
+	for _, f := range families {
+		if f.GetName() == "speedlayer_archive_lag_records" {
+			lag = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[1].GetGauge().GetValue()
+		}
+	}
+	if lag != 100 {
+		t.Errorf("%v records are said not to be archived, want 100", lag)
+	}
 	out := done(t, "archive", "status", "--data", data)
 	for _, want := range []string{"epoch 0 partition 0", "epoch 0 partition 1", "equiv edges, life 0"} {
 		if !strings.Contains(out, want) {

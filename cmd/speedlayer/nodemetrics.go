@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"speedlayer/batch/archive"
 	"speedlayer/store"
 )
 
@@ -30,12 +31,15 @@ var (
 	retriesDesc   = prometheus.NewDesc("speedlayer_store_retries_total", "Requests to the store that were tried again: regions that moved, servers that were away.", nil, nil)
 	failuresDesc  = prometheus.NewDesc("speedlayer_store_failures_total", "Requests to the store that were given up; their work is offered again.", nil, nil)
 	renewalsDesc  = prometheus.NewDesc("speedlayer_store_renewals_total", "Clients of the store that were replaced, since a region did not answer.", nil, nil)
+	archiveLag    = prometheus.NewDesc("speedlayer_archive_lag_records", "Committed records that are not yet in the archive.", []string{"partition"}, nil)
+	archiveBytes  = prometheus.NewDesc("speedlayer_archive_bytes", "Size of the archive's files.", nil, nil)
+	archiveLost   = prometheus.NewDesc("speedlayer_archive_lost_records", "Offsets that the log lost before they were archived.", nil, nil)
 	queueDesc     = prometheus.NewDesc("speedlayer_queue_bytes", "Size of the log on disk.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc} {
+	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc, archiveLag, archiveBytes, archiveLost} {
 		ch <- d
 	}
 	describeBatch(ch)
@@ -64,6 +68,9 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, part := range owned {
 		gauge(ch, committedDesc, committed[part], strconv.Itoa(int(part)))
+	}
+	if m := c.n.batch.layer.ArchivedHere(); m != nil {
+		collectArchive(ch, m, c.n.epochNow(), committed)
 	}
 	if c.n.opts.shared() {
 		if members, err := c.n.queue.Members(ctx, c.n.opts.Group); err == nil {
@@ -126,4 +133,22 @@ func collectCounts(ch chan<- prometheus.Metric, part int32, r store.CommitRecord
 	}
 	gauge(ch, dedupeDesc, r.DedupeEntries, label)
 	gauge(ch, visitsDesc, r.VisitEntries, label)
+}
+
+// collectArchive describes the archive that this process writes.
+func collectArchive(ch chan<- prometheus.Metric, m *archive.Manifest, e store.Epoch, committed []int64) {
+	var bytes, lost int64
+	for i := range m.Shards {
+		for _, f := range m.Shards[i].Files {
+			bytes += f.Bytes
+		}
+		for _, h := range m.Shards[i].Lost {
+			lost += h.To - h.From
+		}
+	}
+	gauge(ch, archiveBytes, bytes)
+	gauge(ch, archiveLost, lost)
+	for part := range committed {
+		gauge(ch, archiveLag, max(0, committed[part]-archivedTo(m, e, int32(part))), strconv.Itoa(part))
+	}
 }
