@@ -218,7 +218,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest [
 			return cells, nil
 		}
 		cells = behind
-		hour, shard, _, err := parseQualifier(kv.qualifier)
+		hour, shard, growth, err := parseQualifier(kv.qualifier)
 		if err != nil {
 			return nil, err
 		}
@@ -233,7 +233,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest [
 			}
 		}
 		if shard == id && hour == k.Hour%hoursADay {
-			u.add(part{int64(kv.timestamp), value})
+			u.add(part{int64(kv.timestamp), value, growth > 0})
 		}
 	}
 	return nil, nil

@@ -234,9 +234,9 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
 			continue
 		}
-		k.part = part{int64(kv.timestamp), kv.value}
+		k.part = part{int64(kv.timestamp), kv.value, k.growth > 0}
 		if l.hashed {
-			if _, k.value, err = urlOfValue(kv.value); err != nil {
+			if _, k.part.value, err = urlOfValue(kv.value); err != nil {
 				return err
 			}
 		}

@@ -5,10 +5,12 @@ import (
 	"speedlayer/store"
 )
 
-// part is what one column has of a cell.
+// part is what one column has of a cell. Which column it is says whether it is a
+// growth: the value cannot, for a count of 3 begins as a growth does.
 type part struct {
 	version int64
 	value   []byte
+	growth  bool
 }
 
 // union makes one cell of its parts: the whole, and what it gained since. All of
@@ -27,7 +29,7 @@ func (u *union) cell() (version int64, value []byte, err error) {
 	whole := part{version: -1}
 	for _, p := range u.parts {
 		version = max(version, p.version)
-		if !crdt.IsGrowth(p.value) {
+		if !p.growth {
 			whole = p
 		}
 	}
@@ -42,7 +44,7 @@ func (u *union) cell() (version int64, value []byte, err error) {
 		}
 	}
 	for _, p := range u.parts {
-		if p.version <= whole.version || !crdt.IsGrowth(p.value) {
+		if p.version <= whole.version || !p.growth {
 			continue
 		}
 		members, err := crdt.GrowthMembers(p.value)

@@ -30,10 +30,10 @@ func TestUnion(t *testing.T) {
 			from := at[w]
 			at[w] += 1 + r.IntN(4)
 			if place[w]++; place[w] > 5 || from == 0 {
-				put(0, part{int64(at[w]), wholeTo(at[w])})
+				put(0, part{int64(at[w]), wholeTo(at[w]), false})
 				place[w] = 0
 			} else {
-				put(place[w], part{int64(at[w]), growthOf(from, at[w])})
+				put(place[w], part{int64(at[w]), growthOf(from, at[w]), true})
 			}
 			u.reset()
 			for _, p := range places { // in any order
@@ -68,14 +68,26 @@ func growthOf(from, to int) []byte {
 
 func TestUnionOfBadParts(t *testing.T) {
 	var u union
-	u.add(part{1, []byte{9, 9}})
-	u.add(part{2, growthOf(0, 1)})
+	u.add(part{1, []byte{9, 9}, false})
+	u.add(part{2, growthOf(0, 1), true})
 	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
 		t.Errorf("a whole that is none: %v", err)
 	}
 	u.reset()
-	u.add(part{2, growthOf(0, 1)[:5]})
+	u.add(part{2, growthOf(0, 1)[:5], true})
 	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
 		t.Errorf("half a growth: %v", err)
+	}
+}
+
+// A count of 3 is the byte that a growth begins with, and so are visits of -2: a
+// whole cell is what its column says it is.
+func TestUnionOfCounts(t *testing.T) {
+	for _, whole := range [][]byte{crdt.AppendCount(nil, 3), crdt.VisitCount{Visits: -2, Bounces: 1}.Append(nil)} {
+		u := union{}
+		u.add(part{7, whole, false})
+		if version, value, err := u.cell(); err != nil || version != 7 || !bytes.Equal(value, whole) {
+			t.Errorf("version %d, value %x, %v: want 7, %x", version, value, err, whole)
+		}
 	}
 }
