@@ -229,6 +229,23 @@ func TestClusterSnapshotTablesRotate(t *testing.T) {
 	}
 }
 
+// A store that was closed says so, and connects to nothing again.
+func TestClusterClosed(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, options(t))
+	must(t, s.CreateGeneration(ctx, 0))
+	must(t, s.Close())
+	must(t, s.Close())
+	_, _, err1 := s.Commit(ctx, store.Shard{})
+	_, err2 := s.Stats(ctx)
+	_, err3 := s.Read(ctx)
+	for _, err := range []error{s.Apply(ctx, batchOf(0, 1, pageCell(0, "a/", 1))), err1, err2, err3, s.CreateGeneration(ctx, 1), s.DropGeneration(ctx, 0)} {
+		if !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%v, want %v", err, store.ErrClosed)
+		}
+	}
+}
+
 // A cell that HBase would refuse fails its own batch, before it is sent, and
 // none of others that are on their way.
 func TestClusterOversize(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"github.com/tsuna/gohbase/pb"
 	"github.com/tsuna/gohbase/region"
 	"google.golang.org/protobuf/proto"
+
+	"speedlayer/store"
 )
 
 // master asks the active master: for tables, and how the cluster is. It has one
@@ -24,8 +26,9 @@ import (
 type master struct {
 	opts Options
 
-	mu   sync.Mutex // held while a request is on its way: they are rare
-	conn hrpc.RegionClient
+	mu     sync.Mutex // held while a request is on its way: they are rare
+	conn   hrpc.RegionClient
+	closed bool
 }
 
 // masterCall is any request to the master.
@@ -40,6 +43,7 @@ func (c *masterCall) NewResponse() proto.Message { return c.answer }
 func (m *master) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closed = true
 	m.drop()
 }
 
@@ -72,7 +76,7 @@ func (m *master) ask(ctx context.Context, name string, ask, answer proto.Message
 func startingUp(err error) bool {
 	var wrongPath errNoHBase
 	var dns *net.DNSError
-	if errors.As(err, &wrongPath) || errors.As(err, &dns) {
+	if errors.As(err, &wrongPath) || errors.As(err, &dns) || errors.Is(err, store.ErrClosed) {
 		return false
 	}
 	var e *javaError
@@ -86,6 +90,9 @@ func startingUp(err error) bool {
 func (m *master) once(ctx context.Context, name string, ask, answer proto.Message) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return store.ErrClosed
+	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if m.conn == nil {
