@@ -17,7 +17,7 @@ var (
 	faultsFlag  = flag.Int("faults", 8, "faults of TestClusterFaults")
 	seedFlag    = flag.Uint64("faults.seed", 0, "seed of TestClusterFaults; 0 is a random one")
 	brokersFlag = flag.Int("faults.brokers", 1, "brokers of TestClusterFaults: 1 or 3")
-	rateFlag    = flag.Int("faults.rate", 6000, "pageviews a second in TestClusterFaults")
+	rateFlag    = flag.Int("faults.rate", 8000, "pageviews a second in TestClusterFaults")
 )
 
 // build builds the program, with some files in place of others.

@@ -12,7 +12,9 @@ type Report struct {
 	Seed    uint64
 	Faults  []Outcome
 	Seconds float64 // that clients posted
+	Quiet   float64 // of these, before faults, when nothing was wrong
 	torture.Traffic
+	QuietAcknowledged int64 // pageviews, in that time
 	torture.Comparison
 	Shards      int    // that verify compared
 	Differences int64  // cells that verify found different from what the log says
@@ -34,8 +36,11 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("%-19s lasted %4.1f s, caught up after %4.1f s more, %d requests sent again", o.Kind, o.Lasted, o.CaughtUp, o.Retried)
 }
 
-// Rate is how many pageviews a second were acknowledged, faults included.
+// Rate is how many pageviews a second were acknowledged, outages included.
 func (r *Report) Rate() float64 { return float64(r.Acknowledged) / r.Seconds }
+
+// QuietRate is the rate when nothing is wrong.
+func (r *Report) QuietRate() float64 { return float64(r.QuietAcknowledged) / r.Quiet }
 
 // OK says that the promise was kept, and put to the test.
 func (r *Report) OK() bool {
@@ -51,7 +56,8 @@ func (r *Report) String() string {
 	}
 	line("seed", "%d", r.Seed)
 	line("faults", "%d", len(r.Faults))
-	line("pageviews", "%d posted, %d acknowledged, %.0f a second, %d sent twice on purpose", r.Posted, r.Acknowledged, r.Rate(), r.SentTwice)
+	line("pageviews", "%d posted, %d acknowledged, %d sent twice on purpose", r.Posted, r.Acknowledged, r.SentTwice)
+	line("a second", "%.0f acknowledged between faults, %.0f over all, outages included", r.QuietRate(), r.Rate())
 	line("requests", "%d, %d of them again, without an acknowledgement", r.Requests, r.Retried)
 	line("lost", "%d", r.Lost)
 	line("doubled", "%d", r.Doubled)

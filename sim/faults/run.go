@@ -25,8 +25,8 @@ type Config struct {
 	Faults  int
 	Kinds   []Kind    // all
 	Brokers int       // 1, or 3
-	Rate    int       // pageviews a second, of all clients; 6,000
-	Clients int       // 64
+	Rate    int       // pageviews a second, of all clients, at most; 8,000
+	Clients int       // 256
 	Log     io.Writer // a line for each fault; nil is none
 
 	// Recovery is how long it may take after a fault until everything in the log
@@ -74,7 +74,7 @@ func (c *Config) fill() {
 	for _, f := range []struct {
 		field *int
 		value int
-	}{{&c.Brokers, 1}, {&c.Rate, 6000}, {&c.Clients, 64}} {
+	}{{&c.Brokers, 1}, {&c.Rate, 8000}, {&c.Clients, 256}} {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
@@ -89,10 +89,13 @@ func (c *Config) fill() {
 func (w *world) faults(ctx context.Context, r *Report, crowd *torture.Crowd) error {
 	plan := Plan(w.cfg.Seed, w.cfg.Faults, w.cfg.Kinds)
 	for i, f := range plan {
+		quiet := crowd.Traffic()
 		if err := wait(ctx, f.After); err != nil {
 			return err
 		}
 		began, before := time.Now(), crowd.Traffic()
+		r.Quiet += f.After.Seconds()
+		r.QuietAcknowledged += before.Acknowledged - quiet.Acknowledged
 		if err := w.inject(ctx, f); err != nil {
 			return fmt.Errorf("fault %d, %v: %w", i+1, f, err)
 		}

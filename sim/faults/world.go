@@ -34,7 +34,7 @@ const collectors, processors = 2, 2
 // open starts everything.
 func open(ctx context.Context, cfg Config) (_ *world, err error) {
 	w := &world{cfg: cfg, proxies: newProxies(), spawner: devcluster.NewSpawner(),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}}
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512}, Timeout: 30 * time.Second}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
