@@ -201,7 +201,7 @@ func (st *stream) before(o *stream) bool {
 type column struct {
 	hour   int32
 	shard  store.Shard
-	growth int32
+	growth int32 // 0 for the whole
 	part
 }
 

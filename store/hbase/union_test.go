@@ -91,3 +91,12 @@ func TestUnionOfCounts(t *testing.T) {
 		}
 	}
 }
+
+// A count of 3 is the byte that a growth begins with, and is a count all the same.
+func TestUnionOfACount(t *testing.T) {
+	var u union
+	u.add(part{5, crdt.AppendCount(nil, 3), false})
+	if version, value, err := u.cell(); err != nil || version != 5 || !bytes.Equal(value, []byte{3}) {
+		t.Errorf("%x at %d, %v", value, version, err)
+	}
+}

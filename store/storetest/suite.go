@@ -144,6 +144,11 @@ func (s *suite) versions() {
 	s.apply(batch(other, 1, cell("a/", 1, 1, "other")))
 	s.want(shard0, "a/", 1, 9, "at 9")
 	s.want(other, "a/", 1, 1, "other")
+	// Bytes are bytes: a count of 3 is no growth, though one begins so.
+	for i := range 256 {
+		s.apply(batch(other, int64(i+2), cell("c/", 1, int64(i+2), string([]byte{byte(i)}))))
+		s.want(other, "c/", 1, int64(i+2), string([]byte{byte(i)}))
+	}
 }
 
 func (s *suite) commitStandsForCells() {
