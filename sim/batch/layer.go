@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -120,6 +121,13 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 		}
 	}
 	return nil
+}
+
+// Copy has the results that are there now, and no more.
+func (l *Layer) Copy() *Layer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &Layer{Logs: l.Logs, Edges: l.Edges, Wait: l.Wait, runs: maps.Clone(l.runs)}
 }
 
 // Runs are the numbers of the runs whose views are there, in any order.

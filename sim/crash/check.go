@@ -59,6 +59,12 @@ func (w *witness) AppendEpoch(ctx context.Context, e store.Epoch) error {
 }
 
 func (w *witness) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
+	if w.l.faults.lost("answer of the pointer") {
+		if w.l.rng.IntN(2) == 0 {
+			return errInjected
+		}
+		return errors.Join(errInjected, w.Store.SwapPointer(ctx, expect, p))
+	}
 	err := w.Store.SwapPointer(ctx, expect, p)
 	if err == nil {
 		w.note(func(k *known) { k.counter = p.Counter })
@@ -108,7 +114,10 @@ func (l *life) checkAll() error {
 			return err
 		}
 	}
-	return l.checkCells(ctx, r)
+	if err := l.checkCells(ctx, r); err != nil {
+		return err
+	}
+	return l.checkAnswers(ctx)
 }
 
 // checkTold: what was acknowledged is there, or something newer.

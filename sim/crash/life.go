@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/expire"
 	"speedlayer/microbatch"
+	"speedlayer/sim/batch"
 	"speedlayer/sim/oracle"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -45,6 +46,8 @@ type life struct {
 	procs  [][]*microbatch.Processor // by partition: the owner, and perhaps an older one still alive
 	saving []*saving                 // by partition: a snapshot half written
 	oracle map[store.Shard]*oracle.Oracle
+	layer  *batch.Layer
+	inRun  atomic.Bool // a batch run works
 }
 
 // saving is a snapshot on its way to the store.
@@ -62,6 +65,7 @@ func newLife(w World, r *Report, c cut, rng *rand.Rand) *life {
 	l := &life{w: w, r: r, rng: rng, disk: c.disk, log: c.log, known: c.known, traffic: newTraffic(rng, false),
 		faults: &injector{rng: rand.New(rand.NewPCG(rng.Uint64(), 0)), fired: r.Fired}}
 	l.oracle = maps.Clone(c.old)
+	l.layer = l.newLayer(c.results)
 	l.procs = make([][]*microbatch.Processor, len(c.log.parts))
 	l.saving = make([]*saving, len(c.log.parts))
 	return l
@@ -74,11 +78,12 @@ func (l *life) cutHere(rng *rand.Rand, n int, op errorfs.Op) cut {
 	defer l.log.mu.Unlock()
 	keep := []int{0, 100, rng.IntN(101), rng.IntN(101)}[rng.IntN(4)]
 	return cut{
-		disk:  losePower(l.disk, rng, keep),
-		log:   l.log.copy(),
-		known: l.known.copy(),
-		old:   l.oldOracles(),
-		point: fmt.Sprintf("%d before %s of %s, %d%% of the unsynced kept", n, opName(op.Kind), op.Path, keep),
+		disk:    losePower(l.disk, rng, keep),
+		log:     l.log.copy(),
+		known:   l.known.copy(),
+		old:     l.oldOracles(),
+		results: l.layer.Copy(),
+		point:   fmt.Sprintf("%d before %s of %s, %d%% of the unsynced kept", n, opName(op.Kind), op.Path, keep),
 	}
 }
 
@@ -190,6 +195,8 @@ func (l *life) shard(part int) store.Shard {
 func (l *life) step() error {
 	part := l.rng.IntN(len(l.log.parts))
 	switch n := l.rng.IntN(100); {
+	case l.w.Runs && l.rng.IntN(4) == 0:
+		return l.batchRun()
 	case n < 22:
 		l.log.mu.Lock()
 		l.log.now += l.rng.Int64N(40 * 60_000)
@@ -211,7 +218,9 @@ func (l *life) step() error {
 		_, _, err := expire.EnsureSettings(context.Background(), l.store, l.log, l.epoch.Partitions, randomSettings(l.rng))
 		return err
 	case n < 94:
-		return l.dropOldest()
+		return l.batchRun()
+	case n < 95:
+		return l.rollback()
 	case n < 98:
 		return l.takeOver(part)
 	}
@@ -367,29 +376,15 @@ func split(b []byte, n int) (chunks [][]byte) {
 	return append(chunks, b)
 }
 
-// dropOldest takes the oldest generation out of the list, then drops it.
-func (l *life) dropOldest() error {
-	ctx := context.Background()
-	p, err := l.store.Pointer(ctx)
-	if err != nil || len(p.Generations) < 3 || !p.Marked {
-		return err
-	}
-	oldest := p.Generations[0]
-	p.Generations = p.Generations[1:]
-	p.Counter++
-	if err := l.store.SwapPointer(ctx, p.Counter-1, p); err != nil {
-		return err
-	}
-	l.did("generation dropped")
-	return l.store.DropGeneration(ctx, oldest)
-}
-
 // drain processes until nothing is left, moved records too.
 func (l *life) drain() error {
 	l.faults.mu.Lock()
 	l.faults.errors = 0
 	l.faults.mu.Unlock()
 	l.traffic.append(l.log, 10)
+	if err := l.lastRuns(); err != nil {
+		return err
+	}
 	for left := true; left; {
 		left = false
 		for part := range l.log.parts {

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"speedlayer/sim/batch"
 	"speedlayer/sim/oracle"
 	"speedlayer/store"
 )
@@ -27,6 +28,7 @@ type World struct {
 	Seed    uint64
 	Cuts    int // how many points of its first life to cut at, at most
 	Variant Variant
+	Runs    bool // mostly batch runs; the first life is cut while one works
 }
 
 // Report counts what happened in worlds.
@@ -63,11 +65,12 @@ func (k known) copy() known {
 
 // cut is what is left at one point.
 type cut struct {
-	disk  *vfs.MemFS
-	log   *topic
-	known known
-	old   map[store.Shard]*oracle.Oracle // of log epochs that have ended; they do not change any more
-	point string
+	disk    *vfs.MemFS
+	log     *topic
+	known   known
+	old     map[store.Shard]*oracle.Oracle // of log epochs that have ended; they do not change any more
+	results *batch.Layer                   // of batch runs; nil: none
+	point   string
 }
 
 // freshCut is a machine on which nothing has run yet.
@@ -91,6 +94,9 @@ func Run(w World, r *Report) error {
 	one := 1 + choice.IntN(4)
 	var cuts []cut
 	first.faults.cut = func(n int, op errorfs.Op) {
+		if w.Runs && !first.inRun.Load() {
+			return
+		}
 		if len(cuts) < w.Cuts && choice.IntN(one) == 0 {
 			cuts = append(cuts, first.cutHere(choice, n, op))
 		}
