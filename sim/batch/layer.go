@@ -35,7 +35,8 @@ type Layer struct {
 	Wait func(step string) error
 
 	mu   sync.Mutex
-	runs map[uint32]*result
+	runs map[string]*result // by name
+	made int                // names given
 }
 
 type result struct {
@@ -85,10 +86,13 @@ func (l *Layer) Compute(_ context.Context, run store.Run) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.runs == nil {
-		l.runs = map[uint32]*result{}
+		l.runs = map[string]*result{}
 	}
-	l.runs[run.Number] = r
-	return "", nil
+	// Two processes may make one run, with the edges that each knew.
+	l.made++
+	name := fmt.Sprintf("%d-%d", run.Number, l.made)
+	l.runs[name] = r
+	return name, nil
 }
 
 // Check implements expire.Job.
@@ -98,7 +102,7 @@ func (l *Layer) Check(_ context.Context, run store.Run) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.runs[run.Number]
+	r := l.runs[run.Views]
 	if r == nil || !slices.Equal(r.run.Vector, run.Vector) {
 		return fmt.Errorf("%w: %d up to %v", errGone, run.Number, run.Vector)
 	}
@@ -115,9 +119,9 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for n := range l.runs {
-		if n < next && !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Number == n }) {
-			delete(l.runs, n)
+	for name, r := range l.runs {
+		if r.run.Number < next && !slices.ContainsFunc(runs, func(k store.Run) bool { return k.Views == name || k.Views == "" && k.Number == r.run.Number }) {
+			delete(l.runs, name)
 		}
 	}
 	return nil
@@ -127,15 +131,15 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 func (l *Layer) Copy() *Layer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &Layer{Logs: l.Logs, Edges: l.Edges, Wait: l.Wait, runs: maps.Clone(l.runs)}
+	return &Layer{Logs: l.Logs, Edges: l.Edges, Wait: l.Wait, runs: maps.Clone(l.runs), made: l.made}
 }
 
 // Runs are the numbers of the runs whose views are there, in any order.
 func (l *Layer) Runs() (numbers []uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for n := range l.runs {
-		numbers = append(numbers, n)
+	for _, r := range l.runs {
+		numbers = append(numbers, r.run.Number)
 	}
 	return numbers
 }
@@ -144,18 +148,18 @@ func (l *Layer) Runs() (numbers []uint32) {
 func (l *Layer) Open(_ context.Context, run store.Run) (query.Views, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.runs[run.Number]; r != nil {
+	if r := l.runs[run.Views]; r != nil {
 		return r.views, nil
 	}
-	return nil, fmt.Errorf("%w: %d", errGone, run.Number)
+	return nil, fmt.Errorf("%w: %d (%s)", errGone, run.Number, run.Views)
 }
 
 // Oracle is what a run must hold; nil without one.
 func (l *Layer) Oracle(run *store.Run) *oracle.Base {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if run == nil || l.runs[run.Number] == nil {
+	if run == nil || l.runs[run.Views] == nil {
 		return nil
 	}
-	return l.runs[run.Number].base
+	return l.runs[run.Views].base
 }

@@ -11,14 +11,14 @@ import (
 )
 
 // readWorld is what is left of a process that read its log to the end.
-func readWorld(t *testing.T, rng *rand.Rand, r *Report, steps int) (*life, cut) {
+func readWorld(t *testing.T, rng *rand.Rand, r *Report, steps int, w World) (*life, cut) {
 	t.Helper()
-	l := newLife(World{}, r, freshCut(rng), rng)
+	l := newLife(w, r, freshCut(rng), rng)
 	l.steps = steps
 	if err := l.run(); err != nil {
 		t.Fatal(err)
 	}
-	return l, cut{disk: l.disk.CrashClone(vfs.CrashCloneCfg{}), log: l.log, known: l.known, old: l.oracle}
+	return l, cut{disk: l.disk.CrashClone(vfs.CrashCloneCfg{}), log: l.log, known: l.known, old: l.oracle, results: l.layer.Copy()}
 }
 
 // The store's last writes were synced, the queue's were lost with the power: the
@@ -29,7 +29,7 @@ func TestLogEndsBelowTheCommit(t *testing.T) {
 	worlds := 0
 	for s := *seed; worlds < 20; s++ {
 		rng := rand.New(rand.NewPCG(s, 99))
-		_, c := readWorld(t, rng, &r, 60)
+		_, c := readWorld(t, rng, &r, 60, World{})
 		part := rng.Int32N(int32(len(c.log.parts)))
 		// What is below the snapshot is not there any more, so it cannot be lost.
 		kept := len(c.log.from(part, c.log.parts[part].start))
@@ -67,7 +67,7 @@ func TestLogEndsBelowTheCommit(t *testing.T) {
 // commit, silently: so the test above can fail.
 func TestOldEpochLosesEvents(t *testing.T) {
 	var r Report
-	l, c := readWorld(t, rand.New(rand.NewPCG(*seed, 98)), &r, 0)
+	l, c := readWorld(t, rand.New(rand.NewPCG(*seed, 98)), &r, 0, World{NoRuns: true})
 	for part := range c.log.parts {
 		for n := len(c.log.parts[part].recs); n > 0; n = 0 {
 			c.log.cutEnd(int32(part), n)

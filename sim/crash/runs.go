@@ -145,7 +145,7 @@ func (l *life) rollback() error {
 
 // lastRuns absorb everything, twice: then the store has what two runs need.
 func (l *life) lastRuns() error {
-	if l.log.lives > 0 {
+	if l.log.lives > 0 || l.w.NoRuns {
 		return nil // what was lost with the end of the log cannot be absorbed
 	}
 	for range 3 { // one may find that its number is spent

@@ -28,6 +28,7 @@ type World struct {
 	Seed    uint64
 	Cuts    int // how many points of its first life to cut at, at most
 	Variant Variant
+	NoRuns  bool // no batch run behind the end of the log
 	Runs    bool // mostly batch runs; the first life is cut while one works
 }
 

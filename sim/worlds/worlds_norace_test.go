@@ -2,4 +2,4 @@
 
 package worlds
 
-const defaultWorlds = 20000
+const defaultWorlds = 12000
