@@ -24,7 +24,7 @@ func (r *runner) cells(ctx context.Context, w *worker, part int) error {
 	if err := errors.Join(c.run(w, part), w.names.reset()); err != nil {
 		return fmt.Errorf("part %d of the urls: %w", part, err)
 	}
-	r.progress.add(r.progress.total/stages/int64(r.parts.urls), 0)
+	r.progress.add(r.work(cells, counts{}), 0)
 	return writeDone(r.fs, r.dir, partName(part), counts{Cells: c.out.Cells()}, nil)
 }
 

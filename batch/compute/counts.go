@@ -50,6 +50,7 @@ type progress struct {
 	mu struct {
 		sync.Mutex
 		done, rows int64
+		skipped    int64 // of done: by an earlier life of the run
 		told       time.Time
 	}
 }
@@ -69,14 +70,23 @@ func (p *progress) add(work, rows int64) {
 		return
 	}
 	p.mu.told = now
-	worth := float64(p.mu.done) / stages
+	worth := float64(p.mu.done-p.mu.skipped) / stages
 	p.tell(Progress{Share: min(1, float64(p.mu.done)/float64(max(1, p.total))), Rows: p.mu.rows,
 		PerSec: worth / max(0.001, now.Sub(p.began).Seconds())})
+}
+
+// skip takes work as done that an earlier life of the run did.
+func (p *progress) skip(work, rows int64) {
+	p.mu.Lock()
+	p.mu.skipped += work
+	p.mu.Unlock()
+	p.add(work, rows)
 }
 
 // finish says that all is done.
 func (p *progress) finish() {
 	p.mu.Lock()
+	p.mu.skipped += p.total - p.mu.done // is rounding, and rows that were no events
 	p.mu.done = p.total
 	p.mu.told = time.Time{}
 	p.mu.Unlock()

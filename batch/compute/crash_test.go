@@ -205,8 +205,13 @@ func TestResume(t *testing.T) {
 		t.Fatalf("a full disk: %v", err)
 	}
 	in.FS = disk
+	var told []compute.Progress
+	in.Progress = func(p compute.Progress) { told = append(told, p) }
 	dir, err = compute.Run(t.Context(), in)
 	must(t, err)
+	if n := len(told); n < 2 || told[n-1].Share != 1 || told[n-1].Rows != rowsOf(w, whole) || told[0].Share <= 0 {
+		t.Errorf("progress %+v: of a run that goes on it begins with what was done, and ends with 1", told)
+	}
 	if log.scans != 3 {
 		t.Errorf("%d scans of 3 shards: a finished stage was done again", log.scans)
 	}
@@ -216,6 +221,14 @@ func TestResume(t *testing.T) {
 	if err != nil || again != dir || log.scans != 3 {
 		t.Errorf("%s, %v, %d scans", again, err, log.scans)
 	}
+}
+
+// rowsOf is how many rows of the log a vector stands for.
+func rowsOf(w *world, vector []store.VectorEntry) (n int64) {
+	for _, v := range vector {
+		n += v.Offset - w.epochs[v.Epoch].Starts[v.Partition]
+	}
+	return n
 }
 
 // counting counts scans.

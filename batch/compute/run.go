@@ -222,11 +222,12 @@ func (r *runner) stage(ctx context.Context, kind stageKind, units int, do func(c
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.in.Workers)
 	for unit := range units {
-		_, _, done, err := readDone(r.fs, r.dir, name(unit))
+		c, _, done, err := readDone(r.fs, r.dir, name(unit))
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
 		if done {
+			r.progress.skip(r.work(kind, c), c.Rows)
 			continue
 		}
 		g.Go(func() error {
@@ -278,6 +279,18 @@ func (r *runner) publish(final string) error {
 	}
 	r.progress.finish()
 	return r.fs.RemoveAll(r.dir)
+}
+
+// work is how much of it a finished unit was; see progress.
+func (r *runner) work(kind stageKind, c counts) int64 {
+	switch kind {
+	case scans:
+		return c.Rows
+	case persons:
+		return c.Events + c.Duplicates
+	default:
+		return r.progress.total / stages / int64(r.parts.urls)
+	}
 }
 
 type stageKind int
