@@ -20,7 +20,7 @@ import (
 // several lives of the topic, cut anywhere, in any amount of memory.
 func TestRunIsTheOracles(t *testing.T) {
 	r := seeded(t)
-	for range 40 {
+	for range worlds {
 		w := newWorld(t, r)
 		for range 1 + r.IntN(3) {
 			w.life(1+r.Int32N(3), 1+r.IntN(500))

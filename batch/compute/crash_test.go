@@ -115,7 +115,7 @@ func TestCrashAtEveryChange(t *testing.T) {
 	}
 
 	points := 0
-	for at := 1; at <= changes; at++ {
+	for at := 1; at <= changes; at += crashEvery {
 		disk := start.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: r})
 		for life := 0; ; life++ {
 			p := &power{disk: disk, rng: r}
@@ -142,8 +142,8 @@ func TestCrashAtEveryChange(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d crash points", changes, points)
-	if points < 300 {
-		t.Errorf("%d crash points: want 300 at least", points)
+	if want := 300 / crashEvery; points < want {
+		t.Errorf("%d crash points: want %d at least", points, want)
 	}
 }
 

@@ -61,7 +61,7 @@ func (l skewed) Scan(_ context.Context, _ store.Shard, from, to int64, fn func(*
 // Memory is bounded by the setting, not by the log, nor by how much of it is of
 // one person and one url; and it changes no byte.
 func TestMemoryIsBounded(t *testing.T) {
-	const n = 300_000
+	const n = rowsSorted
 	var want map[string]string
 	for _, c := range []struct {
 		memory int64

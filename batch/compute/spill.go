@@ -81,12 +81,12 @@ func (w *spillWriter) put(stream int, b []byte) { w.streams[stream] = b }
 
 func (w *spillWriter) write(stream int) error {
 	b := w.streams[stream]
+	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(stream))
+	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(len(b)))
+	w.index = binary.LittleEndian.AppendUint64(w.index, xxh3.Hash(b)) // before a file may change b, as vfs.File says
 	if _, err := w.file.Write(b); err != nil {
 		return err
 	}
-	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(stream))
-	w.index = binary.LittleEndian.AppendUint32(w.index, uint32(len(b)))
-	w.index = binary.LittleEndian.AppendUint64(w.index, xxh3.Hash(b))
 	w.streams[stream] = b[:0]
 	return nil
 }

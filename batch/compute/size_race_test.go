@@ -1,0 +1,10 @@
+//go:build race
+
+package compute_test
+
+// What runs in one goroutine gives the race detector little to find.
+const (
+	worlds     = 8
+	crashEvery = 10
+	rowsSorted = 60_000
+)
