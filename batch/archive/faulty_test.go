@@ -98,6 +98,7 @@ type faulty struct {
 	what  fault
 	do    func() // meanwhile
 	steps int
+	names []string // of the steps
 	dead  bool
 	fired string // the step that had the fault
 }
@@ -108,6 +109,7 @@ func (f *faulty) step(name string, do func() error) error {
 	}
 	n := f.steps
 	f.steps++
+	f.names = append(f.names, name)
 	if n != f.at {
 		return do()
 	}

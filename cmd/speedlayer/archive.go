@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -56,6 +57,10 @@ func (f *archiveFlags) open(ctx context.Context) (objects archive.Objects, url s
 		if !exists(url) {
 			return nil, "", usagef("--data %s: there is no archive in batch/archive; it may lie elsewhere: --archive URL", f.data)
 		}
+	}
+	folder := archive.FileURL(url, "")
+	if !strings.Contains(folder, "://") && !exists(folder) {
+		return nil, "", usagef("--archive %s: there is no archive", url)
 	}
 	if objects, err = archive.OpenObjects(ctx, url); err != nil {
 		return nil, "", usageError{err}

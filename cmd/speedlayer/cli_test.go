@@ -65,6 +65,8 @@ func TestWrongCalls(t *testing.T) {
 		{"equiv add one", "two identifiers"},
 		{"archive", "allowed are status, files, check, compact"},
 		{"archive status --data nowhere", "there is no archive"},
+		{"archive status --archive nowhere", "there is no archive"},
+		{"archive status --archive file:///nowhere/at/all", "there is no archive"},
 		{"archive check --archive ftp://x", "allowed is a folder"},
 		{"serve --archive none --batch-every 6h", "needs one"},
 		{"serve extra", "takes no arguments"},
