@@ -31,3 +31,10 @@ func (c *Client) DeleteTopics(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Renew forgets what the client knows of our topics. One that was made anew has
+// another id, under which the client would not append by itself: what is waiting
+// fails, and is not acknowledged.
+func (c *Client) Renew() {
+	c.kafka.PurgeTopicsFromProducing(TopicPageviews, TopicEquivs, TopicRejected)
+}

@@ -199,3 +199,31 @@ func TestZombieOfAnEpoch(t *testing.T) {
 	viewPages(t, n, 50, 150)
 	wantViews(t, n, 200) // dedupe forgets at an epoch's start
 }
+
+// A topic that is deleted and made anew while all are at work: it is noticed and
+// said, and what is posted then counts, although its offsets lie below the old
+// commits.
+func TestTopicMadeAnewWhileRunning(t *testing.T) {
+	t.Parallel()
+	c := newTestCluster(t)
+	a, _ := c.join(t, "a", processorRole)
+	front, _ := c.join(t, "front", collectorRole|queryRole)
+	viewPages(t, front, 0, 200)
+	admin, err := queue.Connect(t.Context(), queue.Config{Brokers: []string{c.broker.Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.DeleteTopics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.MakeTopics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no new log epoch", func() bool { return a.epochNow().Number == 1 && front.epochNow().Number == 1 })
+	viewPages(t, front, 300, 400)
+	wantViews(t, front, 300)
+	if !strings.Contains(c.log.String(), "the topic was made anew") {
+		t.Errorf("it was not said: %s", &c.log)
+	}
+}

@@ -114,6 +114,9 @@ func (n *node) begin(ctx context.Context, e store.Epoch) error {
 	if n.epoch.known && n.epoch.now.Number >= e.Number {
 		return nil
 	}
+	if n.epoch.known && n.epoch.now.TopicID != e.TopicID {
+		n.queue.Renew()
+	}
 	n.epoch.now, n.epoch.known = e, true
 	n.progress.Begin(e, committed)
 	n.keeper.begin(e)
