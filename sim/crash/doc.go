@@ -21,6 +21,7 @@
 //	world.go   seeds, lives and cuts
 //	life.go    one process
 //	check.go   what must hold
+//	runs.go    batch runs
 //	topic.go   the log
 //	traffic.go records
 //	faults.go  cuts and injected errors of the file system

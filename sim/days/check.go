@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/sim/batch"
 	"speedlayer/sim/oracle"
 	"speedlayer/store"
 )
@@ -20,6 +22,7 @@ type judge struct {
 	m       *machine
 	archive archive
 	oracles map[store.Shard]*oracle.Oracle
+	layer   *batch.Layer
 }
 
 // check reads one snapshot of the store, while the system runs, then the log
@@ -31,6 +34,17 @@ func (j *judge) check(ctx context.Context) error {
 		return err
 	}
 	defer r.Close()
+	return j.checkReader(ctx, r)
+}
+
+// fixed is a store of which every reading is the same one.
+type fixed struct{ store.Reader }
+
+func (f fixed) Read(context.Context) (store.Reader, error) { return f, nil }
+func (f fixed) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
+func (f fixed) Close() error                               { return nil }
+
+func (j *judge) checkReader(ctx context.Context, r store.Reader) error {
 	epochs, err := r.Epochs(ctx)
 	if err != nil {
 		return err
@@ -87,7 +101,9 @@ func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
 	want := map[cell]bool{}
 	for shard, o := range j.oracles {
 		for _, k := range o.Keys() {
-			want[cell{shard, k}] = true
+			if slices.Contains(p.Generations, k.Generation) {
+				want[cell{shard, k}] = true
+			}
 		}
 	}
 	for _, g := range p.Generations {
@@ -117,19 +133,35 @@ func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
 
 // checkAnswers compares what users see with the oracle's answers.
 func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
+	// One moment of the store is looked at, and the oracles are brought there.
+	snap, err := j.m.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	if err := j.checkReader(ctx, snap); err != nil {
+		return err
+	}
 	edges := query.NewEdges()
 	var all []*oracle.Oracle
 	for _, o := range j.oracles {
 		all = append(all, o)
 	}
-	want := oracle.NewAnswers(0, all...)
+	p, err := snap.Pointer(ctx)
+	if err != nil {
+		return err
+	}
+	want := oracle.NewAnswers(p.Open()[0], all...)
+	if p.Current != nil {
+		want.Over(j.layer.Oracle(p.Current))
+	}
 	for _, l := range links {
 		edges.Apply(event.Edge{ID1: l[0], ID2: l[1], TS: time.Now().UnixMilli()})
 		want.Link(l[0], l[1])
 	}
-	e := query.New(query.Config{Store: j.m.store, Edges: edges, Now: time.Now})
+	e := query.New(query.Config{Store: fixed{snap}, Edges: edges, Now: time.Now, Batch: j.layer.Open})
 	lines := want.Export(0, math.MaxInt32)
-	err := e.Export(ctx, query.ExportQuery{}, func(c query.Cell) error {
+	err = e.Export(ctx, query.ExportQuery{}, func(c query.Cell) error {
 		if len(lines) == 0 {
 			return fmt.Errorf("export has one more: %+v", c)
 		}
@@ -143,7 +175,7 @@ func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
 		case oracle.Uniques:
 			ok = ok && c.Visitors != nil && *c.Visitors == l.Visitors.Count && *c.Exact == l.Visitors.Exact
 		case oracle.Bounces:
-			ok = ok && c.Visits != nil && *c.Visits == l.Visits && *c.Bounces == l.Bounces
+			ok = ok && c.Visits != nil && *c.Visits == max(0, l.Visits) && *c.Bounces == min(max(0, l.Bounces), max(0, l.Visits))
 		}
 		if !ok {
 			return fmt.Errorf("export says %+v of view %d, the oracle %+v", c, l.View, l)

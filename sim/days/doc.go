@@ -7,7 +7,8 @@
 // the wrong partition, and try again when the broker is away. Meanwhile the
 // operator of the system does what operators do, and what happens to them:
 // restarts, kills, two runners at once, slow and failing stores, broker
-// restarts, changed settings, more partitions, a topic made anew.
+// restarts, changed settings, more partitions, a topic made anew. Every six hours
+// a batch run absorbs the log; it may fail, be killed, and be rolled back.
 //
 // At many moments, while all of it runs, one snapshot of the store is compared
 // with sim/oracle: each commit record, and every cell, byte for byte. At the
@@ -19,5 +20,6 @@
 //	slowstore.go a store that is slow and fails
 //	traffic.go   clients
 //	archive.go   the log as the oracle reads it
+//	runs.go      batch runs
 //	check.go     what must hold
 package days

@@ -27,7 +27,8 @@ type run struct {
 	judge   *judge
 	clients *clients
 	process *process
-	moved   int // how many records may count twice, see checkCounted
+	moved   int       // how many records may count twice, see checkCounted
+	ran     time.Time // when the last batch run began
 }
 
 // Run simulates, inside a synctest bubble. It returns how often things happened,
@@ -43,6 +44,8 @@ func Run(o Options) (map[string]int, error) {
 		return c.n, err
 	}
 	r.m, r.judge = m, &judge{m: m, oracles: map[store.Shard]*oracle.Oracle{}}
+	r.judge.layer = r.judge.newLayer(rand.New(rand.NewPCG(o.Seed, 2)))
+	r.ran = time.Now()
 	err = r.live()
 	return c.n, errors.Join(err, m.close())
 }
@@ -86,6 +89,11 @@ func (r *run) script() (err error) {
 		time.Sleep(time.Duration(5+r.rng.IntN(40)) * time.Minute)
 		if err := r.judge.check(context.Background()); err != nil {
 			return r.at("check", err)
+		}
+		if time.Since(r.ran) >= runEvery {
+			if err := r.batchRun(); err != nil {
+				return r.at("batch run", err)
+			}
 		}
 		name, do := r.next()
 		r.m.counts.add(name, 1)
@@ -239,6 +247,12 @@ func (r *run) movedSoFar() (n int) {
 func (r *run) end() error {
 	ctx := context.Background()
 	if err := r.judge.caughtUp(ctx, r.process); err != nil {
+		return errors.Join(err, r.process.kill())
+	}
+	if err := r.lastRuns(); err != nil {
+		return errors.Join(r.at("last batch runs", err), r.process.kill())
+	}
+	if err := r.judge.caughtUp(ctx, r.process); err != nil { // the markers
 		return errors.Join(err, r.process.kill())
 	}
 	if err := r.process.stop(); err != nil {
