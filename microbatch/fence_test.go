@@ -3,6 +3,7 @@ package microbatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,23 @@ import (
 // epochRows are the epochs of a store that is away at times.
 type epochRows struct {
 	store.Control
+	mu   sync.Mutex
 	rows []store.Epoch
 	err  error
 }
 
-func (e *epochRows) Epochs(context.Context) ([]store.Epoch, error) { return e.rows, e.err }
+func (e *epochRows) Epochs(context.Context) ([]store.Epoch, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rows, e.err
+}
+
+// set changes what is answered from now on.
+func (e *epochRows) set(err error, rows ...store.Epoch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err, e.rows = err, rows
+}
 
 // A write may begin while a look is fresh, or when a new one says so: never when
 // a newer epoch is there, nor when nothing is known.
@@ -26,15 +39,15 @@ func TestFence(t *testing.T) {
 		rows := &epochRows{rows: []store.Epoch{{Number: 0, Partitions: 2}}}
 		f := NewFence(rows, 0)
 		away := errors.New("away")
-		rows.err = away
+		rows.set(away)
 		if err := f.Allow(t.Context()); !errors.Is(err, away) {
 			t.Errorf("nothing is known: %v", err)
 		}
-		rows.err = nil
+		rows.set(nil, store.Epoch{Number: 0, Partitions: 2})
 		if err := f.Allow(t.Context()); err != nil {
 			t.Error(err)
 		}
-		rows.rows = append(rows.rows, store.Epoch{Number: 1, Reason: "for a test"})
+		rows.set(nil, store.Epoch{Number: 0, Partitions: 2}, store.Epoch{Number: 1, Reason: "for a test"})
 		time.Sleep(fenceTrust - time.Millisecond)
 		if err := f.Allow(t.Context()); err != nil {
 			t.Errorf("what was in memory may be committed: %v", err)
@@ -54,12 +67,12 @@ func TestFenceWatches(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- f.watch(t.Context()) }()
 		time.Sleep(10 * fenceEvery)
-		rows.err = nil
+		rows.set(nil, store.Epoch{Number: 0, Partitions: 2})
 		time.Sleep(10 * fenceEvery)
 		if err := f.Allow(t.Context()); err != nil {
 			t.Error(err)
 		}
-		rows.rows = append(rows.rows, store.Epoch{Number: 1})
+		rows.set(nil, store.Epoch{Number: 0, Partitions: 2}, store.Epoch{Number: 1})
 		begin := time.Now()
 		if err := <-ended; !errors.Is(err, ErrEpochEnded) {
 			t.Error(err)
