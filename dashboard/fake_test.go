@@ -28,9 +28,10 @@ type pageview struct {
 type fake struct {
 	mu       sync.Mutex
 	views    []pageview
-	current  *int    // current visitors; nil: not known
-	estimate float64 // relative error that uniques state; 0: exact
-	down     bool    // every call of the API is answered 503, streams are cut
+	current  *int      // current visitors; nil: not known
+	estimate float64   // relative error that uniques state; 0: exact
+	cut      time.Time // of a batch run; zero: none
+	down     bool      // every call of the API is answered 503, streams are cut
 	hold     chan struct{}
 	changed  chan struct{} // closed and made anew at each change
 }
@@ -49,7 +50,7 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	}
 	mux.HandleFunc("/", problem.NotFound)
 	for path, answer := range map[string]func(r *http.Request) map[string]any{
-		"domains": f.domains, "pageviews": f.pageviews, "uniques": f.uniques, "bounce-rate": f.bounces, "top": f.top,
+		"domains": f.domains, "pageviews": f.pageviews, "uniques": f.uniques, "bounce-rate": f.bounces, "top": f.top, "accuracy": f.accuracy,
 	} {
 		mux.HandleFunc("GET /api/v1/"+path, f.api(answer))
 	}
@@ -152,8 +153,19 @@ func (f *fake) answer(list []pageview, with map[string]any) map[string]any {
 		"covered": map[string]any{"events": len(f.views), "lag": 0, "age_seconds": 0, "settled": true},
 		"sources": map[string]any{"batch_hours": 0, "speed_hours": len(hours)},
 	}
+	if !f.cut.IsZero() {
+		a["sources"] = map[string]any{"batch_hours": len(hours), "speed_hours": 1, "batch_run": 7, "batch_until": f.cut.UTC().Format(time.RFC3339)}
+	}
 	maps.Copy(a, with)
 	return a
+}
+
+// accuracy is what run 7 found out.
+func (f *fake) accuracy(*http.Request) map[string]any {
+	return map[string]any{"runs": []any{map[string]any{"run": 7, "views": []any{
+		map[string]any{"view": "pageviews", "cells": 200, "exact": 199, "causes": []any{map[string]any{"cause": "dedupe window", "cells": 1, "off": 1}}},
+		map[string]any{"view": "uniques", "cells": 200, "exact": 200},
+	}}}}
 }
 
 // parts adds the answer's hours or days, only those with a view.

@@ -15,12 +15,20 @@ export class Answer {
     const all = [pageviews, uniques, bounces, top].filter((a) => a?.covered);
     this.covered = all.map((a) => a.covered).reduce((a, b) => (b.events < a.events ? b : a), all[0]?.covered ?? {});
     this.at = performance.now();
+    this.batchRun = pageviews.sources?.batch_run;
     this.settled = all.every((a) => a.covered.settled !== false);
     this.rows = [
       ['Exactness', ...exactness({ pageviews, uniques, bounces })],
       ['Hours with views', ...sources(pageviews.sources)],
+      ...batch(pageviews.sources),
       ...notes(all),
     ];
+    this.tick();
+  }
+
+  // right tells how right the speed layer was, as the batch runs found out.
+  right(runs) {
+    this.accuracy = runs;
     this.tick();
   }
 
@@ -39,10 +47,12 @@ export class Answer {
     const { events, lag, age_seconds: age } = this.covered;
     const old = (age ?? 0) + (performance.now() - this.at) / 1e3;
     const rest = lag == null ? 'the queue did not say what is on the way' : lag > 0 ? `${format.count(lag)} more on the way` : 'everything received';
+    const right = this.batchRun == null ? [] : accuracy(this.accuracy);
     this.fill([
       ['Covers', `${format.count(events ?? 0)} ${format.plural(events, 'event', 'events')}`, `of all domains; ${rest}`],
       ['As of', age == null ? 'unknown' : `${format.age(old)} ago`, this.settled ? '' : 'a few later events may be in already'],
       ...this.rows,
+      ...right,
     ]);
   }
 
@@ -77,6 +87,23 @@ function sources(sources) {
   if (speed > 0) parts.push(`${format.count(speed)} from the speed layer`);
   if (batch > 0) parts.push(`${format.count(batch)} from batch`);
   return [parts.join(', ') || 'none'];
+}
+
+// batch says up to when the batch layer has absorbed the log.
+function batch(sources) {
+  if (sources?.batch_run == null) return [];
+  const until = sources.batch_until ? `the log as of ${format.moment(Date.parse(sources.batch_until))} UTC` : '';
+  return [['Batch layer', `run ${format.count(sources.batch_run)}`, until]];
+}
+
+// accuracy is of the newest run that absorbed anything.
+function accuracy(runs) {
+  const run = (runs ?? []).find((r) => r.views.some((v) => v.cells > 0));
+  if (!run) return [];
+  const cells = run.views.reduce((n, v) => n + v.cells, 0), exact = run.views.reduce((n, v) => n + v.exact, 0);
+  const causes = [...new Set(run.views.flatMap((v) => (v.causes ?? []).map((c) => c.cause)))];
+  const why = `run ${format.count(run.run)} compared ${format.count(cells)} hours of pages and domains` + (causes.length ? `; off by: ${causes.join(', ')}` : '');
+  return [['Speed layer was right', format.percent(exact / cells), why]];
 }
 
 // notes are what the server wants people to know, each once.

@@ -41,4 +41,5 @@ export const domains = ({ from, to }, signal) => get('domains', { from, to }, si
 export const pageviews = (url, { from, to }, by, signal) => get('pageviews', { url, from, to, by }, signal);
 export const uniques = (url, { from, to }, by, signal) => get('uniques', { url, from, to, by }, signal);
 export const bounceRate = (domain, { from, to }, by, signal) => get('bounce-rate', { domain, from, to, by }, signal);
+export const accuracy = (signal) => get('accuracy', {}, signal);
 export const top = (domain, { from, to }, limit, signal) => get('top', { domain, from, to, limit }, signal);

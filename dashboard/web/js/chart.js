@@ -79,8 +79,30 @@ export class Chart {
         { ...axis, size: 52, gap: 8, space: 52, incrs: share ? [0.25, 0.5] : COUNT_STEPS, values: (u, splits) => splits.map((v) => (share ? format.percent(v).replace('.0', '') : format.shortCount(v))) },
       ],
       series: [{}, line, { ...line, dash: [5, 5] }],
-      hooks: { setCursor: [(u) => this.onCursor(u)], setSelect: [(u) => this.onDrag(u)] },
+      hooks: { setCursor: [(u) => this.onCursor(u)], setSelect: [(u) => this.onDrag(u)], draw: [(u) => this.drawCut(u)] },
     };
+  }
+
+  // drawCut marks where the batch layer has absorbed the log: what is right of
+  // it comes from the speed layer.
+  drawCut(u) {
+    const { cut, times } = this.shown;
+    box.toggleAttribute('data-cut', cut != null && cut > times[0] && cut < times.at(-1));
+    if (!box.hasAttribute('data-cut')) return;
+    const x = Math.round(u.valToPos(cut / 1e3, 'x', true)) + 0.5;
+    const { ctx, bbox } = u;
+    ctx.save();
+    ctx.strokeStyle = colour('--soft');
+    ctx.fillStyle = colour('--soft');
+    ctx.setLineDash([2, 4]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.font = `${11 * devicePixelRatio}px ${colour('--font')}`;
+    ctx.textAlign = x - bbox.left > 80 * devicePixelRatio ? 'right' : 'left';
+    ctx.fillText('batch', x + (ctx.textAlign === 'right' ? -6 : 6), bbox.top + 12 * devicePixelRatio);
+    ctx.restore();
   }
 
   text(i) {

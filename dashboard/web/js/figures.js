@@ -54,6 +54,7 @@ export function series(answers, metric, bounds, step, now) {
     values: starts.map((t) => at.get(t)?.[metric] ?? (share ? null : 0)),
     step,
     share,
+    cut: answer.sources?.batch_until ? Date.parse(answer.sources.batch_until) : null,
     name: share ? 'bounce rate' : titles[metric].toLowerCase(),
     open: starts.length > 0 && starts.at(-1) + (step === 'day' ? 86400e3 : 3600e3) > now,
   };

@@ -103,6 +103,7 @@ function render(why) {
   picker.show(state, range);
   figures.show(answers, state, why === 'live');
   answer.show(answers, range);
+  askAccuracy(answers.pageviews.sources?.batch_run);
   showChip();
   showChart();
   pages.show(answers.top.pages.slice(0, limit), state, (page) => write({ ...state, page }));
@@ -114,6 +115,15 @@ function render(why) {
     say(sentence);
   }
   byId('numbers').dataset.shown = String(Number(byId('numbers').dataset.shown ?? 0) + 1);
+}
+
+// askAccuracy asks once a batch run how right the speed layer was before it. No
+// answer is no harm: it is asked again with the next figures.
+let askedFor = null;
+function askAccuracy(run) {
+  if (run == null || run === askedFor) return;
+  askedFor = run;
+  api.accuracy().then(({ runs }) => answer.right(runs), () => { askedFor = null; });
 }
 
 function showChip() {

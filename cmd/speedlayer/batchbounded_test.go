@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The store, the views and what is kept beside them stay bounded over fifty runs,
+// each of which absorbs new pageviews.
+func TestFiftyRunsAreBounded(t *testing.T) {
+	data := t.TempDir()
+	d := testDaemon(t, data)
+	defer func() {
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var half int64
+	for n := range 50 {
+		var body strings.Builder
+		for i := range 40 {
+			fmt.Fprintf(&body, `{"nonce":"%d-%d","person":"p%d","url":"https://foo.com/%d","ts":"2026-03-01T%02d:10:00Z"}`+"\n", n, i, i, i%7, n%20)
+		}
+		if status, _, text := do(t, "POST", d.server.url()+"/api/v1/pageviews?wait=applied", "application/x-ndjson", body.String()); status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+		run, err := d.node.batch.runs.Run(t.Context())
+		if err != nil || run.Number != uint32(n+1) {
+			t.Fatalf("run %d: %+v, %v", n+1, run, err)
+		}
+		stats, err := d.node.store.Stats(t.Context())
+		if err != nil || len(stats.Generations) != 2 {
+			t.Fatalf("behind run %d the store has the generations %v (%v)", run.Number, stats.Generations, err)
+		}
+		if n == 24 {
+			half = stats.DiskBytes
+		}
+		if n == 49 && stats.DiskBytes > 2*half+1<<20 {
+			t.Errorf("the store has %d bytes behind 50 runs, %d behind 25", stats.DiskBytes, half)
+		}
+	}
+	folders, err := os.ReadDir(filepath.Join(data, "batch", "views"))
+	if err != nil || len(folders) != 2 {
+		t.Errorf("%d folders of views, %v", len(folders), err)
+	}
+	out := done(t, "query", "pageviews", "--server", d.server.url(), "--url", "foo.com", "--from", "2026-03-01T00:00Z", "--to", "2026-03-02T00:00Z", "--json")
+	if !strings.Contains(out, `"pageviews":2000,`) {
+		t.Errorf("all pageviews count once: %s", out)
+	}
+}

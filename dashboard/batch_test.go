@@ -1,0 +1,26 @@
+package dashboard
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// The page says which hours came from the batch layer, where the cut is, and how
+// right the speed layer was; without a batch run it says nothing of it.
+func TestBatchLayerIsShown(t *testing.T) {
+	f := filled()
+	s := serve(t, f)
+	p := open(t, s, may)
+	p.settled()
+	p.until(`!document.getElementById('answer').textContent.includes('Batch layer')`)
+	f.change(func() { f.cut = time.Date(2015, 5, 18, 12, 0, 0, 0, time.UTC) })
+	p.visit(may)
+	p.settled()
+	p.until(`document.getElementById('answer').textContent.includes('run 7the log as of 18 May 2015, 12:00 UTC')`)
+	p.until(`document.getElementById('answer').textContent.includes('99.8%run 7 compared 400 hours of pages and domains; off by: dedupe window')`)
+	p.until(`document.getElementById('chart').hasAttribute('data-cut')`)
+	if dir := os.Getenv("SPEEDLAYER_SHOTS"); dir != "" {
+		p.shot(dir, "desktop-batch")
+	}
+}
