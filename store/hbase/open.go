@@ -129,7 +129,13 @@ func (s *Store) checkLayout(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// Another process that starts may have written it between the two looks.
 		if len(first) > 0 {
+			if have, err = s.link.value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn); err != nil {
+				return err
+			}
+		}
+		if len(first) > 0 && have == nil {
 			return fmt.Errorf("table %s has rows, but none that names its layout: take another prefix", s.names.control())
 		}
 		won, err := s.link.swap(ctx, s.names.control(), layoutRow, versionColumn, nil, []byte(layoutVersion))
