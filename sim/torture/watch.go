@@ -61,32 +61,41 @@ func Answers(ctx context.Context, c *http.Client, url string, pause time.Duratio
 	}
 }
 
-// CaughtUp waits until everything that the log held when it was first asked is
-// queryable at a server's URL, which is asked again after each pause.
+// endsAge is longer than what status says of the log's end may be old: a second
+// in queue.Ends, and a tenth of one in query.Config's LogEnds.
+const endsAge = 1500 * time.Millisecond
+
+// CaughtUp waits until everything that the log held when it was called is
+// queryable at a server's URL, which is asked again after each pause. An end of
+// the log that the server knew from before says nothing: records that came since
+// would be taken for lost. So it asks until the answer must be younger.
 func CaughtUp(ctx context.Context, c *http.Client, url string, pause time.Duration) error {
 	type shard struct {
 		epoch     uint32
 		partition int32
 	}
-	var ends map[shard]int64
+	var ends map[shard]int64 // nil until an answer that is young enough
+	young := time.Now().Add(endsAge)
 	for {
+		asked := time.Now()
 		at, err := status(ctx, c, url)
-		behind := err != nil || ends == nil
-		known := map[shard]int64{}
-		for _, p := range at {
-			if p.Lag != nil {
-				known[shard{p.Epoch, p.Partition}] = p.Offset + *p.Lag
-			}
-			behind = behind || p.Offset < ends[shard{p.Epoch, p.Partition}]
-		}
-		if err == nil && ends == nil && len(known) > 0 {
-			ends, behind = known, false
+		if err == nil && ends == nil && asked.After(young) {
+			ends = map[shard]int64{}
 			for _, p := range at {
-				behind = behind || p.Lag != nil && *p.Lag > 0
+				if p.Lag != nil {
+					ends[shard{p.Epoch, p.Partition}] = p.Offset + *p.Lag
+				}
 			}
+		}
+		behind := err != nil || len(ends) == 0
+		for _, p := range at {
+			behind = behind || p.Offset < ends[shard{p.Epoch, p.Partition}]
 		}
 		if !behind {
 			return nil
+		}
+		if err == nil && len(ends) == 0 {
+			ends = nil // it did not know
 		}
 		select {
 		case <-time.After(pause):
