@@ -145,7 +145,7 @@ var engineMutants = []mutant{
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "tables-after-markers", line: "35", what: "a generation's table is made when its markers stand",
 		edits: []edit{{settingsGo, "if err := st.CreateGeneration(ctx, number); err != nil {", "if err := error(nil); err != nil {"},
-			{settingsGo, "done := p\n", "if err := st.CreateGeneration(ctx, m.Generation); err != nil {\nreturn err\n}\ndone := p\n"}},
+			{settingsGo, "done := p\n", "if err := st.CreateGeneration(ctx, p.Generations[len(p.Generations)-1]); err != nil {\nreturn err\n}\ndone := p\n"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "unchanged-moves-version", line: "36", what: "a person who is in the set already moves the cell's version",
 		edits: []edit{{cellsGo, "if offset >= s.persons.version && s.persons.set.Add(person) {", "if offset >= s.persons.version {\ns.persons.set.Add(person)"}},
