@@ -8,10 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zeebo/xxh3"
-
-	"speedlayer/batch/views"
-	"speedlayer/crdt"
 	"speedlayer/event"
 	"speedlayer/store"
 	"speedlayer/view"
@@ -189,74 +185,6 @@ func (c *comparison) all(ctx context.Context) error {
 	return nil
 }
 
-// sample finds the urls to compare, with the hours in which the absorbed
-// generations have cells: all domains, and pages whose hash is low.
-func (c *comparison) sample(ctx context.Context) (map[string]*hourSet, error) {
-	domains, pages := lowest{most: maxAccuracyDomains}, lowest{most: maxAccuracyPages}
-	for _, v := range []store.ViewID{view.PageviewsView, view.BouncesView} {
-		rg := store.Range{View: v, Prefix: true, To: allTime}
-		if err := c.speed.scan(ctx, rg, func(cell *store.ScanCell) error {
-			in := &domains
-			if slices.Contains(cell.URL, '/') {
-				in = &pages
-			}
-			in.add(cell.URL, cell.Hour)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	c.a.Domains, c.a.Pages = len(domains.urls), len(pages.urls)
-	all := map[string]*hourSet{}
-	for _, l := range []*lowest{&domains, &pages} {
-		for url, hours := range l.urls {
-			all[url] = hours
-		}
-	}
-	return all, nil
-}
-
-// lowest keeps the urls of the lowest hashes.
-type lowest struct {
-	most  int
-	bound uint64 // hashes at or above are left out; 0 is none
-	urls  map[string]*hourSet
-}
-
-func (l *lowest) add(url []byte, hour int32) {
-	if l.urls == nil {
-		l.urls = map[string]*hourSet{}
-	}
-	hours := l.urls[string(url)]
-	if hours == nil {
-		if l.bound > 0 && xxh3.Hash(url) >= l.bound {
-			return
-		}
-		hours = &hourSet{}
-		l.urls[string(url)] = hours
-		if len(l.urls) > l.most {
-			l.halve()
-		}
-	}
-	hours.add(hour)
-}
-
-// halve leaves out the urls of the higher half of the hashes.
-func (l *lowest) halve() {
-	for len(l.urls) > l.most {
-		if l.bound == 0 {
-			l.bound = 1 << 63
-		} else {
-			l.bound /= 2
-		}
-		for url := range l.urls {
-			if xxh3.HashString(url) >= l.bound {
-				delete(l.urls, url)
-			}
-		}
-	}
-}
-
 // url compares one url in its hours.
 func (c *comparison) url(ctx context.Context, url string, hours *hourSet) error {
 	list := hours.list()
@@ -298,101 +226,4 @@ func (c *comparison) add(i int, url string, hour int32, speed, batch int64, caus
 			strings.Compare(a.URL, b.URL), strings.Compare(a.Hour, b.Hour))
 	})
 	v.Worst = v.Worst[:min(len(v.Worst), maxWorst)]
-}
-
-func (c *comparison) pageviews(ctx context.Context, rg store.Range, hours []int32) error {
-	speed, batch := counts{by: 1}, counts{by: 1}
-	if err := c.both(ctx, rg, speed.add, speed.addBatch, batch.addBatch); err != nil {
-		return err
-	}
-	for _, h := range hours {
-		s, b := int64(*speed.parts.at(h)), int64(*batch.parts.at(h))
-		cause := CauseUnknown
-		if s > b {
-			cause = CauseDedupe
-		}
-		if s != b {
-			c.spoilt[hourOfURL{rg.URL, h}] = true
-		}
-		c.add(0, rg.URL, h, s, b, cause)
-	}
-	return nil
-}
-
-// both reads a range by the old pointer, up to the vector, and by the new one.
-func (c *comparison) both(ctx context.Context, rg store.Range, cell func(*store.ScanCell) error, old, batch func(*batchCell) error) error {
-	if err := c.speed.scan(ctx, rg, cell); err != nil {
-		return err
-	}
-	if err := c.speed.batch(rg, pieces(1, rg.From, rg.To, nil), old); err != nil {
-		return err
-	}
-	return c.batch.batch(rg, pieces(1, rg.From, rg.To, nil), batch)
-}
-
-func (c *comparison) uniques(ctx context.Context, rg store.Range, hours []int32) error {
-	speed := &uniques{e: c.e, by: 1, who: c.speed.who(c.now)}
-	batch := &uniques{e: c.e, by: 1, who: c.batch.who(c.now)}
-	defer speed.dropParts()
-	defer batch.dropParts()
-	if err := c.both(ctx, rg, speed.add, speed.addBatch, batch.addBatch); err != nil {
-		return err
-	}
-	for _, h := range hours {
-		s, sExact, err := speed.hour(h)
-		if err != nil {
-			return err
-		}
-		b, bExact, err := batch.hour(h)
-		if err != nil {
-			return err
-		}
-		cause := CauseDedupe // a duplicate may name another hour or page
-		if !sExact || !bExact {
-			cause = CauseSketch
-			if c.now != nil && s > b+uint64(crdt.RelativeError*float64(b)) {
-				cause = CauseEdges
-			}
-		}
-		c.add(1, rg.URL, h, int64(s), int64(b), cause)
-	}
-	return nil
-}
-
-// hour is the number of visitors in one hour.
-func (u *uniques) hour(hour int32) (n uint64, exact bool, err error) {
-	i, ok := slices.BinarySearch(u.parts.keys, hour)
-	if !ok {
-		return 0, true, nil
-	}
-	n, exact, _, err = u.e.estimate(&u.parts.values[i], &u.who)
-	return n, exact, err
-}
-
-func (c *comparison) bounces(ctx context.Context, rg store.Range, hours []int32) error {
-	speed := visitCounts{by: 1}
-	batch := map[int32]views.Visits{}
-	if err := c.both(ctx, rg, speed.add, speed.addBatch, func(cell *batchCell) error {
-		v, err := views.DecodeVisits(cell.value)
-		batch[cell.hour] = v
-		return err
-	}); err != nil {
-		return err
-	}
-	for _, h := range hours {
-		s, _ := clamp(*speed.parts.at(h))
-		b := batch[h]
-		cause := CauseVisits
-		switch {
-		case s.Visits == int64(b.Raw) && s.Bounces == int64(b.RawBounces):
-			cause = CauseEdges
-		case c.spoilt[hourOfURL{rg.URL, h - 1}] || c.spoilt[hourOfURL{rg.URL, h}] || c.spoilt[hourOfURL{rg.URL, h + 1}]:
-			cause = CauseDedupe
-		}
-		// Visits and bounces are two numbers; what is off is off in their sum.
-		truth := int64(b.Canonical + b.CanonicalBounces)
-		off := max(s.Visits-int64(b.Canonical), int64(b.Canonical)-s.Visits) + max(s.Bounces-int64(b.CanonicalBounces), int64(b.CanonicalBounces)-s.Bounces)
-		c.add(2, rg.URL, h, truth+off, truth, cause)
-	}
-	return nil
 }
