@@ -127,6 +127,14 @@ type Epoch struct {
 // Closing says whether the epoch only ends the one before.
 func (e *Epoch) Closing() bool { return e.Partitions == 0 }
 
+// Follows is an ErrConflict unless e is the one behind the epochs that there are.
+func (e *Epoch) Follows(there int) error {
+	if int(e.Number) != there {
+		return fmt.Errorf("%w: epoch %d, there are %d", ErrConflict, e.Number, there)
+	}
+	return nil
+}
+
 // Pointer says what queries read: the batch runs and the list of generations.
 // Every change moves Counter by one. Queries read the generations of the list
 // from the current run's number on; those below are kept for a rollback.

@@ -102,8 +102,8 @@ func (s *Store) AppendEpoch(ctx context.Context, e store.Epoch) error {
 	if err != nil {
 		return err
 	}
-	if int(e.Number) != len(all) {
-		return fmt.Errorf("%w: epoch %d, there are %d", store.ErrConflict, e.Number, len(all))
+	if err := e.Follows(len(all)); err != nil {
+		return err
 	}
 	row, err := json.Marshal(e)
 	if err != nil {
