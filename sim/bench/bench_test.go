@@ -33,6 +33,11 @@ func optionsOf(b *testing.B) Options {
 	return o
 }
 
+func reportCost(b *testing.B, c cost, events int64) {
+	b.ReportMetric(c.rate(events), "events/s")
+	b.ReportMetric(c.cpuPer(events), "cpu-ns/event")
+}
+
 // BenchmarkViews is one pass over the whole log an iteration: use -benchtime 1x
 // and -count.
 func BenchmarkViews(b *testing.B) {
@@ -48,8 +53,7 @@ func BenchmarkViews(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.ReportMetric(c.rate(o.Events), "events/s")
-			b.ReportMetric(c.cpuPer(o.Events), "cpu-ns/event")
+			reportCost(b, c, o.Events)
 		}
 	})
 	b.Run("views", func(b *testing.B) {
@@ -127,8 +131,7 @@ func BenchmarkBatch(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.ReportMetric(c.rate(o.Events), "events/s")
-			b.ReportMetric(c.cpuPer(o.Events), "cpu-ns/event")
+			reportCost(b, c, o.Events)
 		}
 	})
 	b.Run("views", func(b *testing.B) {
