@@ -33,7 +33,7 @@ type RunnerConfig struct {
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
 	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Ten times that while more than MaxBatch records wait
-	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 10 s
+	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 5 s
 
 	// Observe is told of every commit; Snapshotted of every snapshot that was
 	// named. Both may be nil and are called from the workers.
@@ -78,7 +78,7 @@ func NewRunner(cfg RunnerConfig) *Runner {
 		cfg.MaxDelay = 100 * time.Millisecond
 	}
 	if cfg.SnapshotEvery == 0 {
-		cfg.SnapshotEvery = 10 * time.Second
+		cfg.SnapshotEvery = 5 * time.Second
 	}
 	if cfg.Assignment == nil {
 		cfg.Assignment = everything(cfg.Epoch.Partitions)

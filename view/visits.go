@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // visitGap is how far two views of one visit may lie apart, in ms. Exactly that
@@ -38,10 +39,11 @@ type visitMemory struct {
 
 	visits  []visit
 	free    []int32
-	index   []int32 // open addressing, linear probing; visit number + 1, 0 is empty
+	index   []uint32 // open addressing, linear probing; see entry, 0 is empty
 	mask    uint64
-	keys    int // keys in the index
-	count   int // visits remembered
+	numbers uint32 // the bits of an entry that are the visit's number + 1
+	keys    int    // keys in the index
+	count   int    // visits remembered
 	oldest  int32
 	newest  int32
 	several map[visitKey][]int32
@@ -56,8 +58,9 @@ func newVisitMemory(window int64, bound int) *visitMemory {
 func (m *visitMemory) reset(window int64, bound int) {
 	*m = visitMemory{window: window, bound: bound, visits: m.visits[:0], free: m.free[:0], oldest: -1, newest: -1,
 		several: make(map[visitKey][]int32)}
-	m.index = make([]int32, 1<<10)
+	m.index = make([]uint32, 1<<10)
 	m.mask = uint64(len(m.index) - 1)
+	m.numbers = numbersFor(cap(m.visits))
 }
 
 // hourChange is what a view changes in the bounce cell of one hour.
@@ -220,8 +223,9 @@ func (m *visitMemory) reserve(n int) {
 	if n <= cap(m.visits) {
 		return
 	}
-	room := max(n, min(max(1<<10, 2*cap(m.visits)), m.bound+1))
+	room := max(n, min(max(1<<10, 2*n), m.bound+1))
 	m.visits = append(make([]visit, 0, room), m.visits...)
+	m.reindex(len(m.index), numbersFor(room))
 }
 
 func (m *visitMemory) addSeveral(k visitKey, first, i int32) {
@@ -254,7 +258,7 @@ func (m *visitMemory) removeSeveral(k visitKey, i int32) {
 	list := m.several[k]
 	n := m.firstAfter(list, m.visits[i].start) - 1 // starts differ, so this is i
 	list = append(list[:n], list[n+1:]...)
-	m.index[m.slot(k)] = list[0] + 1
+	m.index[m.slot(k)] = m.entry(k.hash(), list[0])
 	if len(list) == 1 {
 		m.visits[list[0]].several = false
 		delete(m.several, k)
@@ -307,34 +311,50 @@ func (k visitKey) hash() uint64 {
 	return (k.domain*0x9e3779b97f4a7c15 ^ k.person) * 0xd6e8feb86659fd93
 }
 
-func (m *visitMemory) home(k visitKey) uint64 { return (k.hash() >> 24) & m.mask }
+func (m *visitMemory) home(k visitKey) uint64 { return k.hash() >> 32 & m.mask }
+
+// entry is what the index says of visit i: its number + 1, and above that as many
+// bits of the key's hash as there is room for, so that a probe that meets another
+// key mostly need not look at its visit.
+func (m *visitMemory) entry(hash uint64, i int32) uint32 {
+	return uint32(hash)&^m.numbers | uint32(i+1)
+}
+
+func (m *visitMemory) visitOf(entry uint32) int32 { return int32(entry&m.numbers) - 1 }
+
+// numbersFor is the bits that the numbers 1 to n take.
+func numbersFor(n int) uint32 { return 1<<bits.Len(uint(n)) - 1 }
 
 // slot is the place of k in the index, or the empty place where it would go.
 func (m *visitMemory) slot(k visitKey) uint64 {
-	s := m.home(k)
-	for m.index[s] != 0 && m.visits[m.index[s]-1].key != k {
-		s = (s + 1) & m.mask
+	s, h := m.home(k), k.hash()
+	for ; m.index[s] != 0; s = (s + 1) & m.mask {
+		if (m.index[s]^uint32(h))&^m.numbers == 0 && m.visits[m.visitOf(m.index[s])].key == k {
+			break
+		}
 	}
 	return s
 }
 
-func (m *visitMemory) find(k visitKey) int32 { return m.index[m.slot(k)] - 1 }
+func (m *visitMemory) find(k visitKey) int32 { return m.visitOf(m.index[m.slot(k)]) }
 
 func (m *visitMemory) insert(k visitKey, i int32) {
 	if 2*(m.keys+1) > len(m.index) {
-		m.grow()
+		m.reindex(2*len(m.index), m.numbers)
 	}
-	m.index[m.slot(k)] = i + 1
+	m.index[m.slot(k)] = m.entry(k.hash(), i)
 	m.keys++
 }
 
-func (m *visitMemory) grow() {
-	old := m.index
-	m.index = make([]int32, 2*len(old))
-	m.mask = uint64(len(m.index) - 1)
-	for _, n := range old {
-		if n != 0 {
-			m.index[m.slot(m.visits[n-1].key)] = n
+// reindex makes the index anew, of a size that is a power of two.
+func (m *visitMemory) reindex(size int, numbers uint32) {
+	old, oldNumbers := m.index, m.numbers
+	m.index, m.mask, m.numbers = make([]uint32, size), uint64(size-1), numbers
+	for _, e := range old {
+		if e != 0 {
+			i := int32(e&oldNumbers) - 1
+			k := m.visits[i].key
+			m.index[m.slot(k)] = m.entry(k.hash(), i)
 		}
 	}
 }
@@ -345,7 +365,7 @@ func (m *visitMemory) deleteKey(k visitKey) {
 	hole := m.slot(k)
 	m.keys--
 	for s := (hole + 1) & m.mask; m.index[s] != 0; s = (s + 1) & m.mask {
-		home := m.home(m.visits[m.index[s]-1].key)
+		home := m.home(m.visits[m.visitOf(m.index[s])].key)
 		if (s-home)&m.mask >= (s-hole)&m.mask {
 			m.index[hole] = m.index[s]
 			hole = s
@@ -390,8 +410,8 @@ func (m *visitMemory) loadState(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d visits in %d bytes", errState, n, len(b))
 	}
 	m.reserve(n)
-	for 2*(n+1) > len(m.index) {
-		m.grow()
+	if size := 1 << bits.Len(uint(2*n+1)); size > len(m.index) {
+		m.reindex(size, m.numbers)
 	}
 	for range n {
 		v := visit{

@@ -270,3 +270,31 @@ func TestLoadStateRefuses(t *testing.T) {
 		t.Errorf("two visits just apart: %v", err)
 	}
 }
+
+// Many keys, so that the index and the numbers in it grow several times, and a
+// restart with all of them: a key is found if, and only if, it was viewed.
+func TestVisitsOfManyKeys(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 4))
+	m := newVisitMemory(hourMS, 1<<20)
+	viewed := make(map[visitKey]bool)
+	var got changes
+	for i := range 60_000 {
+		k := visitKey{r.Uint64N(200), r.Uint64N(200)}
+		m.view(k, hourMS, hourMS, &got)
+		if isNew := got.n == 1 && got.list[0].visits == 1; isNew == viewed[k] {
+			t.Fatalf("seed %d: view %d of %v, viewed before %v: %+v", seed, i, k, viewed[k], got)
+		}
+		viewed[k] = true
+		if i == 30_000 {
+			state := m.appendState(nil)
+			m = newVisitMemory(hourMS, 1<<20)
+			if rest, err := m.loadState(state); err != nil || len(rest) > 0 {
+				t.Fatalf("seed %d: state does not load: %v, %d bytes left", seed, err, len(rest))
+			}
+		}
+	}
+	if m.count != len(viewed) || m.keys != len(viewed) {
+		t.Fatalf("seed %d: %d visits of %d keys, viewed were %d", seed, m.count, m.keys, len(viewed))
+	}
+}

@@ -37,7 +37,7 @@ post (acknowledged requests). Each result stands beside its baseline.`,
 	flags.BoolVar(&o.Keep, "keep", false, "keep the log in --dir and use it again")
 	flags.Int64Var(&o.Rate, "rate", 100_000, "events/s that come in while queries are measured")
 	flags.IntVar(&o.Kills, "kills", 20, "kills of the recovery benchmark")
-	flags.DurationSliceVar(&intervals, "intervals", nil, "further pauses between snapshots to measure recovery with")
+	flags.DurationSliceVar(&intervals, "intervals", nil, "pauses between snapshots to measure recovery with, the first with all kills, the others with five (default 5s,10s,2s)")
 	flags.BoolVar(&asJSON, "json", false, "print results as JSON")
 	return cmd
 }

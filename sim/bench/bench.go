@@ -25,7 +25,7 @@ type Options struct {
 	Rate      int64           // events/s of query; 0 is 100,000
 	Time      time.Duration   // for how long latency feeds, and query each of its urls; 0 is 10 s
 	Kills     int             // of recovery at the first interval, at the others 5 at most; 0 is 20
-	Intervals []time.Duration // between snapshots, the rows of recovery's table; none is 10 s, 1 s, 30 s
+	Intervals []time.Duration // between snapshots, the rows of recovery's table; none is 5 s, 10 s, 2 s
 
 	Progress func(format string, args ...any) // lines for people; nil drops them
 	Logger   *slog.Logger                     // of the system measured; nil drops
@@ -139,7 +139,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Time = 10 * time.Second
 	}
 	if len(o.Intervals) == 0 {
-		o.Intervals = []time.Duration{10 * time.Second, time.Second, 30 * time.Second}
+		o.Intervals = []time.Duration{5 * time.Second, 10 * time.Second, 2 * time.Second}
 	}
 	if o.Kills == 0 {
 		o.Kills = 20

@@ -46,6 +46,7 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 		return err
 	}
 	sh.batchBytes = batch.Len()
+	s.start.wrote(sh.batchBytes)
 	if err := batch.Commit(s.sync); err != nil {
 		return fmt.Errorf("batch of %v up to %d: %w", b.Shard, b.Commit.Offset, err)
 	}

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Dir           string
 	FS            vfs.FS // nil is the disk
-	CacheBytes    int64  // of blocks; 0 is 64 MiB
+	CacheBytes    int64  // of blocks; 0 is 64 MiB. More for a while after Open: see start.go
 	MemTableBytes uint64 // each of at most four; 0 is 16 MiB
 	Logger        *slog.Logger
 
@@ -31,10 +31,11 @@ type Options struct {
 
 // Store implements store.Store.
 type Store struct {
-	opts Options
-	db   *pebble.DB
-	fs   vfs.FS
-	sync *pebble.WriteOptions
+	opts  Options
+	db    *pebble.DB
+	fs    vfs.FS
+	sync  *pebble.WriteOptions
+	start *start
 
 	// applying is held shared by Apply and exclusively by DropGeneration, so
 	// that no cell is written into a generation behind its drop.
@@ -77,15 +78,17 @@ func Open(o Options) (*Store, error) {
 	}
 	s.mu.shards = make(map[store.Shard]*shard)
 	s.mu.generations = make(map[uint32]bool)
-	cache := pebble.NewCache(o.CacheBytes)
+	cache := pebble.NewCache(o.CacheBytes + startCache)
 	defer cache.Unref()
-	db, err := pebble.Open(o.Dir, tune(o, cache))
+	compactions := newScheduler()
+	db, err := pebble.Open(o.Dir, tune(o, cache, compactions))
 	if err != nil {
 		return nil, fmt.Errorf("store in %s: %w", o.Dir, err)
 	}
 	s.db = db
+	s.start = beginStart(cache, compactions)
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store in %s: %w", o.Dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("store in %s: %w", o.Dir, err), s.closeDB())
 	}
 	return s, nil
 }
@@ -94,7 +97,7 @@ func Open(o Options) (*Store, error) {
 // an L0 that is compacted late, for each compaction of it rewrites all that is hot
 // below; filters against lookups of cells that are not
 // there; two compactions at most, for there may be two cores.
-func tune(o Options, cache *pebble.Cache) *pebble.Options {
+func tune(o Options, cache *pebble.Cache, compactions *scheduler) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          o.FS,
 		Cache:                       cache,
@@ -110,6 +113,7 @@ func tune(o Options, cache *pebble.Cache) *pebble.Options {
 		Merger:                      merger,
 		DisableWAL:                  false,
 	}
+	p.Experimental.CompactionScheduler = compactions
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 16 << 10
 		p.Levels[i].IndexBlockSize = 64 << 10
@@ -152,6 +156,11 @@ func (s *Store) Close() error {
 	if closed {
 		return nil
 	}
+	return s.closeDB()
+}
+
+func (s *Store) closeDB() error {
+	s.start.end()
 	return s.db.Close()
 }
 
