@@ -65,7 +65,9 @@ func ping(ctx context.Context, t *testing.T, c *devcluster.Cluster, m sasl.Mecha
 
 func outlivesBroker(ctx context.Context, t *testing.T, c *devcluster.Cluster) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.DefaultProduceTopic("t"), kgo.MetadataMinAge(250*time.Millisecond))
+	// Of three brokers one may not have heard of the new topic for a while.
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.DefaultProduceTopic("t"), kgo.MetadataMinAge(250*time.Millisecond),
+		kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
