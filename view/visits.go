@@ -311,7 +311,7 @@ func (k visitKey) hash() uint64 {
 	return (k.domain*0x9e3779b97f4a7c15 ^ k.person) * 0xd6e8feb86659fd93
 }
 
-func (m *visitMemory) home(k visitKey) uint64 { return k.hash() >> 32 & m.mask }
+func (m *visitMemory) home(hash uint64) uint64 { return hash >> 32 & m.mask }
 
 // entry is what the index says of visit i: its number + 1, and above that as many
 // bits of the key's hash as there is room for, so that a probe that meets another
@@ -327,7 +327,8 @@ func numbersFor(n int) uint32 { return 1<<bits.Len(uint(n)) - 1 }
 
 // slot is the place of k in the index, or the empty place where it would go.
 func (m *visitMemory) slot(k visitKey) uint64 {
-	s, h := m.home(k), k.hash()
+	h := k.hash()
+	s := m.home(h)
 	for ; m.index[s] != 0; s = (s + 1) & m.mask {
 		if (m.index[s]^uint32(h))&^m.numbers == 0 && m.visits[m.visitOf(m.index[s])].key == k {
 			break
@@ -365,7 +366,7 @@ func (m *visitMemory) deleteKey(k visitKey) {
 	hole := m.slot(k)
 	m.keys--
 	for s := (hole + 1) & m.mask; m.index[s] != 0; s = (s + 1) & m.mask {
-		home := m.home(m.visits[m.visitOf(m.index[s])].key)
+		home := m.home(m.visits[m.visitOf(m.index[s])].key.hash())
 		if (s-home)&m.mask >= (s-hole)&m.mask {
 			m.index[hole] = m.index[s]
 			hole = s

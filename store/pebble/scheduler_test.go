@@ -46,29 +46,3 @@ func TestCompactionsWaitForRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// A store that is closed at once was never released by time.
-func TestStartEnds(t *testing.T) {
-	for name, end := range map[string]func(*Store) error{
-		"closed":       func(s *Store) error { return s.Close() },
-		"written":      func(s *Store) error { s.start.wrote(startBytes - 1); s.start.wrote(1); return nil },
-		"ended before": func(s *Store) error { s.start.end(); s.start.end(); return nil },
-	} {
-		s, err := Open(Options{Dir: "db", FS: vfs.NewMem()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if held := s.start.scheduler.holds(); !held {
-			t.Fatalf("%s: compactions do not wait behind Open", name)
-		}
-		if err := end(s); err != nil {
-			t.Fatal(err)
-		}
-		if name != "closed" && s.start.scheduler.holds() {
-			t.Errorf("%s: compactions still wait", name)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}

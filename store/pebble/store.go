@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Dir           string
 	FS            vfs.FS // nil is the disk
-	CacheBytes    int64  // of blocks; 0 is 64 MiB. More for a while after Open: see start.go
+	CacheBytes    int64  // of blocks, and of the memtables at the time; 0 is 64 MiB. More for a while after Open: see start.go
 	MemTableBytes uint64 // each of at most four; 0 is 16 MiB
 	Logger        *slog.Logger
 
@@ -78,7 +78,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.mu.shards = make(map[store.Shard]*shard)
 	s.mu.generations = make(map[uint32]bool)
-	cache := pebble.NewCache(o.CacheBytes + startCache)
+	cache := pebble.NewCache(startCache * o.CacheBytes)
 	defer cache.Unref()
 	compactions := newScheduler()
 	db, err := pebble.Open(o.Dir, tune(o, cache, compactions))
@@ -86,7 +86,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("store in %s: %w", o.Dir, err)
 	}
 	s.db = db
-	s.start = beginStart(cache, compactions)
+	s.start = beginStart(cache, (startCache-1)*o.CacheBytes, compactions)
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store in %s: %w", o.Dir, err), s.closeDB())
 	}
@@ -160,7 +160,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
-	s.start.end()
+	s.start.close()
 	return s.db.Close()
 }
 
