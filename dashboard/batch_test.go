@@ -18,7 +18,7 @@ func TestBatchLayerIsShown(t *testing.T) {
 	p.visit(may)
 	p.settled()
 	p.until(`document.getElementById('answer').textContent.includes('run 7the log as of 18 May 2015, 12:00 UTC')`)
-	p.until(`document.getElementById('answer').textContent.includes('99.8%run 7 compared 400 hours of pages and domains; off by: dedupe window')`)
+	p.until(`document.getElementById('answer').textContent.includes('3,999 of 4,000hours of pages and domains, says run 7; off by: dedupe window')`)
 	p.until(`document.getElementById('chart').hasAttribute('data-cut')`)
 	if dir := os.Getenv("SPEEDLAYER_SHOTS"); dir != "" {
 		p.shot(dir, "desktop-batch")

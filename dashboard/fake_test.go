@@ -163,8 +163,8 @@ func (f *fake) answer(list []pageview, with map[string]any) map[string]any {
 // accuracy is what run 7 found out.
 func (f *fake) accuracy(*http.Request) map[string]any {
 	return map[string]any{"runs": []any{map[string]any{"run": 7, "views": []any{
-		map[string]any{"view": "pageviews", "cells": 200, "exact": 199, "causes": []any{map[string]any{"cause": "dedupe window", "cells": 1, "off": 1}}},
-		map[string]any{"view": "uniques", "cells": 200, "exact": 200},
+		map[string]any{"view": "pageviews", "cells": 2000, "exact": 1999, "causes": []any{map[string]any{"cause": "dedupe window", "cells": 1, "off": 1}}},
+		map[string]any{"view": "uniques", "cells": 2000, "exact": 2000},
 	}}}}
 }
 

@@ -102,8 +102,9 @@ function accuracy(runs) {
   if (!run) return [];
   const cells = run.views.reduce((n, v) => n + v.cells, 0), exact = run.views.reduce((n, v) => n + v.exact, 0);
   const causes = [...new Set(run.views.flatMap((v) => (v.causes ?? []).map((c) => c.cause)))];
-  const why = `run ${format.count(run.run)} compared ${format.count(cells)} hours of pages and domains` + (causes.length ? `; off by: ${causes.join(', ')}` : '');
-  return [['Speed layer was right', format.percent(exact / cells), why]];
+  const why = `hours of pages and domains, says run ${format.count(run.run)}` + (causes.length ? `; off by: ${causes.join(', ')}` : '');
+  // No percentage: one hour in thousands would be rounded away.
+  return [['Speed layer was right', `${format.count(exact)} of ${format.count(cells)}`, why]];
 }
 
 // notes are what the server wants people to know, each once.
