@@ -60,8 +60,8 @@ suite_unit() {
 	gotest -timeout 5m -skip '^TestTorture$|^TestCluster' $packages
 }
 
-# race leaves out TestExportBlocks of package query and TestEveryStepFails of
-# package batch/archive: they have one goroutine, and take minutes here.
+# race leaves out TestExportBlocks of package query: it has one goroutine, and
+# takes a minute here.
 suite_race() {
 	local packages
 	tested sim/worlds && tested sim/crash && tested sim/days
@@ -70,6 +70,7 @@ suite_race() {
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
 	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks|TestEveryStepFails)$|^TestCluster' $packages
+	gotest -race -timeout 5m ./batch/archive -run '^TestEveryStepFails$' -worlds 1
 	gotest -race -timeout 5m ./sim/worlds -worlds 300
 	gotest -race -timeout 5m ./sim/crash -crashes 60
 	gotest -race -timeout 5m ./sim/days -seeds 1 -days 1

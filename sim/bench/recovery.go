@@ -19,7 +19,7 @@ import (
 const (
 	recoveryRate = 50_000    // events/s, before, while and after the node is down
 	fewKills     = 5         // at intervals other than the first
-	recoveryLog  = 256 << 20 // bytes to which the log is kept
+	recoveryLog  = 512 << 20 // bytes to which the log is kept
 )
 
 // Recovery measures how long after kill -9 the node is back: from before the new
