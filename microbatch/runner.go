@@ -32,7 +32,7 @@ type RunnerConfig struct {
 	Fence *Fence
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
-	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Ten times that while more than MaxBatch records wait
+	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Up to twenty times that for records that are old already
 	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 5 s
 
 	// Observe is told of every commit; Snapshotted of every snapshot that was

@@ -22,8 +22,9 @@ func newBench(io streams) *cobra.Command {
 		Use:   "bench [NAME...] [--events N] [--json]",
 		Short: "Measure, each thing against a baseline in the same run",
 		Long: `Measures on this machine: views (log to durable views), latency (event to
-queryable), query (answers while events come in), recovery (after a kill) and
-post (acknowledged requests). Each result stands beside its baseline.`,
+queryable), query (answers while events come in), recovery (after a kill),
+memory (of a node), post (acknowledged requests) and batch (archive to batch
+views). Each result stands beside its baseline.`,
 		Example: "  speedlayer bench views --events 1000000",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o.Names, o.Intervals = names, intervals
