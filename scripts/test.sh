@@ -133,6 +133,9 @@ done
 total=$((SECONDS - began))
 printf '%-12s %4d s\n' "all" "$total"
 [ $total -gt 2700 ] && echo "this took longer than the half an hour that it is meant to take on 2 cores"
+for s in $(names); do
+	[ "${result[$s]:-}" = FAIL ] && grep -hE '^\s*--- (FAIL|SKIP)|^FAIL|^panic:|^signal: ' "$logs/$s.log" | sed "s/^/in $s: /" | tail -n 20
+done
 [ $failed = 0 ] && rm -rf "$logs"
 echo
 echo "$passed passed, $failed failed"

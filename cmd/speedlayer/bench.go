@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -24,10 +25,17 @@ func newBench(io streams) *cobra.Command {
 		Long: `Measures on this machine: views (log to durable views), latency (event to
 queryable), query (answers while events come in), recovery (after a kill),
 memory (of a node), post (acknowledged requests) and batch (archive to batch
-views). Each result stands beside its baseline.`,
-		Example: "  speedlayer bench views --events 1000000",
+views). Each result stands beside its baseline.
+
+cluster runs only when it is named: the main job, queries and the kill of a
+processor on real Kafka and HBase, which it starts (Java 17 and Maven are needed).`,
+		Example: "  speedlayer bench views --events 1000000\n  speedlayer bench cluster",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o.Names, o.Intervals = names, intervals
+			var err error
+			if o.Program, err = os.Executable(); err != nil {
+				return err
+			}
 			return runBench(cmd.Context(), io, o, asJSON)
 		},
 	}

@@ -28,6 +28,7 @@ var (
 	epochDesc     = prometheus.NewDesc("speedlayer_log_epoch", "Number of the log epoch that this process works in.", nil, nil)
 	membersDesc   = prometheus.NewDesc("speedlayer_group_members", "Processes in the consumer group.", nil, nil)
 	storeDesc     = prometheus.NewDesc("speedlayer_store_bytes", "Size of the store.", []string{"where"}, nil)
+	rowsDesc      = prometheus.NewDesc("speedlayer_store_rows_total", "Rows of cells put into the store: those of a url and a day that one micro-batch changed.", nil, nil)
 	retriesDesc   = prometheus.NewDesc("speedlayer_store_retries_total", "Requests to the store that were tried again: regions that moved, servers that were away.", nil, nil)
 	failuresDesc  = prometheus.NewDesc("speedlayer_store_failures_total", "Requests to the store that were given up; their work is offered again.", nil, nil)
 	renewalsDesc  = prometheus.NewDesc("speedlayer_store_renewals_total", "Clients of the store that were replaced, since a region did not answer.", nil, nil)
@@ -39,7 +40,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc, archiveLag, archiveBytes, archiveLost} {
+	for _, d := range []*prometheus.Desc{lagDesc, committedDesc, recordsDesc, dedupeDesc, visitsDesc, ownedDesc, epochDesc, membersDesc, storeDesc, rowsDesc, retriesDesc, failuresDesc, renewalsDesc, queueDesc, archiveLag, archiveBytes, archiveLost} {
 		ch <- d
 	}
 	describeBatch(ch)
@@ -87,6 +88,9 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	if f, ok := c.n.faults(); ok {
 		count := func(d *prometheus.Desc, n int64) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+		}
+		if s, ok := c.n.store.(interface{ Rows() int64 }); ok {
+			count(rowsDesc, s.Rows())
 		}
 		count(retriesDesc, f.Retries)
 		count(failuresDesc, f.Failures)

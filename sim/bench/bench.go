@@ -13,7 +13,7 @@ import (
 
 // Options say what to measure, and on how much.
 type Options struct {
-	Names  []string // benchmarks to run; none is all
+	Names  []string // benchmarks to run; none is all that are not Explicit
 	Events int64    // in the log of views and query; 0 is 5 million
 	Seed   uint64   // of the stream
 	Dir    string   // for logs and stores; "" is a temporary one, removed at the end
@@ -26,6 +26,9 @@ type Options struct {
 	Time      time.Duration   // for how long latency feeds, and query each of its urls; 0 is 10 s
 	Kills     int             // of recovery at the first interval, at the others 5 at most; 0 is 20
 	Intervals []time.Duration // between snapshots, the rows of recovery's table; none is 5 s, 10 s, 2 s
+
+	// Program is the path of speedlayer, of which cluster runs processes.
+	Program string
 
 	Progress func(format string, args ...any) // lines for people; nil drops them
 	Logger   *slog.Logger                     // of the system measured; nil drops
@@ -69,13 +72,16 @@ func (r *Result) detail(name string, value float64, unit string) {
 // Benchmark measures one thing. Others than those of this package are handed to
 // Run by who knows them.
 type Benchmark struct {
-	Name string
-	Run  func(ctx context.Context, o Options) ([]Result, error)
+	Name     string
+	Run      func(ctx context.Context, o Options) ([]Result, error)
+	Explicit bool // runs only when it is named: it needs more than this machine must have
 }
 
 // All returns the benchmarks of this package, in the order in which they run.
 func All() []Benchmark {
-	return []Benchmark{{"views", Views}, {"latency", Latency}, {"query", Query}, {"batch", Batch}, {"memory", Memory}, {"recovery", Recovery}, {"post", Post}}
+	return []Benchmark{{Name: "views", Run: Views}, {Name: "latency", Run: Latency}, {Name: "query", Run: Query}, {Name: "batch", Run: Batch},
+		{Name: "memory", Run: Memory}, {Name: "recovery", Run: Recovery}, {Name: "post", Run: Post},
+		{Name: "cluster", Run: Cluster, Explicit: true}}
 }
 
 // ErrUnknown: a name that is no benchmark's.
@@ -111,7 +117,7 @@ func Run(ctx context.Context, o Options, more ...Benchmark) (all []Result, err e
 
 func choose(known []Benchmark, names []string) ([]Benchmark, error) {
 	if len(names) == 0 {
-		return known, nil
+		return slices.DeleteFunc(slices.Clone(known), func(b Benchmark) bool { return b.Explicit }), nil
 	}
 	var chosen []Benchmark
 	for _, name := range names {

@@ -49,7 +49,7 @@ func BenchmarkViews(b *testing.B) {
 	defer q.close()
 	b.Run("parse", func(b *testing.B) {
 		for b.Loop() {
-			c, err := parseOnly(b.Context(), o, q, info)
+			c, err := parseOnly(b.Context(), q.client, info)
 			if err != nil {
 				b.Fatal(err)
 			}

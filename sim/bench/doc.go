@@ -10,10 +10,13 @@
 //	recovery   kill -9 -> everything acknowledged is queryable again, by the
 //	           interval between snapshots, against a start after a graceful stop
 //	post       acknowledged requests, against net/http that does nothing
+//	batch      archive -> batch views, against reading the columns alone
+//	cluster    the main job, queries and the kill of a processor on real Kafka and
+//	           HBase, against the embedded parts and putting the rows alone
 //
 // They run the real thing: the embedded broker with synced appends, the Kafka
 // client over the loopback, Pebble with synced batches, microbatch.Runner with
-// its default settings. What is offered comes from sim/generate and is the same
+// its default settings; on the cluster, processes of the program itself. What is offered comes from sim/generate and is the same
 // for the same seed. Making and appending the events is never part of a timing
 // that is about reading them, and always part of one that runs beside it.
 //

@@ -46,7 +46,7 @@ func (q *logQueue) close() error {
 type system struct {
 	o        Options
 	queue    *queue.Client
-	store    *pebble.Store
+	store    store.Store
 	epoch    store.Epoch
 	progress *microbatch.Progress
 
@@ -74,11 +74,16 @@ func openSystem(ctx context.Context, o Options, q *queue.Client, dir string) (s 
 	return s, nil
 }
 
-func openStore(o Options, dir string) (s *system, err error) {
-	s = &system{o: o, cancel: func() {}}
-	s.store, err = pebble.Open(pebble.Options{Dir: dir, Logger: o.Logger})
-	return s, err
+func openStore(o Options, dir string) (*system, error) {
+	st, err := pebble.Open(pebble.Options{Dir: dir, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return systemOn(o, st), nil
 }
+
+// systemOn is a system over a store that is open, which it closes.
+func systemOn(o Options, st store.Store) *system { return &system{o: o, store: st, cancel: func() {}} }
 
 // locate settles the log epoch and where its shards are committed.
 func (s *system) locate(ctx context.Context) error {

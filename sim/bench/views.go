@@ -26,7 +26,7 @@ func Views(ctx context.Context, o Options) (results []Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, q.close()) }()
-	parsed, err := parseOnly(ctx, o, q, info)
+	parsed, err := parseOnly(ctx, q.client, info)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +80,13 @@ func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 
 // parseOnly reads the log as the processors do, a reader for each partition, and
 // decodes every event up to its page.
-func parseOnly(ctx context.Context, o Options, q *logQueue, info queue.TopicInfo) (cost, error) {
+func parseOnly(ctx context.Context, q *queue.Client, info queue.TopicInfo) (cost, error) {
 	m := startMeter()
 	g, ctx := errgroup.WithContext(ctx)
 	for part := range int32(partitions) {
 		g.Go(func() error {
 			d := newParser()
-			return q.client.ReadAll(ctx, part, 0, info.Ends[part], d.parse)
+			return q.ReadAll(ctx, part, 0, info.Ends[part], d.parse)
 		})
 	}
 	err := g.Wait()

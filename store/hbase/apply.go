@@ -78,7 +78,13 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 	all.SetLimit(s.opts.Parallel)
 	left := s.link.left.Load()
 	for _, actions := range e.requests() {
-		all.Go(func() error { return s.link.many(ctx, table, actions, nil) })
+		all.Go(func() error {
+			err := s.link.many(ctx, table, actions, nil)
+			if err == nil {
+				s.put.Add(int64(len(actions)))
+			}
+			return err
+		})
 	}
 	err := all.Wait()
 	if s.link.left.Load() == left {

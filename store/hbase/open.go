@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tsuna/gohbase"
@@ -21,6 +22,7 @@ type Store struct {
 	names  names
 	link   *link
 	master *master
+	put    atomic.Int64 // rows of cells, acknowledged
 
 	mu struct {
 		sync.Mutex
@@ -190,6 +192,9 @@ type Faults struct{ Retries, Failures, Renewals int64 }
 func (s *Store) Faults() Faults {
 	return Faults{s.link.retries.Load(), s.link.failures.Load(), s.link.renewals.Load()}
 }
+
+// Rows is how many rows of cells were put since the start, and acknowledged.
+func (s *Store) Rows() int64 { return s.put.Load() }
 
 // Stats implements store.Store: what the master knows of our tables' regions,
 // in whole MiB and some seconds old.

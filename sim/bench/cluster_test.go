@@ -1,0 +1,35 @@
+package bench
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"speedlayer/internal/devcluster"
+	"speedlayer/internal/devcluster/clustertest"
+)
+
+// The benchmark on real servers, small: it runs, it holds its own checks, and its
+// results have what Run's callers print.
+func TestClusterBench(t *testing.T) {
+	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
+	program := filepath.Join(t.TempDir(), "speedlayer")
+	if out, err := exec.Command("go", "build", "-o", program, "speedlayer/cmd/speedlayer").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	o := Options{Names: []string{"cluster"}, Events: 100_000, Time: time.Second, Kills: 1, Progress: t.Logf, Dir: t.TempDir(), Program: program}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results) != 8 { // two numbers of processes by two of generations, three urls, kills
+		t.Errorf("%d results", len(results))
+	}
+	for _, r := range results {
+		t.Log(r)
+		if r.Value <= 0 || r.Unit == "" || r.What == "" || len(r.Baselines) == 0 {
+			t.Errorf("incomplete: %+v", r)
+		}
+	}
+}
