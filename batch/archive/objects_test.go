@@ -15,7 +15,7 @@ import (
 )
 
 // testObjects holds an Objects to its contract.
-func testObjects(t *testing.T, o archive.Objects) {
+func testObjects(t *testing.T, o archive.Objects, races int) {
 	ctx := t.Context()
 	put := func(name, text string) error {
 		return o.Create(ctx, name, strings.NewReader(text), int64(len(text)))
@@ -75,12 +75,12 @@ func testObjects(t *testing.T, o archive.Objects) {
 	if _, err := o.Open(ctx, "a/x"); !errors.Is(err, archive.ErrNotFound) {
 		t.Errorf("opened what was deleted: %v", err)
 	}
-	testOneWins(t, o)
+	testOneWins(t, o, races)
 }
 
-// testOneWins has many make an object of one name at once.
-func testOneWins(t *testing.T, o archive.Objects) {
-	for round := range 20 {
+// testOneWins has many make an object of one name at once, a number of times.
+func testOneWins(t *testing.T, o archive.Objects, races int) {
+	for round := range races {
 		name := fmt.Sprint("race/", round)
 		var won, lost sync.Map
 		var all sync.WaitGroup
@@ -118,7 +118,7 @@ func testOneWins(t *testing.T, o archive.Objects) {
 	}
 }
 
-func TestFolder(t *testing.T) { testObjects(t, openFolder(t)) }
+func TestFolder(t *testing.T) { testObjects(t, openFolder(t), 20) }
 
 func TestOpenRefuses(t *testing.T) {
 	for _, url := range []string{"ftp://x/y", "file://host/x", "s3:///x", "://"} {
@@ -130,4 +130,4 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestBucket(t *testing.T) { testObjects(t, archive.NewMemoryBucket(t)) }
+func TestBucket(t *testing.T) { testObjects(t, archive.NewMemoryBucket(t), 20) }
