@@ -64,7 +64,7 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 		return false, err
 	}
 	if r.views, err = e.openViews(ctx, r.pointer.Current); err != nil {
-		return e.movedSince(ctx, r.pointer.Counter, err)
+		return e.movedSince(ctx, &r.pointer, err)
 	}
 	if r.views != nil {
 		defer func() { err = errors.Join(err, r.views.Close()) }()
@@ -79,22 +79,39 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 	if err2 != nil {
 		return false, errors.Join(err, fmt.Errorf("reading the pointer again: %w", err2))
 	}
-	if again.Counter != r.pointer.Counter {
+	if answersMoved(&r.pointer, &again) {
 		return true, nil
 	}
 	return false, err
 }
 
+// answersMoved says whether queries read other views or generations by a pointer than by
+// the one before. What else changes the row says nothing to them: a run's sign of
+// life, a number that is taken, generations that leave the list behind a run. They
+// cannot change and change back, for no number is used twice: a run that becomes
+// current, by a rollback too, leaves another list behind than it found.
+func answersMoved(before, now *store.Pointer) bool {
+	name := func(r *store.Run) (n uint32, views string) {
+		if r == nil {
+			return 0, ""
+		}
+		return r.Number, r.Views
+	}
+	n, views := name(before.Current)
+	n2, views2 := name(now.Current)
+	return n != n2 || views != views2 || !slices.Equal(before.Open(), now.Open())
+}
+
 // movedSince says whether the pointer has moved, and err if it has not: views
 // that cannot be opened may be those of a run that two others have followed.
-func (e *Engine) movedSince(ctx context.Context, counter uint64, err error) (bool, error) {
+func (e *Engine) movedSince(ctx context.Context, before *store.Pointer, err error) (bool, error) {
 	reader, err2 := e.cfg.Store.Read(ctx)
 	if err2 != nil {
 		return false, errors.Join(err, err2)
 	}
 	p, err2 := reader.Pointer(ctx)
 	err2 = errors.Join(err2, reader.Close())
-	if err2 == nil && p.Counter != counter {
+	if err2 == nil && answersMoved(before, &p) {
 		return true, nil
 	}
 	return false, errors.Join(err, err2)

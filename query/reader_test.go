@@ -277,9 +277,22 @@ func TestNeverEmpty(t *testing.T) {
 // TestPointerNeverRests: a query gives up rather than answer from half of it.
 func TestPointerNeverRests(t *testing.T) {
 	s := newTorn()
-	s.hook = func(string) { s.move(0) }
+	n := uint32(0)
+	s.hook = func(string) { n++; s.move(0, n) }
 	if a, err := s.ask(t); err == nil {
 		t.Fatalf("answered %+v", a)
+	}
+}
+
+// TestSignsOfLife: a run's owner moves the counter all the time, which says
+// nothing to a query.
+func TestSignsOfLife(t *testing.T) {
+	s := newTorn()
+	s.move(0)
+	s.put(0, 0, 1, 1, 1)
+	s.hook = func(string) { s.move(0) }
+	if a, err := s.ask(t); err != nil || a.Pageviews != 1 {
+		t.Fatalf("answered %+v, %v", a, err)
 	}
 }
 

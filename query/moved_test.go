@@ -1,0 +1,40 @@
+package query
+
+import (
+	"testing"
+
+	"speedlayer/store"
+)
+
+// What answers are made of decides whether a reading starts anew, and no other
+// change of the pointer: an export takes longer than a run's signs of life are
+// apart.
+func TestAnswersMoved(t *testing.T) {
+	run := func(n uint32, views string) *store.Run { return &store.Run{Number: n, Views: views} }
+	base := store.Pointer{Counter: 7, Current: run(3, "a"), Previous: run(2, "b"), Next: 5, Generations: []uint32{2, 3, 4}, Marked: true}
+	for _, c := range []struct {
+		what   string
+		change func(*store.Pointer)
+		want   bool
+	}{
+		{"nothing", func(*store.Pointer) {}, false},
+		{"a sign of life", func(p *store.Pointer) { p.Running = &store.Running{Run: *run(4, ""), Owner: "x", Renewed: 9} }, false},
+		{"a number taken", func(p *store.Pointer) { p.Next = 6 }, false},
+		{"what no answer reads leaves the list", func(p *store.Pointer) { p.Generations = p.Generations[1:] }, false},
+		{"a generation enters the list", func(p *store.Pointer) { p.Generations = []uint32{2, 3, 4, 5} }, true},
+		{"a run is complete", func(p *store.Pointer) { p.Current, p.Previous = run(4, "c"), run(3, "a") }, true},
+		{"a rollback", func(p *store.Pointer) { p.Current, p.Previous = run(2, "b"), nil }, true},
+		{"a rollback to none", func(p *store.Pointer) { p.Current = nil }, true},
+		{"views made anew", func(p *store.Pointer) { p.Current = run(3, "c") }, true},
+	} {
+		now := base
+		now.Counter++
+		c.change(&now)
+		if got := answersMoved(&base, &now); got != c.want {
+			t.Errorf("%s: moved %v, want %v", c.what, got, c.want)
+		}
+	}
+	if !answersMoved(&store.Pointer{}, &base) {
+		t.Error("the first run has not moved it")
+	}
+}
