@@ -113,7 +113,7 @@ suite_cluster() {
 	needjava
 	# shellcheck disable=SC2086
 	gotest -p 1 -timeout 15m -run '^TestCluster' $(grep -vx speedlayer/sim/faults <<<"$packages")
-	gotest -timeout 10m -run '^TestCluster' ./sim/faults -faults "$FAULTS"
+	gotest -timeout 20m -run '^TestCluster' ./sim/faults -faults "$FAULTS" -faults.batch "$RUNKILLS"
 }
 
 # needjava installs Java and Maven, which real servers are run with and got by.

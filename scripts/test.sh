@@ -18,6 +18,7 @@ CRASHES=${CRASHES:-2000}  # crash points of the store
 DAYS=${DAYS:-10}          # seeds of whole days in virtual time
 KILLS=${KILLS:-30}        # kill -9 of the real process
 FAULTS=${FAULTS:-8}       # of all kinds, on real Kafka and HBase
+RUNKILLS=${RUNKILLS:-10}  # batch runs on them, in each of which something is killed
 FUZZTIME=${FUZZTIME:-2s}  # per fuzz target
 CI=${CI:-false}
 export CI
@@ -40,7 +41,7 @@ worlds       $WORLDS random tiny worlds against the oracle
 crash        $CRASHES crash points of the store on a file system that forgets
 days         $DAYS seeds of whole days in virtual time
 torture      kill -9 of the real process under load, $KILLS times
-cluster      real Kafka and HBase: the store's contract, the queue, $FAULTS faults (needs Java 17 and Maven)
+cluster      real Kafka and HBase: the store's contract, the queue, $FAULTS faults, $RUNKILLS batch runs in which something is killed (needs Java 17 and Maven)
 mutants      the known ways to break a law, each of which must be caught
 fuzz         every fuzz target for $FUZZTIME
 browser      the dashboard in Chromium

@@ -9,14 +9,16 @@ import (
 
 // batchFlags say where the batch layer lies and when it runs.
 type batchFlags struct {
-	dir, archive, memory string
-	every                time.Duration
+	dir, archive, memory    string
+	every, lease, queryTime time.Duration
 }
 
 func (b *batchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&b.dir, "batch-dir", "", "`DIR`ectory of the batch layer (default batch in --data); on a cluster, one that all processes share")
 	flags.StringVar(&b.archive, "archive", "", "`URL` of the master dataset, the log in Parquet files: "+archiveForms+" (default archive in --batch-dir; on a cluster, none that is kept up to date); none for no archive and no batch runs")
 	flags.DurationVar(&b.every, "batch-every", 0, "pause between the begins of batch runs, as in 6h; 0 runs none by itself")
+	flags.DurationVar(&b.lease, "batch-lease", time.Minute, "silence of a process after which another one goes on with its batch run, on a cluster")
+	flags.DurationVar(&b.queryTime, "query-time", 30*time.Second, "longest time of a query; on a cluster the same for all processes: so long realtime views are kept when a batch run has absorbed them")
 	flags.StringVar(&b.memory, "batch-memory", "256MiB", "`SIZE` of what a batch run sorts in memory")
 }
 
@@ -32,12 +34,17 @@ func (b *batchFlags) apply(n *nodeOptions) error {
 	switch {
 	case err != nil || bytes < 16<<20:
 		return usagef("--batch-memory %q: allowed is a size of 16MiB or more", b.memory)
+	case b.lease < time.Second:
+		return usagef("--batch-lease %v: allowed is 1s or more", b.lease)
+	case b.queryTime < time.Second || b.queryTime > time.Hour:
+		return usagef("--query-time %v: allowed is 1s to 1h", b.queryTime)
 	case b.every != 0 && b.every < time.Second:
 		return usagef("--batch-every %v: allowed is 1s or more, or 0 for none", b.every)
 	}
 	if b.archive == noArchive && b.every != 0 {
 		return usagef("--archive none: a batch run reads the archive, so --batch-every needs one")
 	}
-	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive}
+	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive,
+		Lease: b.lease, QueryTime: b.queryTime}
 	return nil
 }

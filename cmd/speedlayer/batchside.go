@@ -22,15 +22,15 @@ type batchOptions struct {
 	Follow      bool          // keep the archive up to date, not only when a run begins
 	Every       time.Duration // between the begins of runs; 0 is never
 	MemoryBytes int64         // of a run; 0 is the default
+	Lease       time.Duration // silence after which another process takes a run over; 0 is a minute
+	QueryTime   time.Duration // longest time of a query, of all processes; 0 is 30 s
 }
 
 // Times of runs that begin by themselves.
 const (
-	batchLook  = time.Second      // between two looks whether one is due
-	batchRetry = time.Minute      // behind a failed one
-	batchLease = time.Minute      // silence after which another process takes a run over
-	dropMargin = 5 * time.Second  // beyond the longest deadline of a query
-	queryTime  = 30 * time.Second // that deadline, as package query has it
+	batchLook  = time.Second     // between two looks whether one is due
+	batchRetry = time.Minute     // behind a failed one
+	dropMargin = 5 * time.Second // beyond the longest time of a query
 )
 
 // batchSide is the batch layer of a node: its views for queries, and its runs,
@@ -66,7 +66,7 @@ func (n *node) openBatch(ctx context.Context) {
 		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
 	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
 	if n.opts.shared() {
-		b.runs.DropAfter, b.runs.Lease = queryTime+dropMargin, batchLease
+		b.runs.DropAfter, b.runs.Lease = o.QueryTime+dropMargin, o.Lease
 	}
 	n.batch = b
 }
@@ -127,6 +127,8 @@ func (b *batchSide) work() {
 	switch {
 	case err == nil:
 		log.Info("batch run completed", "run", run.Number, "took", time.Since(began).Round(time.Millisecond))
+	case errors.Is(err, expire.ErrRunning):
+		log.Info("no batch run begun", "why", err)
 	case b.ctx.Err() != nil:
 		log.Info("batch run interrupted; the next one goes on with it", "err", err)
 	default:

@@ -66,6 +66,12 @@ func (o *nodeOptions) setDefaults() {
 	if o.Group == "" {
 		o.Group = "speedlayer"
 	}
+	if o.Batch.Lease == 0 {
+		o.Batch.Lease = time.Minute
+	}
+	if o.Batch.QueryTime == 0 {
+		o.Batch.QueryTime = 30 * time.Second
+	}
 	if o.Member == "" {
 		o.Member = memberName()
 	}
@@ -121,7 +127,7 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 		return n, err
 	}
 	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, Append: n.queue.AppendEdge,
-		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: queryTime})
+		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: n.opts.Batch.QueryTime})
 	return n, n.start(ctx)
 }
 

@@ -17,8 +17,29 @@ var (
 	faultsFlag  = flag.Int("faults", 8, "faults of TestClusterFaults")
 	seedFlag    = flag.Uint64("faults.seed", 0, "seed of TestClusterFaults; 0 is a random one")
 	brokersFlag = flag.Int("faults.brokers", 1, "brokers of TestClusterFaults: 1 or 3")
+	batchFlag   = flag.Int("faults.batch", 10, "faults of TestClusterBatchRuns")
 	rateFlag    = flag.Int("faults.rate", 8000, "pageviews a second in TestClusterFaults")
 )
+
+// The same while batch runs absorb the log, of whose processes and servers
+// something is killed in each: no gap and no double count behind any, and tables
+// that are dropped.
+func TestClusterBatchRuns(t *testing.T) {
+	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
+	cfg := Config{Program: build(t), Dir: dir(t), Seed: *seedFlag, Faults: *batchFlag, Kinds: BatchKinds, Batch: true, Rate: *rateFlag, Log: os.Stderr}
+	if cfg.Seed == 0 {
+		cfg.Seed = rand.Uint64()
+	}
+	t.Logf("seed %d: go test ./sim/faults -run TestClusterBatchRuns -faults.batch %d -faults.seed %d", cfg.Seed, cfg.Faults, cfg.Seed)
+	r, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("seed %d: %v", cfg.Seed, err)
+	}
+	t.Logf("\n%v", r)
+	if !r.OK() || len(r.Faults) != cfg.Faults || len(r.Runs) != 3 {
+		t.Errorf("seed %d: what was acknowledged is not what was counted", cfg.Seed)
+	}
+}
 
 // build builds the program, with some files in place of others.
 func build(t *testing.T, args ...string) string {

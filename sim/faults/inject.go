@@ -42,6 +42,8 @@ func (w *world) inject(ctx context.Context, f Fault) error {
 		return w.tear(ctx, w.processors[f.Which%processors], f.For)
 	case RestartAll:
 		return w.restart(ctx)
+	case KillRun, KillProcessorInRun, KillBothInRun, RegionServerInRun, RollBack:
+		return w.injectInRun(ctx, f)
 	}
 	return fmt.Errorf("no such fault: %q", f.Kind)
 }

@@ -109,12 +109,16 @@ func (w *world) newNode(role string, i int) (*node, error) {
 	}
 	name := fmt.Sprintf("%s-%d", role, i)
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
-	return &node{
+	n := &node{
 		name: name, url: "http://" + listen, program: w.cfg.Program, spawner: w.spawner,
 		log: filepath.Join(w.cfg.Dir, name+".log"),
 		args: []string{"serve", "--roles", role, "--listen", listen, "--kafka", strings.Join(w.cluster.FrontBrokers(), ","),
 			"--store", "hbase://" + w.cluster.FrontZooKeeper() + "/hbase", "--snapshot-every", "2s", "--partitions", "4"},
-	}, nil
+	}
+	if w.cfg.Batch {
+		n.args = append(n.args, "--batch-dir", filepath.Join(w.cfg.Dir, "batch"), "--batch-lease", runLease.String(), "--query-time", "3s")
+	}
+	return n, nil
 }
 
 // startTime bounds how long a process may take until it takes or answers.

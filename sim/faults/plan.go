@@ -30,6 +30,20 @@ const (
 var Kinds = []Kind{KillProcessor, KillCollector, KillBroker, KillRegionServer, KillMaster, PauseProcessor,
 	CutKafka, SlowKafka, CutHBase, SlowHBase, TearCommit, RestartAll}
 
+// Kinds of faults that hit a batch run, at some moment of it: it begins, and while
+// it works, or has just ended, something is killed. Then it must complete.
+const (
+	KillRun            Kind = "kill batch run"           // the process that does it
+	KillProcessorInRun Kind = "kill processor in a run"  // whose commits and archive it waits for
+	KillBothInRun      Kind = "kill both in a run"       // and a processor
+	RegionServerInRun  Kind = "kill region server in it" // which has tables that it makes, reads or drops
+	RollBack           Kind = "roll back"                // kills nothing: a run, a rollback, and the run again
+)
+
+// BatchKinds are all of these. They are planned apart from Kinds, for they need
+// a batch layer.
+var BatchKinds = []Kind{KillRun, KillProcessorInRun, KillBothInRun, KillRun, RegionServerInRun, RollBack}
+
 // Fault is one of a plan.
 type Fault struct {
 	Kind  Kind

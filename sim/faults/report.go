@@ -20,6 +20,11 @@ type Report struct {
 	Differences int64  // cells that verify found different from what the log says
 	Verify      string // what it said
 
+	// With a batch layer: comparisons behind a run, a rollback and another run,
+	// and the number of the last run.
+	Runs      []torture.Comparison
+	Completed uint32
+
 	// What went to the servers through proxies, which so could cut and slow it.
 	KafkaBytes, HBaseBytes, ZooKeeperBytes int64
 }
@@ -44,6 +49,11 @@ func (r *Report) QuietRate() float64 { return float64(r.QuietAcknowledged) / r.Q
 
 // OK says that the promise was kept, and put to the test.
 func (r *Report) OK() bool {
+	for i := range r.Runs {
+		if r.Runs[i].Differ != 0 {
+			return false
+		}
+	}
 	proxied := r.KafkaBytes > 0 && r.HBaseBytes > 0 && r.ZooKeeperBytes > 0
 	return proxied && r.Differ == 0 && r.Differences == 0 && r.Shards > 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
 }
@@ -62,6 +72,12 @@ func (r *Report) String() string {
 	line("lost", "%d", r.Lost)
 	line("doubled", "%d", r.Doubled)
 	line("cells", "%d compared with what clients know, %d differ", r.Cells, r.Differ)
+	for i, c := range r.Runs {
+		line([]string{"run", "rollback", "run again"}[i], "%d cells compared, %d differ: %d lost, %d doubled", c.Cells, c.Differ, c.Lost, c.Doubled)
+	}
+	if r.Completed > 0 {
+		line("last run", "%d", r.Completed)
+	}
 	line("verify", "%d differences in %d shards", r.Differences, r.Shards)
 	line("proxies", "%d MB to and from Kafka, %d MB HBase, %d kB ZooKeeper", r.KafkaBytes>>20, r.HBaseBytes>>20, r.ZooKeeperBytes>>10)
 	for _, w := range r.Wrong {

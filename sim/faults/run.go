@@ -29,6 +29,11 @@ type Config struct {
 	Clients int       // 256
 	Log     io.Writer // a line for each fault; nil is none
 
+	// Batch gives the cluster a batch layer, which BatchKinds need: then answers
+	// between faults are compared too, as far as clients post on, and at the end
+	// over a run, a rollback and another run.
+	Batch bool
+
 	// Recovery is how long it may take after a fault until everything in the log
 	// is queryable; 2 minutes.
 	Recovery time.Duration
@@ -103,7 +108,11 @@ func (w *world) faults(ctx context.Context, r *Report, crowd *torture.Crowd) err
 		if err := w.caughtUp(ctx); err != nil {
 			return fmt.Errorf("after fault %d, %v: %w", i+1, f, err)
 		}
-		o := Outcome{Kind: f.Kind, Lasted: mended.Sub(began).Seconds(), CaughtUp: time.Since(mended).Seconds(),
+		caught := time.Now()
+		if err := w.between(ctx, crowd); err != nil {
+			return fmt.Errorf("after fault %d, %v: %w", i+1, f, err)
+		}
+		o := Outcome{Kind: f.Kind, Lasted: mended.Sub(began).Seconds(), CaughtUp: caught.Sub(mended).Seconds(),
 			Retried: crowd.Traffic().Retried - before.Retried}
 		r.Faults = append(r.Faults, o)
 		fmt.Fprintf(w.cfg.Log, "fault %d of %d: %v, %d acknowledged so far\n", i+1, len(plan), o, crowd.Traffic().Acknowledged)
@@ -116,22 +125,15 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 	if err := w.caughtUp(ctx); err != nil {
 		return err
 	}
-	out, err := w.speedlayer(ctx, false, "export", "--server", w.query.url, "--format", "jsonl")
+	if err := w.compareRuns(ctx, r, ledger); err != nil {
+		return err
+	}
+	lines, err := w.export(ctx)
 	if err != nil {
 		return err
 	}
-	var lines []torture.Line
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var l torture.Line
-		if err := dec.Decode(&l); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
-		lines = append(lines, l)
-	}
 	r.Comparison = ledger.Compare(lines)
-	out, err = w.speedlayer(ctx, true, "verify", "--server", w.query.url, "--kafka", strings.Join(w.cluster.Brokers(), ","), "--json")
+	out, err := w.speedlayer(ctx, true, "verify", "--server", w.query.url, "--kafka", strings.Join(w.cluster.Brokers(), ","), "--json")
 	if err != nil {
 		return err
 	}
@@ -151,6 +153,23 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 	r.HBaseBytes, err2 = w.proxies.passed("regionserver-")
 	r.ZooKeeperBytes, err3 = w.proxies.passed(devcluster.ZooKeeper)
 	return errors.Join(err1, err2, err3)
+}
+
+// export is every cell, as the query node answers.
+func (w *world) export(ctx context.Context) (lines []torture.Line, err error) {
+	out, err := w.speedlayer(ctx, false, "export", "--server", w.query.url, "--format", "jsonl")
+	if err != nil {
+		return nil, err
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var l torture.Line
+		if err := dec.Decode(&l); errors.Is(err, io.EOF) {
+			return lines, nil
+		} else if err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
 }
 
 // stopNodes stops our processes as users do, which must go well.
