@@ -127,11 +127,21 @@ const (
 
 // reached waits until enough says yes to what is committed, or a processor ends.
 func (s *site) reached(ctx context.Context, enough func(offsets []int64) bool) error {
+	return s.look(ctx, func(offsets []int64, _ store.CommitRecord) bool { return enough(offsets) })
+}
+
+// counts are what the commits count.
+func (s *site) counts(ctx context.Context) (c store.CommitRecord, err error) {
+	err = s.look(ctx, func(_ []int64, counts store.CommitRecord) bool { c = counts; return true })
+	return c, err
+}
+
+func (s *site) look(ctx context.Context, enough func(offsets []int64, counts store.CommitRecord) bool) error {
 	seen := time.Now()
 	for {
-		offsets, _, err := s.committed(ctx)
+		offsets, counts, err := s.committed(ctx)
 		switch {
-		case err == nil && enough(offsets):
+		case err == nil && enough(offsets, counts):
 			return nil
 		case err == nil:
 			seen = time.Now()

@@ -57,7 +57,7 @@ func (s *site) absorb(ctx context.Context, ends []int64) (w stretch, err error) 
 	if err := s.stop(ctx); err != nil {
 		return w, err
 	}
-	_, counts, err := s.committed(ctx)
+	counts, err := s.counts(ctx)
 	w.duplicates = counts.Duplicates
 	if err == nil && counts.Events+counts.Duplicates+counts.Markers != counts.Records {
 		err = fmt.Errorf("of %d records %d were counted, and %d are duplicates: the measurement is void", counts.Records, counts.Events, counts.Duplicates)
