@@ -59,6 +59,7 @@ func newDevClusterUp(io streams) *cobra.Command {
 	flags.StringVar(&o.Jars, "jars", "", "`FOLDER` that keeps the servers' jars (default: speedlayer/jars in the user's cache)")
 	flags.IntVar(&o.Brokers, "brokers", 1, "of Kafka: 1 or 3")
 	flags.IntVar(&o.RegionServers, "region-servers", 1, "of HBase")
+	flags.IntVar(&o.RegionServerHeap, "region-server-heap", 1024, "most memory of a region server, in MiB")
 	flags.BoolVar(&o.HDFS, "hdfs", false, "HBase on HDFS (a NameNode and a DataNode), not on the local file system")
 	flags.BoolVar(&o.SASL, "sasl", false, "Kafka listens with TLS and passwords too")
 	flags.IntVar(&o.KafkaPort, "kafka-port", 9092, "of Kafka, the first of three with three brokers; 0: a free one, the same each time")

@@ -72,6 +72,12 @@ func (o *nodeOptions) setDefaults() {
 	if o.Batch.QueryTime == 0 {
 		o.Batch.QueryTime = 30 * time.Second
 	}
+	if o.SnapshotEvery == 0 {
+		o.SnapshotEvery = 5 * time.Second
+		if o.shared() { // where it goes through other servers
+			o.SnapshotEvery = 15 * time.Second
+		}
+	}
 	if o.Member == "" {
 		o.Member = memberName()
 	}

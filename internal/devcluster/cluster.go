@@ -27,6 +27,7 @@ const (
 type Cluster struct {
 	dir     string
 	quick   bool
+	heap    int // of a region server, MiB
 	detach  bool
 	session time.Duration
 	java    string
@@ -60,7 +61,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 
 // prepare does all that needs no process: jars, ports, configurations.
 func prepare(ctx context.Context, o Options) (_ *Cluster, err error) {
-	c := &Cluster{dir: o.Dir, quick: o.Quick, detach: o.Detach, session: o.Session,
+	c := &Cluster{dir: o.Dir, quick: o.Quick, heap: o.RegionServerHeap, detach: o.Detach, session: o.Session,
 		jars: make(map[string]string), procs: make(map[string]*process)}
 	if c.java, err = findJava(ctx); err != nil {
 		return nil, err

@@ -85,10 +85,9 @@ func (c *Cluster) hadoopJava(heapMB int, quick bool) []string {
 
 // Heaps, in MiB.
 const (
-	zooKeeperHeap    = 128
-	masterHeap       = 384
-	regionServerHeap = 1024
-	hdfsHeap         = 256
+	zooKeeperHeap = 128
+	masterHeap    = 384
+	hdfsHeap      = 256
 )
 
 func (c *Cluster) zooKeeperProcess() *process {
@@ -101,7 +100,7 @@ func (c *Cluster) masterProcess() *process {
 }
 
 func (c *Cluster) regionServerProcess(i int) *process {
-	return c.newProcess(RegionServer(i), append(c.hadoopJava(regionServerHeap, c.quick),
+	return c.newProcess(RegionServer(i), append(c.hadoopJava(c.heap, c.quick),
 		"org.apache.hadoop.hbase.regionserver.HRegionServer",
 		"-D", fmt.Sprintf("hbase.regionserver.port=%d", c.state.Ports[RegionServer(i)]), "start"))
 }

@@ -17,10 +17,13 @@ type Options struct {
 	Kafka bool // start Kafka
 	HBase bool // start ZooKeeper and HBase
 
-	Brokers       int  // of Kafka: 1 or 3; default 1
-	RegionServers int  // of HBase, 1 to 9; default 1
-	HDFS          bool // HBase on a NameNode and a DataNode, not on the local file system
-	SASL          bool // brokers listen on a second port with TLS and passwords too
+	Brokers       int // of Kafka: 1 or 3; default 1
+	RegionServers int // of HBase, 1 to 9; default 1
+	// RegionServerHeap is the most memory of a region server's heap, in MiB; default
+	// 1024, which is for tests: a quarter of it holds what is not flushed yet.
+	RegionServerHeap int
+	HDFS             bool // HBase on a NameNode and a DataNode, not on the local file system
+	SASL             bool // brokers listen on a second port with TLS and passwords too
 
 	// Ports; 0 is a free one, or the one that this folder had before. With
 	// three brokers they are the first of three in a row.
@@ -48,6 +51,7 @@ type Options struct {
 // Limits of Options.
 const (
 	maxRegionServers = 9
+	minHeap          = 512 // MiB
 	minSession       = 4 * time.Second
 	maxSession       = 40 * time.Second
 )
@@ -76,6 +80,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.RegionServers == 0 {
 		o.RegionServers = 1
 	}
+	if o.RegionServerHeap == 0 {
+		o.RegionServerHeap = 1024
+	}
 	if o.Session == 0 {
 		o.Session = 10 * time.Second
 	}
@@ -99,6 +106,8 @@ func (o Options) check() error {
 		return fmt.Errorf("%d brokers: allowed are 1 and 3", o.Brokers)
 	case o.RegionServers < 1 || o.RegionServers > maxRegionServers:
 		return fmt.Errorf("%d region servers: allowed are 1 to %d", o.RegionServers, maxRegionServers)
+	case o.RegionServerHeap < minHeap:
+		return fmt.Errorf("a heap of %d MiB: allowed are %d and more", o.RegionServerHeap, minHeap)
 	case o.Session < minSession || o.Session > maxSession:
 		return fmt.Errorf("a session of %v: allowed are %v to %v", o.Session, minSession, maxSession)
 	case o.SASL && !o.Kafka:

@@ -20,6 +20,7 @@ const (
 	clusterProcesses = 3      // of processors, against one
 	clusterRate      = 20_000 // events/s while it asks, and while processors are killed
 	clusterStart     = 2 * time.Minute
+	clusterHeap      = 4096 // MiB, of the region server
 )
 
 // Cluster measures the main job on real Kafka and real HBase, which it starts on
@@ -94,7 +95,7 @@ func openCluster(ctx context.Context, o Options) (_ *servers, err error) {
 	starting, cancel := context.WithTimeout(ctx, clusterStart)
 	defer cancel()
 	o.Progress("  starting Kafka and HBase")
-	c.cluster, err = devcluster.Start(starting, devcluster.Options{Dir: dir, Kafka: true, HBase: true, Log: io.Discard})
+	c.cluster, err = devcluster.Start(starting, devcluster.Options{Dir: dir, Kafka: true, HBase: true, RegionServerHeap: clusterHeap, Log: io.Discard})
 	if err != nil {
 		return nil, err
 	}

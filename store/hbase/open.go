@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -156,6 +157,10 @@ func (s *Store) checkLayout(ctx context.Context) error {
 // kept: there is no time to live, for timestamps are versions, which HBase would
 // compare with the clock.
 func (s *Store) create(ctx context.Context, table string, families []string, splits [][]byte) error {
+	encoding := "FAST_DIFF" // keys of a row differ in a few bytes
+	if slices.Equal(families, []string{stateFamily}) {
+		encoding = "NONE" // what it costs is of a block's size, and these are large
+	}
 	durability := "FSYNC_WAL"
 	if s.opts.Durability == "hflush" {
 		durability = "SYNC_WAL"
@@ -163,7 +168,7 @@ func (s *Store) create(ctx context.Context, table string, families []string, spl
 	err := s.master.create(ctx, table, families, map[string]string{
 		"VERSIONS":            "1",
 		"BLOOMFILTER":         "ROW",
-		"DATA_BLOCK_ENCODING": "FAST_DIFF", // keys of a row differ in a few bytes
+		"DATA_BLOCK_ENCODING": encoding,
 		"COMPRESSION":         strings.ToUpper(s.opts.Compression),
 	}, durability, splits)
 	if s.opts.Compression != "none" && isClass(err, "DoNotRetryIOException") { // they try it out before they make a table

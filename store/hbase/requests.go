@@ -126,6 +126,21 @@ func (l *link) get(ctx context.Context, table, row, family, column string) (*hrp
 	return r.Cells[0], nil
 }
 
+// family reads all columns of a row's family, in their order, with patience.
+func (l *link) family(ctx context.Context, table, row, family string) ([]*hrpc.Cell, error) {
+	answer, err := l.call(ctx, func(ctx context.Context) hrpc.Call {
+		g, err := hrpc.NewGetStr(ctx, table, row, hrpc.SkipBatch(), hrpc.Families(map[string][]string{family: nil}))
+		if err != nil {
+			panic(err) // of its options, which are constant
+		}
+		return g
+	})
+	if err != nil {
+		return nil, err
+	}
+	return hrpc.ToLocalResult(answer.(*pb.GetResponse).Result).Cells, nil
+}
+
 // value is get with patience.
 func (l *link) value(ctx context.Context, table, row, family, column string) (c *hrpc.Cell, err error) {
 	err = l.patiently(ctx, func() error {
