@@ -20,9 +20,6 @@ import (
 //	| dedupe (dedupe.go) | operator (its own format)
 const stateVersion = 1
 
-// chunkBytes is the length of a snapshot's chunks; the last may be shorter.
-const chunkBytes = 4 << 20
-
 // AppendState appends the operator state as it is before the record at Next. It
 // holds all that the next event's result needs, and nothing of the cells.
 func (p *Processor) AppendState(dst []byte) []byte {
@@ -195,7 +192,7 @@ var states = sync.Pool{New: func() any { return new([]byte) }}
 func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) error {
 	buf := states.Get().(*[]byte)
 	defer states.Put(buf)
-	b := slices.Grow((*buf)[:0], n.Chunks*chunkBytes)
+	b := slices.Grow((*buf)[:0], n.Chunks*store.ChunkBytes(p.cfg.Store))
 	defer func() { *buf = b[:0] }()
 	var err error
 	for i := range n.Chunks {
@@ -217,7 +214,7 @@ func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) erro
 // above. It may run beside the processor, which has moved on.
 func SaveSnapshot(ctx context.Context, st store.Snapshots, s store.Shard, offset int64, state []byte) error {
 	chunks := 0
-	for chunk := range slices.Chunk(state, chunkBytes) {
+	for chunk := range slices.Chunk(state, store.ChunkBytes(st)) {
 		if err := st.PutChunk(ctx, s, offset, chunks, chunk); err != nil {
 			return fmt.Errorf("chunk %d of snapshot %d of %v: %w", chunks, offset, s, err)
 		}

@@ -92,6 +92,21 @@ type Snapshots interface {
 	Chunk(ctx context.Context, s Shard, offset int64, index int, dst []byte) ([]byte, error)
 }
 
+// Chunking is implemented by a store that takes chunks of a certain length best.
+type Chunking interface {
+	// ChunkBytes is that length.
+	ChunkBytes() int
+}
+
+// ChunkBytes is how long the chunks of a snapshot are made, but the last; any other
+// length is read as well. Without a wish of the store it is 4 MiB.
+func ChunkBytes(s Snapshots) int {
+	if c, ok := s.(Chunking); ok {
+		return c.ChunkBytes()
+	}
+	return 4 << 20
+}
+
 // Control holds the rows that change rarely.
 type Control interface {
 	// Epochs returns all epochs, oldest first.

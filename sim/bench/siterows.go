@@ -46,6 +46,7 @@ func (c *servers) rowsOnly(ctx context.Context, ends []int64) (r rowRate, err er
 	}
 	err = all.Wait()
 	took := time.Since(began).Seconds()
+	err = errors.Join(err, st.DropGeneration(ctx, 0)) // what follows has the servers for itself
 	return rowRate{events: float64(sum(ends)) / took, rows: float64(st.Rows()) / took}, err
 }
 
@@ -74,7 +75,7 @@ func (c *servers) record(ctx context.Context, ends []int64) (_ [][]store.Batch, 
 	if rec.cells() == 0 {
 		return nil, fmt.Errorf("nothing was put: the measurement is void")
 	}
-	return rec.batches, nil
+	return rec.batches, st.DropGeneration(ctx, 0)
 }
 
 // recorder is a store that keeps what is applied to it.
@@ -86,6 +87,9 @@ type recorder struct {
 
 // Growths implements store.Growing.
 func (r *recorder) Growths() int { return store.Growths(r.Store) }
+
+// ChunkBytes implements store.Chunking.
+func (r *recorder) ChunkBytes() int { return store.ChunkBytes(r.Store) }
 
 // Apply implements store.Writer. The batch is the caller's, so all of it is copied.
 func (r *recorder) Apply(ctx context.Context, b *store.Batch) error {

@@ -13,13 +13,19 @@ import (
 	"speedlayer/store"
 )
 
-// pieceBytes is how much of a chunk is one cell. A chunk's row has a column for
-// each, 000 and up; one put makes all of them or none. HBase copies cells of up to
-// 256 KiB into memory that it uses again. Larger ones keep the whole request in its
-// heap, as arrays that its garbage collector cannot move: snapshots in cells of
-// 4 MiB, every 5 s, ended a region server of 4 GiB by OutOfMemoryError within
-// minutes.
-const pieceBytes = 128 << 10
+// What a region server takes well. It copies cells of up to 256 KiB into memory
+// that it uses again; a larger one keeps the whole request in its heap. Requests,
+// answers and edits of its log above half of a region of its garbage collector's
+// (so above 512 KiB with a heap of 2 GiB) are arrays that cannot be moved. Snapshots
+// in cells of 4 MiB, every 5 s, ended a region server with a heap of 4 GiB by
+// OutOfMemoryError within minutes.
+const (
+	chunkBytes = 480 << 10 // of a row
+	pieceBytes = 120 << 10 // of a cell; a row has a column for each, 000 and up, and one put makes all or none
+)
+
+// ChunkBytes implements store.Chunking.
+func (s *Store) ChunkBytes() int { return chunkBytes }
 
 // pieces cuts a chunk into the columns of its row. Their timestamp is the
 // snapshot's offset plus one.

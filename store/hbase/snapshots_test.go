@@ -11,7 +11,7 @@ import (
 // than a region server takes well; an empty one has a column too, for a row
 // without any is not there.
 func TestPieces(t *testing.T) {
-	for _, size := range []int{0, 1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 4 << 20} {
+	for _, size := range []int{0, 1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 4 << 20} { // any length is taken
 		chunk := make([]byte, size)
 		for i := range chunk {
 			chunk[i] = byte(i / 1000)
