@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"speedlayer/store"
 )
 
@@ -195,10 +197,9 @@ func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) erro
 	b := slices.Grow((*buf)[:0], n.Chunks*store.ChunkBytes(p.cfg.Store))
 	defer func() { *buf = b[:0] }()
 	var err error
-	for i := range n.Chunks {
-		if b, err = p.cfg.Store.Chunk(ctx, p.cfg.Shard, n.Offset, i, b); err != nil {
-			return err
-		}
+	b, err = p.readChunks(ctx, n, b)
+	if err != nil {
+		return err
 	}
 	if err := p.loadState(b); err != nil {
 		return err
@@ -207,6 +208,41 @@ func (p *Processor) loadSnapshot(ctx context.Context, n store.SnapshotName) erro
 		return fmt.Errorf("%w: state of offset %d under the name %d", errState, p.next, n.Offset)
 	}
 	return nil
+}
+
+// chunksAtOnce is how many chunks are read beside each other: of a store behind a
+// network, each is a round trip.
+const chunksAtOnce = 8
+
+// readChunks appends all chunks of a snapshot.
+func (p *Processor) readChunks(ctx context.Context, n store.SnapshotName, dst []byte) ([]byte, error) {
+	if n.Chunks <= chunksAtOnce { // few and large: straight to their place
+		for i := range n.Chunks {
+			var err error
+			if dst, err = p.cfg.Store.Chunk(ctx, p.cfg.Shard, n.Offset, i, dst); err != nil {
+				return dst, err
+			}
+		}
+		return dst, nil
+	}
+	var ahead [chunksAtOnce][]byte
+	for begin := 0; begin < n.Chunks; begin += chunksAtOnce {
+		some := min(chunksAtOnce, n.Chunks-begin)
+		g, reading := errgroup.WithContext(ctx)
+		for i := range some {
+			g.Go(func() (err error) {
+				ahead[i], err = p.cfg.Store.Chunk(reading, p.cfg.Shard, n.Offset, begin+i, ahead[i][:0])
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return dst, err
+		}
+		for i := range some {
+			dst = append(dst, ahead[i]...)
+		}
+	}
+	return dst, nil
 }
 
 // SaveSnapshot makes a state that AppendState wrote at offset the shard's

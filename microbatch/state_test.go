@@ -85,8 +85,11 @@ func state(t testing.TB, n int64) []byte {
 func TestStateIsOfTheLog(t *testing.T) {
 	ctx := context.Background()
 	want := state(t, 60)
-	for _, cut := range []int64{0, 1, 8, 9, 33, 59, 60} {
-		st := openStore(t)
+	for i, cut := range []int64{0, 1, 8, 9, 33, 59, 60, 60, 60, 60} {
+		var st store.Store = openStore(t)
+		if i%2 == 0 { // and in chunks that are many: read some at a time
+			st = &chunked{Store: st, bytes: 7 + 10*i}
+		}
 		p := processor(t, st)
 		if err := errors.Join(p.Process(ctx, records(0, cut)), p.Commit(ctx)); err != nil {
 			t.Fatal(err)
@@ -106,6 +109,14 @@ func TestStateIsOfTheLog(t *testing.T) {
 		}
 	}
 }
+
+// chunked takes chunks of another length.
+type chunked struct {
+	store.Store
+	bytes int
+}
+
+func (s *chunked) ChunkBytes() int { return s.bytes }
 
 // A record below Next is state applied twice: refused, whatever it costs.
 func TestProcessRefusesOldRecords(t *testing.T) {

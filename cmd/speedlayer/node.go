@@ -75,7 +75,7 @@ func (o *nodeOptions) setDefaults() {
 	if o.SnapshotEvery == 0 {
 		o.SnapshotEvery = 5 * time.Second
 		if o.shared() { // where it goes through other servers
-			o.SnapshotEvery = 15 * time.Second
+			o.SnapshotEvery = 10 * time.Second
 		}
 	}
 	if o.Member == "" {

@@ -53,7 +53,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` of HTTP")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`HOST:PORT` of the embedded broker")
 	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of a fresh topic")
-	flags.DurationVar(&f.snapshotEvery, "snapshot-every", 0, "pause between snapshots of operator state; a restart replays at most that much log (default 5s; 15s with a store that processes share)")
+	flags.DurationVar(&f.snapshotEvery, "snapshot-every", 0, "pause between snapshots of operator state; a restart replays at most that much log (default 5s; 10s with a store that processes share)")
 	flags.DurationVar(&f.batchDelay, "batch-delay", 100*time.Millisecond, "how long a micro-batch may grow under load")
 	flags.StringVar(&f.maxLog, "max-log-size", "", "bound on the log's `SIZE` on disk, as in 50GB; none keeps everything. Records over it are dropped, and that is said")
 	flags.DurationVar(&f.drain, "drain-time", 0, "how long /readyz says no before nothing more is taken, so that a load balancer sends clients elsewhere first")

@@ -56,8 +56,8 @@ func (s *site) killOne(ctx context.Context, l *flow, random *rand.Rand) (took ti
 	if err := s.shared(ctx); err != nil {
 		return 0, err
 	}
-	select { // anywhere between two snapshots, which are 15 s apart
-	case <-time.After(time.Duration(random.Int64N(int64(15 * time.Second)))):
+	select { // anywhere between two snapshots, which are 10 s apart
+	case <-time.After(time.Duration(random.Int64N(int64(10 * time.Second)))):
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
