@@ -15,6 +15,7 @@ type Views interface {
 	Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error
 	ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
 	Canonical(raw uint64) uint64
+	Lost() int64 // records of the log that it should have absorbed and that are lost
 	Close() error
 }
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"speedlayer/event"
@@ -70,6 +71,9 @@ func (e *Engine) quality(ctx context.Context, r *reading, s *sources) (q Quality
 		if run.Started > 0 {
 			q.Sources.BatchUntil = event.FormatTime(run.Started)
 		}
+	}
+	if r.views != nil && r.views.Lost() > 0 {
+		q.Notes = append(q.Notes, fmt.Sprintf("incomplete: %d records of the log were lost before they were archived, and accepted as lost; what they counted for is not in the answer", r.views.Lost()))
 	}
 	return q, err
 }

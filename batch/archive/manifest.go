@@ -61,6 +61,8 @@ type Lost struct {
 	From   int64  `json:"from"`
 	To     int64  `json:"to"`
 	Reason string `json:"reason"`
+	// Accepted is set when somebody has decided to go on without them (accept.go).
+	Accepted *Accepted `json:"accepted,omitempty"`
 }
 
 // Retired is a file that no later manifest names; see clean.go.
@@ -117,7 +119,8 @@ func (m *Manifest) Covers(vector []store.VectorEntry) error {
 	return nil
 }
 
-// covers finds the first offset of [from, to) that no file holds.
+// covers finds the first offset of [from, to) that no file holds, and that nobody
+// has accepted as lost.
 func (l *Log) covers(from, to int64) error {
 	at := from
 	for _, f := range l.Files {
@@ -128,11 +131,14 @@ func (l *Log) covers(from, to int64) error {
 			continue
 		}
 		if f.From > at {
+			at = l.accepted(at)
+		}
+		if f.From > at && at < to {
 			return l.hole(at, min(f.From, to))
 		}
-		at = f.To
+		at = max(at, f.To)
 	}
-	if at < to {
+	if at = l.accepted(at); at < to {
 		return l.hole(at, to)
 	}
 	return nil
@@ -141,7 +147,7 @@ func (l *Log) covers(from, to int64) error {
 func (l *Log) hole(from, to int64) error {
 	e := &HoleError{Shard: l.Shard(), From: from, To: to}
 	for _, lost := range l.Lost {
-		if lost.From < to && from < lost.To {
+		if lost.From < to && from < lost.To && lost.Accepted == nil {
 			e.Lost = lost.Reason
 		}
 	}

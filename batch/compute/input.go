@@ -58,6 +58,7 @@ type Input struct {
 	Log    Log
 	Vector []store.VectorEntry // offsets up to which the log is absorbed, exclusive
 	Number uint32              // of the run
+	Lost   int64               // records below the vector that are accepted as lost; only said, in the run's info
 	Edges  []event.Edge        // records of the topic equivs up to the run's position, in log order
 
 	WorkDir string // for what is spilled and finished stages; another run's is thrown away

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -268,7 +269,9 @@ func (r *runner) stage(ctx context.Context, kind stageKind, units int, do func(c
 // what was spilled.
 func (r *runner) publish(final string) error {
 	run := store.Run{Number: r.in.Number, Vector: r.in.Vector}
-	if err := views.Finish(r.fs, r.result, run, r.parts.urls, r.canonical.list(), r.total.info()); err != nil {
+	info := r.total.info()
+	info[views.InfoLost] = strconv.FormatInt(r.in.Lost, 10)
+	if err := views.Finish(r.fs, r.result, run, r.parts.urls, r.canonical.list(), info); err != nil {
 		return err
 	}
 	if err := r.fs.Rename(r.result, final); err != nil {

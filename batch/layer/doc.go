@@ -7,8 +7,11 @@
 //	DIR/views      a folder for each run that is kept
 //
 // A run's folder is named in the pointer row (store.Run.Views), so of two that
-// were made for one number, one is the run. On a cluster DIR/views is a folder
-// that all processes share, and the archive a bucket or a shared folder.
+// were made for one number, one is the run. On a cluster the archive is a bucket or
+// a shared folder. DIR/views is a folder that all processes share, or else the
+// views lie in an object store too (Config.Views, shelf.go): a run puts them there
+// before it is complete, and each process fetches into its own DIR/views what it
+// reads.
 //
 // Views are opened once a run, and closed when no query reads them and no pointer
 // that was seen names them.

@@ -15,7 +15,6 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/batch/compute"
 	"speedlayer/batch/views"
-	"speedlayer/event"
 	"speedlayer/store"
 )
 
@@ -24,6 +23,7 @@ import (
 type Config struct {
 	Dir         string // see the package; made if missing
 	Archive     string // URL of the archive; "" is DIR/archive
+	Views       string // URL of an object store for the views of runs; "": DIR/views is where they lie
 	Source      archive.Source
 	Commits     archive.Commits
 	MemoryBytes int64 // of a run; 0 is the default of package compute
@@ -41,6 +41,7 @@ type Config struct {
 type Layer struct {
 	cfg    Config
 	opened opened
+	remote remote
 
 	mu       sync.Mutex // held while the archive is opened
 	archive  *archive.Archive
@@ -52,7 +53,9 @@ func New(cfg Config) *Layer {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Layer{cfg: cfg}
+	l := &Layer{cfg: cfg}
+	l.remote.ctx, l.remote.stop = context.WithCancel(context.Background())
+	return l
 }
 
 func (l *Layer) path(name string) string { return filepath.Join(l.cfg.Dir, name) }
@@ -105,28 +108,34 @@ func (l *Layer) Compute(ctx context.Context, run store.Run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	edges, err := l.edges(ctx, a)
+	snap, err := a.Snapshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	edges, err := compute.EdgesBefore(ctx, a, snap.EdgeEnd())
 	if err != nil {
 		return "", fmt.Errorf("equiv edges: %w", err)
 	}
 	dir, err := compute.Run(ctx, compute.Input{
-		Log: compute.FromArchive(a), Vector: run.Vector, Number: run.Number, Edges: edges,
+		Log: compute.FromArchive(a), Vector: run.Vector, Number: run.Number, Edges: edges, Lost: snap.AcceptedLoss(run.Vector),
 		WorkDir: l.path("work"), OutDir: l.path("views"), MemoryBytes: l.cfg.MemoryBytes, Workers: l.cfg.Workers,
 		Progress: l.cfg.Progress,
 	})
-	return filepath.Base(dir), err
-}
-
-func (l *Layer) edges(ctx context.Context, a *archive.Archive) ([]event.Edge, error) {
-	snap, err := a.Snapshot(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil || l.cfg.Views == "" {
+		return filepath.Base(dir), err
 	}
-	return compute.EdgesBefore(ctx, a, snap.EdgeEnd())
+	s, err := l.shelf(ctx)
+	if err == nil {
+		err = s.publish(ctx, dir)
+	}
+	return filepath.Base(dir), err
 }
 
 // Check implements expire.Job: the views are whole, and those of this run.
 func (l *Layer) Check(ctx context.Context, run store.Run) (err error) {
+	if err := l.have(ctx, run); err != nil {
+		return err
+	}
 	v, err := l.openRun(run)
 	if err != nil {
 		return err
@@ -167,7 +176,20 @@ func (l *Layer) Compare(ctx context.Context, before, after store.Pointer) error 
 // name; package compute cleans them. What is removed while a query of this process
 // reads it stays readable to that. A run that has not said yet which of the folders
 // made for its number it is keeps all of them.
-func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
+func (l *Layer) Keep(ctx context.Context, runs []store.Run, next uint32) error {
+	drop := func(name string) bool {
+		n, ok := numberOf(name)
+		return ok && n < next && !slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name || r.Views == "" && r.Number == n })
+	}
+	if l.cfg.Views != "" {
+		s, err := l.shelf(ctx)
+		if err == nil {
+			err = s.clear(ctx, drop)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	found, err := os.ReadDir(l.path("views"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -177,8 +199,7 @@ func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 	}
 	for _, f := range found {
 		name := f.Name()
-		n, ok := numberOf(name)
-		if !ok || n >= next || slices.ContainsFunc(runs, func(r store.Run) bool { return r.Views == name || r.Views == "" && r.Number == n }) {
+		if !drop(name) {
 			continue
 		}
 		l.opened.drop(name)
@@ -234,7 +255,7 @@ func (l *Layer) Archived(ctx context.Context) (*archive.Manifest, error) {
 
 // Close closes what is open. No query may read views any more.
 func (l *Layer) Close() error {
-	err := l.opened.close()
+	err := errors.Join(l.closeShelf(), l.opened.close())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.archive != nil {

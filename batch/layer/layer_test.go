@@ -142,11 +142,11 @@ func TestCheck(t *testing.T) {
 func TestNotes(t *testing.T) {
 	l := New(Config{Dir: t.TempDir()})
 	for n := range uint32(keptNotes + 5) {
-		if err := l.Note(n, fmt.Appendf(nil, "%d", n)); err != nil {
+		if err := l.Note(t.Context(), n, fmt.Appendf(nil, "%d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if all, err := l.Notes(1000); err != nil || len(all) != keptNotes || string(all[0]) != "104" {
+	if all, err := l.Notes(t.Context(), 1000); err != nil || len(all) != keptNotes || string(all[0]) != "104" {
 		t.Errorf("%d notes, %v", len(all), err)
 	}
 }

@@ -37,8 +37,12 @@ func (h *Handle) Close() error { return h.done() }
 // one before, for readings that began before the switch.
 const keptOpen = 2
 
-// Views opens the views of a run, or takes part in what is open.
-func (l *Layer) Views(_ context.Context, run store.Run) (*Handle, error) {
+// Views opens the views of a run, or takes part in what is open. Where they lie in
+// an object store it waits for them to be fetched, as long as ctx allows.
+func (l *Layer) Views(ctx context.Context, run store.Run) (*Handle, error) {
+	if err := l.have(ctx, run); err != nil {
+		return nil, err
+	}
 	o := &l.opened
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,6 +63,12 @@ func (l *Layer) Views(_ context.Context, run store.Run) (*Handle, error) {
 	}
 	r.readers++
 	return &Handle{r.views, sync.OnceValue(func() error { return o.done(run.Views, r) })}, nil
+}
+
+func (o *opened) has(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.runs[name] != nil
 }
 
 // closeOldest retires runs beyond those that are kept open; folders sort by the

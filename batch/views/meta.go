@@ -17,7 +17,7 @@ import (
 // run.json is two lines: a JSON object, and the XXH3 checksum of its bytes in
 // hex.
 const (
-	metaName = "run.json"
+	MetaName = "run.json"
 	format   = 1
 )
 
@@ -65,7 +65,7 @@ func writeMeta(fs vfs.FS, dir string, m *meta) error {
 	}
 	text = append(text, '\n')
 	text = append(append(text, sumText(xxh3.Hash(text))...), '\n')
-	temporary := fs.PathJoin(dir, metaName+".tmp")
+	temporary := fs.PathJoin(dir, MetaName+".tmp")
 	f, err := fs.Create(temporary, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -73,14 +73,14 @@ func writeMeta(fs vfs.FS, dir string, m *meta) error {
 	if err := finish(f, text); err != nil {
 		return err
 	}
-	if err := fs.Rename(temporary, fs.PathJoin(dir, metaName)); err != nil {
+	if err := fs.Rename(temporary, fs.PathJoin(dir, MetaName)); err != nil {
 		return err
 	}
 	return SyncDir(fs, dir)
 }
 
 func readMeta(fs vfs.FS, dir string) (*meta, error) {
-	name := fs.PathJoin(dir, metaName)
+	name := fs.PathJoin(dir, MetaName)
 	f, err := fs.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("batch views: no complete run in %s: %w", dir, err)

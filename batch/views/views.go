@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -123,16 +125,33 @@ func (v *Views) Verify(ctx context.Context) error {
 // Run is the run's number and vector.
 func (v *Views) Run() store.Run { return v.meta.Run }
 
+// InfoLost names in a run's info how many records of the log below its vector were
+// accepted as lost.
+const InfoLost = "lost"
+
 // Info is what the run says of itself for people.
 func (v *Views) Info() map[string]string { return v.meta.Info }
 
-// Files are the names of all files of the run, run.json the last: in this order
-// they may be copied.
-func (v *Views) Files() (names []string) {
-	for _, f := range append(v.meta.Tables, v.meta.Person) {
+// Lost is how many records below the vector were accepted as lost.
+func (v *Views) Lost() (n int64) {
+	n, _ = strconv.ParseInt(v.meta.Info[InfoLost], 10, 64) // of a run that says nothing: 0
+	return n
+}
+
+// Files are the names of all files that run.json in dir names, itself the last: in
+// this order they may be copied.
+func Files(dir string) (names []string, err error) {
+	m, err := readMeta(vfs.Default, dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(m.Tables, m.Person) {
+		if f.Name != filepath.Base(f.Name) {
+			return nil, fmt.Errorf("batch views: %s: %w: %q is no name of a file", dir, store.ErrCorrupt, f.Name)
+		}
 		names = append(names, f.Name)
 	}
-	return append(names, metaName)
+	return append(names, MetaName), nil
 }
 
 // Bytes is the size of all of it.

@@ -174,7 +174,8 @@ func TestBytesAreAFunctionOfCells(t *testing.T) {
 	}
 	v, err := views.Open(dirs[0])
 	must(t, err)
-	files := v.Files()
+	files, err := views.Files(dirs[0])
+	must(t, err)
 	for _, c := range [][2]uint64{{9, 2}, {8, 2}, {7, 1}, {1, 1}, {0, 0}, {12345, 12345}} {
 		if got := v.Canonical(c[0]); got != c[1] {
 			t.Errorf("the canonical person of %d is %d, not %d", c[0], got, c[1])

@@ -37,12 +37,12 @@ func (b *batchSide) compare(ctx context.Context, before, after store.Pointer) er
 	if err != nil {
 		return err
 	}
-	return b.layer.Note(a.Run, text)
+	return b.layer.Note(ctx, a.Run, text)
 }
 
 // Accuracy implements batchControl.
-func (b *batchSide) Accuracy(context.Context) (*accuracies, error) {
-	texts, err := b.layer.Notes(shownAccuracies)
+func (b *batchSide) Accuracy(ctx context.Context) (*accuracies, error) {
+	texts, err := b.layer.Notes(ctx, shownAccuracies)
 	if err != nil {
 		return nil, err
 	}

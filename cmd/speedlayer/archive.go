@@ -21,7 +21,7 @@ import (
 
 func newArchive(io streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "archive status|files|check|compact",
+		Use:   "archive status|files|check|compact|accept-loss",
 		Short: "Look at the archive of the log, or merge its files",
 		Long: `The archive is the whole log in Parquet files, from which batch runs compute
 everything anew. "serve" keeps it up to date. These commands work on its files
@@ -30,10 +30,10 @@ alone, whether a server runs or not. A query of your own reads the files that
 		Example: "  speedlayer archive status\n  duckdb -c \"select kind, count(*) from read_parquet([$(speedlayer archive files --quote)]) group by kind\"",
 		Args:    noCommand,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("archive needs a command: allowed are status, files, check, compact")
+			return usagef("archive needs a command: allowed are status, files, check, compact, accept-loss")
 		},
 	}
-	cmd.AddCommand(newArchiveStatus(io), newArchiveFiles(io),
+	cmd.AddCommand(newArchiveStatus(io), newArchiveFiles(io), newAcceptLoss(io),
 		newArchiveCommand(io, "check", "Compare every file with what the manifest says of it", checkArchive),
 		newArchiveCommand(io, "compact", "Merge small files now; an archiver that runs meanwhile stands by for a while", compactArchive))
 	return cmd
@@ -123,7 +123,7 @@ func printArchive(out io.Writer, m *archive.Manifest) error {
 		}
 		fmt.Fprintf(w, "%s\toffsets [%d, %d)\t%s records in %d files, %s\t%s\n", name, l.Start, l.End, groups(rows), len(l.Files), humanize.IBytes(uint64(bytes)), until)
 		for _, h := range l.Lost {
-			fmt.Fprintf(w, "\tlost [%d, %d)\t%s\n", h.From, h.To, h.Reason)
+			fmt.Fprintf(w, "\tlost [%d, %d)\t%s%s\n", h.From, h.To, h.Reason, acceptance(h.Accepted))
 		}
 	}
 	for i := range m.Shards {
@@ -196,7 +196,11 @@ func checkArchive(ctx context.Context, io streams, _ archive.Objects, s *archive
 	if err := s.Covers(s.Vector()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(io.out, "%s records in %d files: all there, no hole\n", groups(rows), files)
+	holes := "no hole"
+	if n := s.AcceptedLoss(s.Vector()); n > 0 {
+		holes = fmt.Sprintf("no hole but %s offsets that were accepted as lost", groups(n))
+	}
+	_, err := fmt.Fprintf(io.out, "%s records in %d files: all there, %s\n", groups(rows), files, holes)
 	return err
 }
 

@@ -80,3 +80,27 @@ func TestNoArchive(t *testing.T) {
 		t.Errorf("a run without an archive: %v", err)
 	}
 }
+
+// Losses are accepted by their exact range; the command says what is wrong.
+func TestAcceptLossRefuses(t *testing.T) {
+	data := t.TempDir()
+	n, _ := testNode(t, nodeOptions{Data: data, Partitions: 1, Batch: batchOptions{Follow: true}})
+	viewPages(t, n, 0, 10)
+	if err := n.batch.layer.Cover(t.Context(), store.Run{Vector: []store.VectorEntry{{Offset: n.progress.Committed()[0]}}}); err != nil {
+		t.Fatal(err)
+	}
+	closeNode(t, n)
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"--partition 0 --from 0 --to 5", "has lost nothing"},
+		{"--partition 3 --from 0 --to 5", "the archive has no"},
+		{"--partition 0 --from 0", "--to is missing"},
+	} {
+		code, _, stderr := call(t, "", append([]string{"archive", "accept-loss", "--data", data}, strings.Fields(c.args)...)...)
+		if code != 2 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit status %d, %s", c.args, code, stderr)
+		}
+	}
+}

@@ -9,13 +9,15 @@ import (
 
 // batchFlags say where the batch layer lies and when it runs.
 type batchFlags struct {
-	dir, archive, memory    string
+	dir, archive            string
+	views, memory           string
 	every, lease, queryTime time.Duration
 }
 
 func (b *batchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&b.dir, "batch-dir", "", "`DIR`ectory of the batch layer (default batch in --data); on a cluster, one that all processes share")
 	flags.StringVar(&b.archive, "archive", "", "`URL` of the master dataset, the log in Parquet files: "+archiveForms+" (default archive in --batch-dir; on a cluster, none that is kept up to date); none for no archive and no batch runs")
+	flags.StringVar(&b.views, "batch-views", "", "`URL` for the views of batch runs, forms as for --archive: each process fetches from there what it reads into its --batch-dir, which is its own then (default views in --batch-dir)")
 	flags.DurationVar(&b.every, "batch-every", 0, "pause between the begins of batch runs, as in 6h; 0 runs none by itself")
 	flags.DurationVar(&b.lease, "batch-lease", time.Minute, "silence of a process after which another one goes on with its batch run, on a cluster")
 	flags.DurationVar(&b.queryTime, "query-time", 30*time.Second, "longest time of a query; on a cluster the same for all processes: so long realtime views are kept when a batch run has absorbed them")
@@ -44,7 +46,7 @@ func (b *batchFlags) apply(n *nodeOptions) error {
 	if b.archive == noArchive && b.every != 0 {
 		return usagef("--archive none: a batch run reads the archive, so --batch-every needs one")
 	}
-	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive,
+	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Views: b.views, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive,
 		Lease: b.lease, QueryTime: b.queryTime}
 	return nil
 }

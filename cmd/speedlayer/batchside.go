@@ -19,6 +19,7 @@ import (
 type batchOptions struct {
 	Dir         string        // "" is batch in the data directory
 	Archive     string        // URL; "" is archive in Dir
+	Views       string        // URL of an object store for the views of runs; "" is a folder in Dir
 	Follow      bool          // keep the archive up to date, not only when a run begins
 	Every       time.Duration // between the begins of runs; 0 is never
 	MemoryBytes int64         // of a run; 0 is the default
@@ -54,21 +55,23 @@ type batchSide struct {
 	}
 }
 
-// openBatch makes the node's batch layer. Nothing is touched before it is needed.
-func (n *node) openBatch(ctx context.Context) {
+// openBatch makes the node's batch layer. Nothing is touched before it is needed,
+// but that views can be fetched, if they must be, is known from the start.
+func (n *node) openBatch(ctx context.Context) error {
 	b := &batchSide{node: n}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	o := n.opts.Batch
 	if o.Dir == "" {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
-	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Source: n.queue, Commits: n.store,
+	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.queue, Commits: n.store,
 		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
 	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
 	if n.opts.shared() {
 		b.runs.DropAfter, b.runs.Lease = o.QueryTime+dropMargin, o.Lease
 	}
 	n.batch = b
+	return b.layer.OpenShelf(ctx)
 }
 
 // followsArchive says whether this process keeps the archive up to date. On a

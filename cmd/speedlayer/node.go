@@ -128,7 +128,9 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 		return n, err
 	}
 	n.ends = n.queue.NewEnds()
-	n.openBatch(ctx)
+	if err := n.openBatch(ctx); err != nil {
+		return n, err
+	}
 	if err := n.prepare(ctx); err != nil {
 		return n, err
 	}

@@ -6,6 +6,7 @@ const (
 
 	copyGo     = "batch/archive/copy.go"
 	dataFileGo = "batch/archive/datafile.go"
+	acceptGo   = "batch/archive/accept.go"
 	manifestGo = "batch/archive/manifest.go"
 	switchGo   = "batch/archive/switch.go"
 	cleanGo    = "batch/archive/clean.go"
@@ -29,11 +30,17 @@ var archiveMutants = []mutant{
 		edits: []edit{{dataFileGo, "return o.Create(ctx, f.Name, d.temp, size)", "_ = o.Create(ctx, f.Name, d.temp, size)\nreturn nil"}},
 		pkg:   archivePkg, run: everyStep},
 	{name: "archive-hole-inside", line: "archive", what: "a hole between two files is not noticed",
-		edits: []edit{{manifestGo, "if f.From > at {", "if false {"}},
+		edits: []edit{{manifestGo, "if f.From > at && at < to {", "if false {"}},
 		pkg:   archivePkg, run: "^TestCoversNamesTheFirstHole$"},
 	{name: "archive-hole-at-the-end", line: "archive", what: "it is not noticed that the archive ends early",
-		edits: []edit{{manifestGo, "	if at < to {\n		return l.hole(at, to)\n	}\n", ""}},
+		edits: []edit{{manifestGo, "	if at = l.accepted(at); at < to {\n		return l.hole(at, to)\n	}\n", ""}},
 		pkg:   archivePkg, run: "^TestCoversNamesTheFirstHole$"},
+	{name: "archive-accepts-by-itself", line: "archive", what: "a loss that nobody has accepted is taken as accepted",
+		edits: []edit{{acceptGo, "if lost.Accepted != nil && lost.From <= at", "if lost.From <= at"}},
+		pkg:   archivePkg, run: "^TestCoversNamesTheFirstHole$"},
+	{name: "archive-accepts-too-much", line: "archive", what: "accepting one loss accepts all of the shard",
+		edits: []edit{{acceptGo, "if lost.Accepted != nil && lost.From <= at", "if l.Lost[len(l.Lost)-1].Accepted != nil && lost.From <= at"}},
+		pkg:   archivePkg, run: "^TestAcceptLoss$"},
 	{name: "archive-two-win", line: "archive", what: "who finds the number of its manifest taken goes on as if it were its own",
 		edits: []edit{{switchGo, "	if errors.Is(err, ErrExists) {\n		return errLost\n	}\n", "	if errors.Is(err, ErrExists) {\n		return nil\n	}\n"}},
 		pkg:   archivePkg, run: everyStep},
