@@ -91,7 +91,8 @@ func (r *reading) batch(rg store.Range, p []views.Piece, fn func(c *batchCell) e
 		}
 		var err error
 		if rg.Prefix {
-			err = r.views.ScanURLs(rg.View, piece.Granularity, rg.URL, prefixEnd(rg.URL), piece.From, piece.To, take)
+			first, end := rg.URLBounds()
+			err = r.views.ScanURLs(rg.View, piece.Granularity, first, end, piece.From, piece.To, take)
 		} else {
 			url := []byte(rg.URL)
 			err = r.views.Scan(rg.View, piece.Granularity, rg.URL, piece.From, piece.To,
@@ -102,20 +103,6 @@ func (r *reading) batch(rg store.Range, p []views.Piece, fn func(c *batchCell) e
 		}
 	}
 	return nil
-}
-
-// prefixEnd is the first text behind all that begin with a prefix; "" if there
-// is none.
-func prefixEnd(prefix string) string {
-	b := []byte(prefix)
-	for len(b) > 0 {
-		if b[len(b)-1] < 0xff {
-			b[len(b)-1]++
-			return string(b)
-		}
-		b = b[:len(b)-1]
-	}
-	return ""
 }
 
 func batchCellError(c *batchCell, err error) error {

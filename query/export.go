@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"speedlayer/batch/views"
@@ -87,37 +88,114 @@ type export struct {
 
 	block []part
 	bytes []byte // of the block's cells
+	taken int    // of block, from sources before the one that is read
+	room  int    // what the one that is read may take
+	size  int    // what it has taken
+	end   place  // of the block; it comes nearer as sources do not fit
+}
+
+// place is a place in the order of cells. A block is what lies from one to
+// another: all hours of some urls, or some hours of one.
+type place struct {
+	url  string
+	hour int32
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.url, o.url), cmp.Compare(p.hour, o.hour))
 }
 
 // part is one shard's and generation's part of a cell, or the batch views'.
 type part struct {
-	url        string
-	hour       int32
+	place
 	begin, end int // in bytes
 	batch      bool
 }
 
-// errFull: a block has more cells than fit into memory.
+// errFull: a source has more cells than there is room for; the block ends before.
 var errFull = errors.New("query: block is full")
 
 // all exports one view. One generation comes from the store in the right order.
 // Several, and batch views, must be merged, and for each cell the newest read
-// first, so they are read in blocks of urls that begin alike, made smaller until
-// they fit.
+// first, so they are read in blocks that fit into memory.
 func (x *export) all(ctx context.Context) error {
 	if len(x.r.generations) == 1 && x.r.views == nil {
 		return x.stream(ctx)
 	}
-	return x.prefix(ctx, "")
+	for at := (place{"", x.hours.From}); ; {
+		if err := x.readBlock(ctx, at); err != nil {
+			return err
+		}
+		if err := x.flush(); err != nil {
+			return err
+		}
+		switch {
+		case x.end != place{}:
+			at = x.end
+		case at.hour > x.hours.From: // the rest of one url; a url holds no 0x00
+			at = place{at.url + "\x01", x.hours.From}
+		default:
+			return nil
+		}
+	}
 }
 
-func (x *export) cells(url string, prefix bool) store.Range {
-	return store.Range{View: x.view, URL: url, Prefix: prefix, From: x.hours.From, To: x.hours.To}
+// readBlock reads the block that begins at a place, from one source after the
+// other. Each may take an equal share of what fits, and one cell in any case;
+// where it would take more the block ends, for those before it too.
+func (x *export) readBlock(ctx context.Context, at place) error {
+	x.clear()
+	x.end = place{}
+	n := len(x.r.generations)
+	x.room = x.bound / (n + 1)
+	for i := range n + 1 {
+		x.taken, x.size = len(x.block), 0
+		rg := x.rest(at)
+		var err error
+		if i < n {
+			err = x.r.scanGeneration(ctx, x.r.generations[i], rg, x.takeSpeed)
+		} else {
+			err = x.r.batch(rg, pieces(1, rg.From, rg.To, nil), func(c *batchCell) error { return x.take(c.url, c.hour, c.value, true) })
+		}
+		if err != nil && !errors.Is(err, errFull) {
+			return err
+		}
+		if err != nil {
+			x.cut(at)
+		}
+	}
+	return nil
+}
+
+// rest is the range from a place to the end of the block.
+func (x *export) rest(at place) store.Range {
+	rg := store.Range{View: x.view, From: x.hours.From, To: x.hours.To}
+	if at.hour == x.hours.From && (x.end == place{} || x.end.url != at.url) {
+		rg.Prefix, rg.FromURL, rg.ToURL = true, at.url, x.end.url
+		return rg
+	}
+	rg.URL, rg.From = at.url, at.hour
+	if x.end != (place{}) {
+		rg.To = x.end.hour
+	}
+	return rg
+}
+
+// cut ends the block before the last part that was taken, which did not fit:
+// before its url, or before its hour where the block has but one url.
+func (x *export) cut(at place) {
+	x.end = x.block[len(x.block)-1].place
+	if x.end.url != at.url {
+		x.end.hour = x.hours.From
+	}
+	x.block = slices.DeleteFunc(x.block, func(p part) bool { return p.compare(x.end) >= 0 })
 }
 
 func (x *export) stream(ctx context.Context) error {
 	x.clear()
-	err := x.r.scan(ctx, x.cells("", true), func(c *store.ScanCell) error {
+	x.room = math.MaxInt
+	rg := store.Range{View: x.view, Prefix: true, From: x.hours.From, To: x.hours.To}
+	err := x.r.scan(ctx, rg, func(c *store.ScanCell) error {
 		if n := len(x.block); n > 0 && (x.block[0].hour != c.Hour || x.block[0].url != string(c.URL)) {
 			if err := x.flush(); err != nil {
 				return err
@@ -131,89 +209,39 @@ func (x *export) stream(ctx context.Context) error {
 	return x.flush()
 }
 
-// prefix exports all urls that begin with p.
-func (x *export) prefix(ctx context.Context, p string) error {
-	full, err := x.tryBlock(ctx, x.cells(p, true))
-	if err != nil || !full {
-		return err
-	}
-	if p != "" {
-		if err := x.url(ctx, x.cells(p, false)); err != nil {
-			return err
-		}
-	}
-	for b := 1; b < 256; b++ { // a url holds no 0x00
-		if err := x.prefix(ctx, p+string([]byte{byte(b)})); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// url exports one url, half of the hours after the other if they do not fit.
-func (x *export) url(ctx context.Context, rg store.Range) error {
-	bound := x.bound
-	if rg.To-rg.From <= 1 {
-		x.bound = 1 << 62 // the parts of one cell
-	}
-	full, err := x.tryBlock(ctx, rg)
-	x.bound = bound
-	if err != nil || !full {
-		return err
-	}
-	first, second := rg, rg
-	middle := rg.From + (rg.To-rg.From)/2
-	first.To, second.From = middle, middle
-	if err := x.url(ctx, first); err != nil {
-		return err
-	}
-	return x.url(ctx, second)
-}
-
-// tryBlock exports a block; full says that it did not fit and nothing was done.
-func (x *export) tryBlock(ctx context.Context, rg store.Range) (full bool, err error) {
-	x.clear()
-	err = x.r.scan(ctx, rg, x.takeSpeed)
-	if err == nil {
-		err = x.r.batch(rg, pieces(1, rg.From, rg.To, nil), func(c *batchCell) error { return x.take(c.url, c.hour, c.value, true) })
-	}
-	if errors.Is(err, errFull) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return false, x.flush()
-}
-
-func (x *export) clear() { x.block, x.bytes = x.block[:0], x.bytes[:0] }
+func (x *export) clear() { x.block, x.bytes, x.taken, x.size = x.block[:0], x.bytes[:0], 0, 0 }
 
 // partBytes is what a part takes besides its value.
 const partBytes = 48
 
 func (x *export) takeSpeed(c *store.ScanCell) error { return x.take(c.URL, c.Hour, c.Value, false) }
 
+// take adds a part of the source that is read to the block. The one that did not
+// fit is the last.
 func (x *export) take(cellURL []byte, hour int32, value []byte, batch bool) error {
-	if len(x.bytes)+len(x.block)*partBytes > x.bound {
+	p := part{place: place{hour: hour}, begin: len(x.bytes), batch: batch}
+	own := x.block[x.taken:]
+	if n := len(own); n > 0 && own[n-1].url == string(cellURL) {
+		p.url = own[n-1].url
+	} else {
+		p.url = string(cellURL)
+	}
+	x.size += len(value) + partBytes
+	full := x.size > x.room && len(own) > 0 && own[0].place != p.place
+	if !full {
+		x.bytes = append(x.bytes, value...)
+	}
+	p.end = len(x.bytes)
+	x.block = append(x.block, p)
+	if full {
 		return errFull
 	}
-	url := ""
-	if n := len(x.block); n > 0 && x.block[n-1].url == string(cellURL) {
-		url = x.block[n-1].url
-	} else {
-		url = string(cellURL)
-	}
-	begin := len(x.bytes)
-	x.bytes = append(x.bytes, value...)
-	x.block = append(x.block, part{url, hour, begin, len(x.bytes), batch})
 	return nil
 }
 
 // flush merges the parts of the block and hands the cells out.
 func (x *export) flush() error {
-	slices.SortStableFunc(x.block, func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.url, b.url), cmp.Compare(a.hour, b.hour))
-	})
+	slices.SortStableFunc(x.block, func(a, b part) int { return a.compare(b.place) })
 	for rest := x.block; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].hour == rest[0].hour && rest[n].url == rest[0].url {

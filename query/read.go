@@ -154,6 +154,15 @@ func (r *reading) raise(vector []store.VectorEntry) {
 
 // scan calls fn with the cells of all generations, the newest generation first.
 func (r *reading) scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	for _, g := range r.generations {
+		if err := r.scanGeneration(ctx, g, rg, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reading) scanGeneration(ctx context.Context, g uint32, rg store.Range, fn func(c *store.ScanCell) error) error {
 	visit := fn
 	if !r.Atomic() {
 		visit = func(c *store.ScanCell) error {
@@ -161,11 +170,9 @@ func (r *reading) scan(ctx context.Context, rg store.Range, fn func(c *store.Sca
 			return fn(c)
 		}
 	}
-	for _, g := range r.generations {
-		rg.Generation = g
-		if err := r.Scan(ctx, rg, visit); err != nil {
-			return fmt.Errorf("generation %d: %w", g, err)
-		}
+	rg.Generation = g
+	if err := r.Scan(ctx, rg, visit); err != nil {
+		return fmt.Errorf("generation %d: %w", g, err)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -80,8 +79,7 @@ func (s *torn) Scan(_ context.Context, r store.Range, fn func(*store.ScanCell) e
 	}
 	var keys []tornKey
 	for k := range s.cells {
-		in := k.key.URL == r.URL || r.Prefix && strings.HasPrefix(k.key.URL, r.URL)
-		if in && k.key.Generation == r.Generation && k.key.View == r.View && k.key.Hour >= r.From && k.key.Hour < r.To {
+		if r.HasURL([]byte(k.key.URL)) && k.key.Generation == r.Generation && k.key.View == r.View && k.key.Hour >= r.From && k.key.Hour < r.To {
 			keys = append(keys, k)
 		}
 	}

@@ -91,13 +91,49 @@ type ShardCommit struct {
 }
 
 // Range selects cells of one generation and view, with From <= hour < To.
-// With Prefix, every url that begins with URL is meant (all, if it is empty).
+// With Prefix, every url that begins with URL is meant (all, if it is empty); of
+// these, with FromURL, those at or behind it, and with ToURL those before it, in
+// the order of their bytes.
 type Range struct {
-	Generation uint32
-	View       ViewID
-	URL        string
-	Prefix     bool
-	From, To   int32
+	Generation     uint32
+	View           ViewID
+	URL            string
+	Prefix         bool
+	FromURL, ToURL string
+	From, To       int32
+}
+
+// HasURL says whether a url is one of the range's.
+func (r *Range) HasURL(url []byte) bool {
+	if !r.Prefix {
+		return string(url) == r.URL
+	}
+	n := len(r.URL)
+	return len(url) >= n && string(url[:n]) == r.URL && string(url) >= r.FromURL && (r.ToURL == "" || string(url) < r.ToURL)
+}
+
+// URLBounds are the bounds of a range with Prefix: all urls from first on, before
+// end unless that is empty, and no others.
+func (r *Range) URLBounds() (first, end string) {
+	first, end = max(r.URL, r.FromURL), behind(r.URL)
+	if r.ToURL != "" && (end == "" || r.ToURL < end) {
+		end = r.ToURL
+	}
+	return first, end
+}
+
+// behind is the first text behind all that begin with a prefix; "" if there is
+// none.
+func behind(prefix string) string {
+	b := []byte(prefix)
+	for len(b) > 0 {
+		if b[len(b)-1] < 0xff {
+			b[len(b)-1]++
+			return string(b)
+		}
+		b = b[:len(b)-1]
+	}
+	return ""
 }
 
 // ScanCell is a cell as a scan finds it.

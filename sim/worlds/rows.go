@@ -138,8 +138,7 @@ func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCel
 				continue
 			}
 		}
-		in := k.URL == rg.URL || rg.Prefix && len(k.URL) >= len(rg.URL) && k.URL[:len(rg.URL)] == rg.URL
-		if k.Generation == rg.Generation && k.View == rg.View && in && rg.From <= k.Hour && k.Hour < rg.To {
+		if k.Generation == rg.Generation && k.View == rg.View && rg.HasURL([]byte(k.URL)) && rg.From <= k.Hour && k.Hour < rg.To {
 			found = append(found, id)
 		}
 	}

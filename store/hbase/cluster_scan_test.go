@@ -53,7 +53,7 @@ func fill(t *testing.T, s *Store, r *rand.Rand, batches int) model {
 func (m model) scan(rg store.Range) (lines []string) {
 	var keys []modelKey
 	for k := range m {
-		match := k.key.URL == rg.URL || rg.Prefix && strings.HasPrefix(k.key.URL, rg.URL)
+		match := !rg.Prefix && k.key.URL == rg.URL || rg.Prefix && strings.HasPrefix(k.key.URL, rg.URL) && k.key.URL >= rg.FromURL && (rg.ToURL == "" || k.key.URL < rg.ToURL)
 		if match && k.key.View == rg.View && k.key.Hour >= rg.From && k.key.Hour < rg.To {
 			keys = append(keys, k)
 		}
@@ -98,6 +98,15 @@ func TestClusterScansAgainstModel(t *testing.T) {
 		rg := store.Range{View: store.ViewID(1 + r.IntN(3)), URL: url, From: int32(400_000 + r.IntN(50)), To: int32(400_000 + r.IntN(55)), Prefix: n%3 == 0}
 		if rg.Prefix {
 			rg.URL = url[:r.IntN(len(url)+1)]
+			if r.IntN(2) == 0 {
+				rg.FromURL = keys[r.IntN(len(keys))].key.URL
+			}
+			if r.IntN(2) == 0 {
+				rg.ToURL = keys[r.IntN(len(keys))].key.URL
+			}
+			if r.IntN(2) == 0 {
+				rg.URL = "" // so that the bounds are within
+			}
 		}
 		if n%5 == 0 {
 			rg.From, rg.To = 0, 1<<30

@@ -45,8 +45,14 @@ func (s *Store) newStream(rg store.Range, bucket int) *stream {
 	st.scan = scan{table: s.names.cells(rg.Generation), family: family(rg.View)}
 	first, last := rg.From/hoursADay, (rg.To-1)/hoursADay
 	if rg.Prefix {
-		st.scan.start = append([]byte{hexDigits[bucket], ':'}, rg.URL[:min(len(rg.URL), headBytes)]...)
-		st.scan.stop = after(st.scan.start)
+		first, end := rg.URLBounds()
+		row := func(url string) []byte { // a hashed url lies among those of its head
+			return append([]byte{hexDigits[bucket], ':'}, url[:min(len(url), headBytes)]...)
+		}
+		st.scan.start, st.scan.stop = row(first), row(end)
+		if len(end) == 0 || len(end) >= headBytes {
+			st.scan.stop = after(st.scan.stop)
+		}
 	} else {
 		st.scan.start = appendDay(appendURLRow(nil, rg.URL), first)
 		st.scan.stop = append(appendDay(appendURLRow(nil, rg.URL), last), 0)
@@ -186,10 +192,7 @@ func (st *stream) wanted(l *line) bool {
 	if l.day < st.rg.From/hoursADay || l.day > (st.rg.To-1)/hoursADay {
 		return false
 	}
-	if st.rg.Prefix {
-		return len(l.url) >= len(st.rg.URL) && string(l.url[:len(st.rg.URL)]) == st.rg.URL
-	}
-	return string(l.url) == st.rg.URL
+	return st.rg.HasURL(l.url)
 }
 
 // before orders streams by the row they are at. No two have the same url.

@@ -61,10 +61,14 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 	if rg.From >= rg.To {
 		return nil
 	}
-	r.low = appendURLKey(r.low[:0], rg.Generation, rg.View, rg.URL)
 	if rg.Prefix {
-		r.high = append(r.high[:0], after(r.low)...)
+		first, end := rg.URLBounds()
+		r.low = appendURLKey(r.low[:0], rg.Generation, rg.View, first)
+		if r.high = appendURLKey(r.high[:0], rg.Generation, rg.View, end); end == "" {
+			r.high = append(r.high[:0], after(r.high)...)
+		}
 	} else {
+		r.low = appendURLKey(r.low[:0], rg.Generation, rg.View, rg.URL)
 		r.high = binary.BigEndian.AppendUint32(append(append(r.high[:0], r.low...), 0), uint32(rg.To))
 		r.low = binary.BigEndian.AppendUint32(append(r.low, 0), uint32(rg.From))
 	}

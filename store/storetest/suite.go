@@ -362,6 +362,10 @@ func (s *suite) scans() {
 		{store.Range{URL: "a.com/x", From: 11, To: 20}, 0}, {store.Range{URL: "a.com/x", From: 20, To: 20}, 0},
 		{store.Range{URL: "a.com/x", From: 30, To: 20}, 0}, {store.Range{URL: "a.com/", Prefix: true, From: 0, To: 100}, 60},
 		{store.Range{URL: "a.com/", Prefix: true, From: 10, To: 21}, 24}, {store.Range{URL: "a", Prefix: true, From: 40, To: 41}, 18},
+		{store.Range{Prefix: true, FromURL: "a.com/x", To: 100}, 90}, {store.Range{Prefix: true, ToURL: "a.com/x", To: 100}, 30},
+		{store.Range{Prefix: true, FromURL: "a.com/x\x01", ToURL: "a.com/xx", To: 100}, 15}, {store.Range{URL: "a.com/x", Prefix: true, FromURL: "a.com/x/", ToURL: "z", To: 100}, 30},
+		{store.Range{URL: "a.com/x", Prefix: true, FromURL: "a", ToURL: "a.com/x/y", From: 10, To: 21}, 6}, {store.Range{Prefix: true, FromURL: "b", ToURL: "a", To: 100}, 0},
+		{store.Range{URL: "a.com/", Prefix: true, FromURL: "b", To: 100}, 0}, {store.Range{URL: "b.com/", Prefix: true, ToURL: "b", To: 100}, 0},
 		{store.Range{Prefix: true, From: 0, To: 1 << 30}, 120}, {store.Range{URL: "nothing", From: 0, To: 100}, 0},
 	} {
 		c.r.View = 1
