@@ -48,10 +48,12 @@ var (
 // Config says how to reach the queue.
 type Config struct {
 	Brokers     []string
-	Partitions  int32 // of the topic pageviews if it must be made; 0 is 8
-	Replication int16 // of topics that must be made; 0 is the cluster's default
-	MinInsync   int16 // min.insync.replicas of such topics; 0 is the cluster's default
-	MaxBuffered int   // records waiting at once; 0 is 200,000
+	Partitions  int32  // of the topic pageviews if it must be made; 0 is 8
+	Replication int16  // of topics that must be made; 0 is the cluster's default
+	MinInsync   int16  // min.insync.replicas of such topics; 0 is the cluster's default
+	ReadOnly    bool   // nothing is appended, so the user needs no right to
+	Group       string // consumer group that is joined, whose rights are checked too; "" is none
+	MaxBuffered int    // records waiting at once; 0 is 200,000
 	Logger      *slog.Logger
 
 	TLS  *tls.Config    // nil: connections are not encrypted

@@ -36,13 +36,17 @@ func (c *Client) topics() []topic {
 	}
 }
 
-// checkTopics looks at the topics that are there already. One that is not as it
-// must be is never changed: its records may be somebody's.
+// checkTopics looks at the topics that are there already, and whether those that
+// are missing can be made. One that is not as it must be is never changed: its
+// records may be somebody's.
 func (c *Client) checkTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	details, err := c.describe(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.checkRights(ctx, details); err != nil {
 		return err
 	}
 	configs, err := c.configs(ctx, details)
@@ -51,16 +55,20 @@ func (c *Client) checkTopics(ctx context.Context) error {
 	}
 	var bad []string
 	for _, t := range c.topics() {
-		d := details[t.name]
-		switch {
-		case errors.Is(d.err, kerr.TopicAuthorizationFailed):
-			return fmt.Errorf("%w: see topic %s", ErrRights, t.name)
-		case d.err == nil && d.partitions > 0:
+		if d := details[t.name]; d.err == nil && d.partitions > 0 {
 			bad = append(bad, t.check(&c.cfg, d, configs[t.name])...)
 		}
 	}
 	if len(bad) > 0 {
 		return fmt.Errorf("%w: %s", ErrTopic, strings.Join(bad, "; "))
+	}
+	for _, t := range c.topics() {
+		if details[t.name].err == nil || c.cfg.ReadOnly {
+			continue
+		}
+		if err := c.makeTopic(ctx, t, c.admin.ValidateCreateTopics); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -69,13 +77,15 @@ func (c *Client) checkTopics(ctx context.Context) error {
 type found struct {
 	err        error
 	partitions int
-	replicas   int // the fewest of any partition
+	replicas   int   // the fewest of any partition
+	allowed    int32 // what the user may do, as checkRights has it
 }
 
 // describe asks for our topics, past what the client remembers of them: that one
 // is missing must not be remembered when it is made next.
 func (c *Client) describe(ctx context.Context) (map[string]found, error) {
 	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
 	for _, t := range c.topics() {
 		rt := kmsg.NewMetadataRequestTopic()
 		rt.Topic = kmsg.StringPtr(t.name)
@@ -87,7 +97,7 @@ func (c *Client) describe(ctx context.Context) (map[string]found, error) {
 	}
 	all := make(map[string]found)
 	for _, t := range resp.Topics {
-		f := found{err: kerr.ErrorForCode(t.ErrorCode), partitions: len(t.Partitions)}
+		f := found{err: kerr.ErrorForCode(t.ErrorCode), partitions: len(t.Partitions), allowed: t.AuthorizedOperations}
 		for i, p := range t.Partitions {
 			if n := len(p.Replicas); i == 0 || n < f.replicas {
 				f.replicas = n
@@ -114,6 +124,10 @@ func (c *Client) configs(ctx context.Context, details map[string]found) (map[str
 		return configs, nil
 	}
 	described, err := c.admin.DescribeTopicConfigs(ctx, there...)
+	if denied := (*kadm.AuthError)(nil); errors.As(err, &denied) {
+		c.cfg.Logger.Warn("settings of topics may not be seen, so they are not checked", "err", err)
+		return configs, nil
+	}
 	if err != nil {
 		return nil, c.cfg.classify(err)
 	}
@@ -167,6 +181,9 @@ func (t *topic) check(cfg *Config, d found, config map[string]string) (bad []str
 	return bad
 }
 
+// createTopics is how the admin client makes topics, and how it only tries.
+type createTopics func(ctx context.Context, partitions int32, replicas int16, config map[string]*string, names ...string) (kadm.CreateTopicResponses, error)
+
 // MakeTopics makes the topics that are missing, and returns when the brokers
 // serve them: a topic that was made, or deleted, a moment ago is known to one
 // broker and not to the next.
@@ -184,7 +201,7 @@ func (c *Client) MakeTopics(ctx context.Context) error {
 				continue
 			}
 			ready = false
-			if err := c.makeTopic(ctx, t); err != nil {
+			if err := c.makeTopic(ctx, t, c.admin.CreateTopics); err != nil {
 				return err
 			}
 		}
@@ -199,7 +216,8 @@ func (c *Client) MakeTopics(ctx context.Context) error {
 	}
 }
 
-func (c *Client) makeTopic(ctx context.Context, t topic) error {
+// makeTopic makes a topic, or finds out whether it could be made.
+func (c *Client) makeTopic(ctx context.Context, t topic, do createTopics) error {
 	config := map[string]*string{
 		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
 		"cleanup.policy":         kadm.StringPtr("delete"),
@@ -210,7 +228,10 @@ func (c *Client) makeTopic(ctx context.Context, t topic) error {
 	if c.cfg.MinInsync > 0 {
 		config["min.insync.replicas"] = kadm.StringPtr(strconv.Itoa(int(c.cfg.MinInsync)))
 	}
-	_, err := c.admin.CreateTopic(ctx, t.partitions, c.cfg.Replication, config, t.name)
+	made, err := do(ctx, t.partitions, c.cfg.Replication, config, t.name)
+	if err == nil {
+		err = made.Error()
+	}
 	switch {
 	case err == nil, errors.Is(err, kerr.TopicAlreadyExists): // the old one, on its way out, or another's
 		return nil

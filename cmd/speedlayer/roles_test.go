@@ -270,7 +270,8 @@ func freshTopics(t *testing.T, c *devcluster.Cluster) {
 // wrongPasswords: within 15 seconds the process says which flag to change.
 func wrongPasswords(t *testing.T, c *devcluster.Cluster, to func(string) []string) {
 	t.Helper()
-	wrong := writeFile(t, "password", []byte("wrong"))
+	wrong, right := writeFile(t, "password", []byte("wrong")), writeFile(t, "password", []byte(devcluster.Password))
+	guest := append(to("plain"), "--sasl-user", devcluster.Guest, "--sasl-password-file", right)
 	brokers := strings.Join(c.SASLBrokers(), ",")
 	for _, args := range []struct {
 		flags []string
@@ -278,6 +279,7 @@ func wrongPasswords(t *testing.T, c *devcluster.Cluster, to func(string) []strin
 	}{
 		{append(to("scram-sha-512"), "--sasl-password-file", wrong), "--sasl-password-file"},
 		{append(to("plain"), "--sasl-password-file", wrong), "--sasl-password-file"},
+		{guest, "pageviews: DESCRIBE"}, {guest, "--sasl-user"},
 		{[]string{"--kafka", brokers, "--data", t.TempDir()}, "--tls"},
 		{[]string{"--kafka", brokers, "--tls", "--data", t.TempDir()}, "--tls-ca"},
 		{[]string{"--kafka", brokers, "--tls-ca", c.Authority(), "--data", t.TempDir()}, "--sasl"},

@@ -46,6 +46,9 @@ func (n *node) openSides(ctx context.Context) (err error) {
 func (n *node) queueConfig() queue.Config {
 	c := n.opts.Kafka
 	c.Brokers, c.Partitions, c.Logger = n.brokers(), n.opts.Partitions, n.opts.Logger
+	if n.broker == nil && n.opts.Roles.has(processorRole) {
+		c.Group = n.opts.Group
+	}
 	return c
 }
 

@@ -134,6 +134,7 @@ func verifyServer(ctx context.Context, server *url.URL, flags *kafkaFlags, progr
 	if err != nil {
 		return nil, err
 	}
+	kafka.ReadOnly = true
 	client, err := queue.Connect(ctx, kafka)
 	if err != nil {
 		return nil, explainKafka(err)

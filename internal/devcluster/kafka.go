@@ -67,7 +67,7 @@ func (c *Cluster) kafkaConfigs() error {
 			"Controllers": strings.Join(controllers, ","), "Data": c.data(kafkaName(i)),
 			"Replicas": n, "MinISR": (n + 1) / 2,
 			"SASL": c.state.SASL, "SASLPort": c.state.Ports[kafkaSASLName(i)], "KeyStore": c.conf(keyStore),
-			"User": User, "Password": Password,
+			"User": User, "Guest": Guest, "Password": Password,
 			"FrontPort": c.state.Ports[frontName(kafkaName(i))], "BehindPort": c.state.Ports[behindName(kafkaName(i))],
 		})
 		if err != nil {

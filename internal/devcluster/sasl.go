@@ -20,9 +20,11 @@ import (
 )
 
 // User and Password are those of the listener with SASL, the same for PLAIN,
-// SCRAM-SHA-256 and SCRAM-SHA-512.
+// SCRAM-SHA-256 and SCRAM-SHA-512. Guest, by PLAIN with the same password, may do
+// nothing until ACLs say so.
 const (
 	User     = "speedlayer"
+	Guest    = "guest"
 	Password = "not-a-secret"
 )
 

@@ -1,0 +1,83 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// checkRights looks at what the user may do with the topics that are there and
+// with the group, before anything is done. Brokers tell it as bits, by the number
+// of an operation (KIP-430). What a user may not even describe looks as if it
+// were not there.
+func (c *Client) checkRights(ctx context.Context, details map[string]found) error {
+	want := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
+	if !c.cfg.ReadOnly {
+		want = append(want, kmsg.ACLOperationWrite)
+	}
+	var bad []string
+	say := func(what string, bits int32) {
+		if m := missing(bits, want); len(m) > 0 {
+			bad = append(bad, what+": "+strings.Join(m, ", "))
+		}
+	}
+	for _, t := range c.topics() {
+		d := details[t.name]
+		switch {
+		case errors.Is(d.err, kerr.TopicAuthorizationFailed):
+			bad = append(bad, "topic "+t.name+": "+kmsg.ACLOperationDescribe.String())
+		case d.err == nil && d.partitions > 0:
+			say("topic "+t.name, d.allowed)
+		}
+	}
+	if c.cfg.Group != "" {
+		want = []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
+		bits, err := c.groupRights(ctx)
+		switch {
+		case errors.Is(err, kerr.GroupAuthorizationFailed):
+			bad = append(bad, "group "+c.cfg.Group+": "+kmsg.ACLOperationDescribe.String())
+		case err == nil:
+			say("group "+c.cfg.Group, bits)
+		} // else the group has no coordinator yet: who joins it waits, and says so
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%w: %s", ErrRights, strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+func (c *Client) groupRights(ctx context.Context) (int32, error) {
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups, req.IncludeAuthorizedOperations = []string{c.cfg.Group}, true
+	resp, err := req.RequestWith(ctx, c.kafka)
+	if err != nil {
+		return 0, err
+	}
+	if len(resp.Groups) != 1 {
+		return 0, errors.New("no answer for the group")
+	}
+	g := resp.Groups[0]
+	err = kerr.ErrorForCode(g.ErrorCode)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		err = nil // nobody has joined it yet
+	}
+	return g.AuthorizedOperations, err
+}
+
+// missing are the names of wanted operations that are not among the bits. None of
+// the bits, or the least number, is what a broker says that does not tell.
+func missing(bits int32, want []kmsg.ACLOperation) (names []string) {
+	if bits <= 0 {
+		return nil
+	}
+	for _, op := range want {
+		if bits&(1<<op) == 0 {
+			names = append(names, op.String())
+		}
+	}
+	return names
+}
