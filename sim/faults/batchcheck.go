@@ -2,16 +2,22 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"speedlayer/sim/torture"
+	"speedlayer/store/hbase"
 )
 
-// maxGenerations is how many tables of cells there may be: those of the current
-// run and the one before, one of a run under way, and one for a rollback that no
-// second run has followed yet.
-const maxGenerations = 4
+// maxGenerations is how many generations the pointer may list, and maxTables how
+// many tables of cells there may be: those of the current run and the one before,
+// one of a run under way, and one for a rollback that no second run has followed
+// yet.
+const maxGenerations, maxTables = 4, 4
+
+// errCounted: an answer while clients post is wrong.
+var errCounted = errors.New("an export counts what was not posted, or not all that was acknowledged")
 
 // between compares, while clients post on: what was acknowledged when all was
 // queryable must be in the answers, and nothing that was never posted.
@@ -36,7 +42,7 @@ func (w *world) between(ctx context.Context, crowd *torture.Crowd) error {
 		}
 	}
 	if most := crowd.Traffic().Posted; counted < least || counted > most {
-		return fmt.Errorf("%d pageviews are counted: at least %d were acknowledged, and %d posted", counted, least, most)
+		return fmt.Errorf("%w: %d pageviews; at least %d were acknowledged, and %d posted", errCounted, counted, least, most)
 	}
 	now, err := w.batch(ctx)
 	if err == nil && len(now.Generations) > maxGenerations {
@@ -75,8 +81,30 @@ func (w *world) compareRuns(ctx context.Context, r *Report, ledger *torture.Ledg
 		r.Runs = append(r.Runs, c)
 	}
 	now, err := w.batch(ctx)
-	if err == nil {
-		r.Completed = now.current()
+	if err != nil {
+		return err
 	}
+	r.Completed = now.current()
+	r.Tables, err = w.tables(ctx)
 	return err
+}
+
+// tables counts the tables of cells that there are, as soon as there are no more
+// than there may be: what a run has absorbed is dropped behind it.
+func (w *world) tables(ctx context.Context) (n int, err error) {
+	st, err := hbase.Open(ctx, hbase.Options{Quorum: []string{w.cluster.ZooKeeper()}})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return n, w.retried(ctx, func() error {
+		stats, err := st.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if n = len(stats.Generations); n > maxTables {
+			return fmt.Errorf("there are %d tables of cells, %v: allowed are %d", n, stats.Generations, maxTables)
+		}
+		return nil
+	})
 }

@@ -34,7 +34,7 @@ func (w *world) injectInRun(ctx context.Context, f Fault) error {
 		return err
 	}
 	// A fault lasts 1 to 6 s; here it is when it happens, 0 to runOf.
-	if err := wait(ctx, (f.For-time.Second)*runOf/(5*time.Second)); err != nil {
+	if err := wait(ctx, (f.For-time.Second)/time.Millisecond*runOf/5000); err != nil {
 		return err
 	}
 	processor := w.processors[f.Which%processors]

@@ -4,7 +4,7 @@
 //
 // The cluster is real Kafka and real HBase (internal/devcluster), and ours are
 // real processes of the real program, one for each role: two collectors, two
-// processors, and one that answers. Between them and the servers stand proxies
+// processors, and one that answers (two with a batch layer). Between them and the servers stand proxies
 // (toxiproxy) that cut and slow connections. Clients and their ledger are those
 // of package torture.
 //

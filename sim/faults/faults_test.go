@@ -19,6 +19,7 @@ var (
 	brokersFlag = flag.Int("faults.brokers", 1, "brokers of TestClusterFaults: 1 or 3")
 	batchFlag   = flag.Int("faults.batch", 10, "faults of TestClusterBatchRuns")
 	rateFlag    = flag.Int("faults.rate", 8000, "pageviews a second in TestClusterFaults")
+	runRateFlag = flag.Int("faults.batchrate", 4000, "pageviews a second in TestClusterBatchRuns, whose runs take longer the more there are")
 )
 
 // The same while batch runs absorb the log, of whose processes and servers
@@ -26,7 +27,7 @@ var (
 // that are dropped.
 func TestClusterBatchRuns(t *testing.T) {
 	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
-	cfg := Config{Program: build(t), Dir: dir(t), Seed: *seedFlag, Faults: *batchFlag, Kinds: BatchKinds, Batch: true, Rate: *rateFlag, Log: os.Stderr}
+	cfg := Config{Program: build(t), Dir: dir(t), Seed: *seedFlag, Faults: *batchFlag, Kinds: BatchKinds, Batch: true, Rate: *runRateFlag, Log: os.Stderr}
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}

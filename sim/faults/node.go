@@ -116,7 +116,8 @@ func (w *world) newNode(role string, i int) (*node, error) {
 			"--store", "hbase://" + w.cluster.FrontZooKeeper() + "/hbase", "--snapshot-every", "2s", "--partitions", "4"},
 	}
 	if w.cfg.Batch {
-		n.args = append(n.args, "--batch-dir", filepath.Join(w.cfg.Dir, "batch"), "--batch-lease", runLease.String(), "--query-time", "3s")
+		n.args = append(n.args, "--batch-dir", filepath.Join(w.cfg.Dir, "batch-"+name), "--archive", filepath.Join(w.cfg.Dir, "archive"),
+			"--batch-views", filepath.Join(w.cfg.Dir, "views"), "--batch-lease", runLease.String(), "--query-time", "3s")
 	}
 	return n, nil
 }

@@ -21,9 +21,10 @@ type Report struct {
 	Verify      string // what it said
 
 	// With a batch layer: comparisons behind a run, a rollback and another run,
-	// and the number of the last run.
+	// the number of the last run, and the tables of cells that are left.
 	Runs      []torture.Comparison
 	Completed uint32
+	Tables    int
 
 	// What went to the servers through proxies, which so could cut and slow it.
 	KafkaBytes, HBaseBytes, ZooKeeperBytes int64
@@ -76,7 +77,7 @@ func (r *Report) String() string {
 		line([]string{"run", "rollback", "run again"}[i], "%d cells compared, %d differ: %d lost, %d doubled", c.Cells, c.Differ, c.Lost, c.Doubled)
 	}
 	if r.Completed > 0 {
-		line("last run", "%d", r.Completed)
+		line("last run", "%d; %d tables of cells", r.Completed, r.Tables)
 	}
 	line("verify", "%d differences in %d shards", r.Differences, r.Shards)
 	line("proxies", "%d MB to and from Kafka, %d MB HBase, %d kB ZooKeeper", r.KafkaBytes>>20, r.HBaseBytes>>20, r.ZooKeeperBytes>>10)

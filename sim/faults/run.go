@@ -31,7 +31,8 @@ type Config struct {
 
 	// Batch gives the cluster a batch layer, which BatchKinds need: then answers
 	// between faults are compared too, as far as clients post on, and at the end
-	// over a run, a rollback and another run.
+	// over a run, a rollback and another run. What it keeps lies as in an object
+	// store: each process fetches batch views into a folder of its own.
 	Batch bool
 
 	// Recovery is how long it may take after a fault until everything in the log
@@ -155,9 +156,9 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 	return errors.Join(err1, err2, err3)
 }
 
-// export is every cell, as the query node answers.
+// export is every cell, as the reader answers.
 func (w *world) export(ctx context.Context) (lines []torture.Line, err error) {
-	out, err := w.speedlayer(ctx, false, "export", "--server", w.query.url, "--format", "jsonl")
+	out, err := w.speedlayer(ctx, false, "export", "--server", w.reader.url, "--format", "jsonl")
 	if err != nil {
 		return nil, err
 	}

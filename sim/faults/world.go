@@ -23,12 +23,13 @@ type world struct {
 	http    *http.Client
 
 	collectors, processors []*node
-	query                  *node
+	query                  *node        // runs batch runs, too
+	reader                 *node        // with a batch layer another one that answers, from batch views that it fetches
 	next                   atomic.Int64 // collector that is posted to
 }
 
 // How many processes of a role there are: as many as it takes for one to take
-// over from another. All answers come from one, so that nothing hides.
+// over from another. All cells come from one process, so that nothing hides.
 const collectors, processors = 2, 2
 
 // open starts everything.
@@ -62,6 +63,11 @@ func open(ctx context.Context, cfg Config) (_ *world, err error) {
 	if w.query, err = w.newNode("query", 1); err != nil {
 		return nil, err
 	}
+	if w.reader = w.query; cfg.Batch {
+		if w.reader, err = w.newNode("query", 2); err != nil {
+			return nil, err
+		}
+	}
 	return w, w.startNodes(ctx)
 }
 
@@ -70,6 +76,9 @@ func (w *world) nodes() []*node {
 	all = append(all, w.processors...)
 	if w.query != nil {
 		all = append(all, w.query)
+	}
+	if w.reader != w.query {
+		all = append(all, w.reader)
 	}
 	return all
 }
@@ -140,11 +149,14 @@ const poll = 100 * time.Millisecond
 func (w *world) caughtUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Recovery)
 	defer cancel()
-	if err := torture.Answers(ctx, w.http, w.query.url, poll); err != nil {
-		return errors.Join(err, w.allRun())
-	}
-	if err := torture.CaughtUp(ctx, w.http, w.query.url, poll); err != nil {
-		return errors.Join(err, w.allRun())
+	for _, n := range []*node{w.query, w.reader} {
+		err := torture.Answers(ctx, w.http, n.url, poll)
+		if err == nil {
+			err = torture.CaughtUp(ctx, w.http, n.url, poll)
+		}
+		if err != nil {
+			return errors.Join(err, w.allRun())
+		}
 	}
 	return w.allRun()
 }
