@@ -2,6 +2,8 @@ package hbase
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -59,4 +61,52 @@ func BenchmarkClusterApply(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkClusterCells looks cells up as a processor does that has taken over:
+// pages at random, of one shard, from a table in which all shards have written the
+// hour's cells again and again, some of them since the last flush.
+func BenchmarkClusterCells(b *testing.B) {
+	const n, shards, rounds, together = 20_000, 8, 12, 5_000
+	s := open(b, options(b))
+	defer s.Close()
+	if err := s.CreateGeneration(b.Context(), 0); err != nil {
+		b.Fatal(err)
+	}
+	for round := range int64(rounds) {
+		var all errgroup.Group
+		all.SetLimit(4)
+		for p := range int32(shards) {
+			all.Go(func() error {
+				cells := pages(n, round+1)
+				for i := range cells[n:] {
+					cells[n+i].Value = make([]byte, 400)
+				}
+				return s.Apply(b.Context(), &store.Batch{Shard: store.Shard{Partition: p}, Cells: cells, Commit: store.Commit{Offset: round + 1}})
+			})
+		}
+		if err := all.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	keys := make([]store.Key, 0, 2*together)
+	looked := 0
+	for b.Loop() {
+		some := r.Perm(n)[:together]
+		slices.Sort(some)
+		keys = keys[:0]
+		for v := store.ViewID(1); v <= 2; v++ {
+			for _, i := range some {
+				keys = append(keys, store.Key{View: v, URL: fmt.Sprintf("example.com/pages/%06d", i), Hour: 400_000})
+			}
+		}
+		found := 0
+		err := s.Cells(b.Context(), store.Shard{Partition: r.Int32N(shards)}, keys, func(int, int64, []byte) error { found++; return nil })
+		if err != nil || found != len(keys) {
+			b.Fatal(found, err)
+		}
+		looked += found
+	}
+	b.ReportMetric(float64(looked)/b.Elapsed().Seconds(), "cells/s")
 }

@@ -157,19 +157,23 @@ func (s *Store) checkLayout(ctx context.Context) error {
 // kept: there is no time to live, for timestamps are versions, which HBase would
 // compare with the clock.
 func (s *Store) create(ctx context.Context, table string, families []string, splits [][]byte) error {
-	encoding := "FAST_DIFF" // keys of a row differ in a few bytes
+	// Keys of a row differ in a few bytes, and a cell is put again and again: what
+	// it was before is taken out of memory before it is flushed, or looked through.
+	encoding, compaction := "FAST_DIFF", "EAGER"
 	if slices.Equal(families, []string{stateFamily}) {
-		encoding = "NONE" // what it costs is of a block's size, and these are large
+		// Chunks are large, which is what encoding costs, and are put once.
+		encoding, compaction = "NONE", "NONE"
 	}
 	durability := "FSYNC_WAL"
 	if s.opts.Durability == "hflush" {
 		durability = "SYNC_WAL"
 	}
 	err := s.master.create(ctx, table, families, map[string]string{
-		"VERSIONS":            "1",
-		"BLOOMFILTER":         "ROW",
-		"DATA_BLOCK_ENCODING": encoding,
-		"COMPRESSION":         strings.ToUpper(s.opts.Compression),
+		"VERSIONS":             "1",
+		"BLOOMFILTER":          "ROW",
+		"DATA_BLOCK_ENCODING":  encoding,
+		"IN_MEMORY_COMPACTION": compaction,
+		"COMPRESSION":          strings.ToUpper(s.opts.Compression),
 	}, durability, splits)
 	if s.opts.Compression != "none" && isClass(err, "DoNotRetryIOException") { // they try it out before they make a table
 		return fmt.Errorf("table %s: %w; the servers seem to lack compression %s: take compression=none or gz", table, err, s.opts.Compression)
