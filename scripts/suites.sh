@@ -60,16 +60,19 @@ suite_unit() {
 	gotest -timeout 5m -skip '^TestTorture$|^TestCluster' $packages
 }
 
-# race leaves out TestExportBlocks of package query: it has one goroutine, and
-# takes a minute here.
 suite_race() {
 	local packages
-	tested sim/worlds && tested sim/crash && tested sim/days
 	needbrowser
 	needcompiler
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
-	gotest -race -timeout 10m -skip '^(TestTorture|TestExportBlocks|TestEveryStepFails)$|^TestCluster' $packages
+	gotest -race -timeout 10m -skip '^(TestTorture|TestEveryStepFails)$|^TestCluster' $packages
+}
+
+# racesims is one process after the other, so it fits beside race.
+suite_racesims() {
+	tested sim/worlds && tested sim/crash && tested sim/days
+	needcompiler
 	gotest -race -timeout 5m ./batch/archive -run '^TestEveryStepFails$' -worlds 1
 	gotest -race -timeout 5m ./sim/worlds -worlds 300
 	gotest -race -timeout 5m ./sim/crash -crashes 60
@@ -178,7 +181,8 @@ needcompiler() {
 	debian "A C compiler" gcc libc6-dev
 }
 
-# debian WHAT PACKAGE... installs packages.
+# debian WHAT PACKAGE... installs packages: one suite at a time, as others run
+# beside it.
 debian() {
 	local what=$1
 	shift
@@ -186,7 +190,10 @@ debian() {
 		echo "$what is missing and this is not root on Debian or Ubuntu: install it, then run again"
 		return 1
 	fi
-	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+	(
+		flock 9
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+	) 9>"${TMPDIR:-/tmp}/speedlayer-apt.lock"
 }
 
 suite_browser() {

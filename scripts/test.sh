@@ -36,7 +36,8 @@ vet          go vet of every package
 staticcheck  $STATICCHECK
 vulncheck    known vulnerabilities that our code reaches (needs the module proxy)
 unit         go test of every package but the heavy ones, architecture included
-race         the same and the heavy ones made small, under the race detector
+race         the same under the race detector
+racesims     the heavy ones, made small, under the race detector
 worlds       $WORLDS random tiny worlds against the oracle
 crash        $CRASHES crash points of the store on a file system that forgets
 days         $DAYS seeds of whole days in virtual time
@@ -47,7 +48,7 @@ fuzz         every fuzz target for $FUZZTIME
 browser      the dashboard in Chromium
 bench        every benchmark once, small
 "
-GROUPS_OF_SUITES=("format vet" "unit" "staticcheck vulncheck" "race" "worlds crash" "days fuzz" "mutants" "torture" "cluster" "browser" "bench")
+GROUPS_OF_SUITES=("format vet" "unit" "staticcheck vulncheck" "race racesims" "worlds crash" "days fuzz" "mutants" "torture" "cluster" "browser" "bench")
 
 . scripts/suites.sh
 
