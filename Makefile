@@ -12,5 +12,6 @@ demo:
 FAULTS ?= 40
 SEED ?= 0
 BROKERS ?= 1
+HDFS ?= false
 torture:
-	go test -count=1 -v -timeout 0 ./sim/faults -run '^TestClusterFaults$$' -faults $(FAULTS) -faults.seed $(SEED) -faults.brokers $(BROKERS)
+	go test -count=1 -v -timeout 0 ./sim/faults -run '^TestClusterFaults$$' -faults $(FAULTS) -faults.seed $(SEED) -faults.brokers $(BROKERS) -faults.hdfs=$(HDFS)

@@ -16,6 +16,8 @@ import (
 var (
 	faultsFlag  = flag.Int("faults", 8, "faults of TestClusterFaults")
 	seedFlag    = flag.Uint64("faults.seed", 0, "seed of TestClusterFaults; 0 is a random one")
+	hdfsFlag    = flag.Bool("faults.hdfs", false, "TestClusterFaults with HBase on HDFS, and region servers that are paused")
+	kindFlag    = flag.String("faults.kind", "", "the only kind of fault in TestClusterFaults")
 	brokersFlag = flag.Int("faults.brokers", 1, "brokers of TestClusterFaults: 1 or 3")
 	batchFlag   = flag.Int("faults.batch", 10, "faults of TestClusterBatchRuns")
 	rateFlag    = flag.Int("faults.rate", 8000, "pageviews a second in TestClusterFaults")
@@ -56,11 +58,17 @@ func build(t *testing.T, args ...string) string {
 // What was acknowledged is counted exactly once, whatever happens to the cluster.
 func TestClusterFaults(t *testing.T) {
 	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
-	cfg := Config{Program: build(t), Dir: dir(t), Seed: *seedFlag, Faults: *faultsFlag, Brokers: *brokersFlag, Rate: *rateFlag, Log: os.Stderr}
+	cfg := Config{Program: build(t), Dir: dir(t), Seed: *seedFlag, Faults: *faultsFlag, Brokers: *brokersFlag, HDFS: *hdfsFlag, Rate: *rateFlag, Log: os.Stderr}
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	t.Logf("seed %d: go test ./sim/faults -run TestClusterFaults -faults %d -faults.seed %d", cfg.Seed, cfg.Faults, cfg.Seed)
+	if cfg.HDFS {
+		cfg.Kinds = HDFSKinds
+	}
+	if *kindFlag != "" {
+		cfg.Kinds = []Kind{Kind(*kindFlag)}
+	}
+	t.Logf("seed %d: go test ./sim/faults -run TestClusterFaults$ -faults %d -faults.seed %d -faults.brokers %d -faults.hdfs=%v", cfg.Seed, cfg.Faults, cfg.Seed, cfg.Brokers, cfg.HDFS)
 	r, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("seed %d: %v", cfg.Seed, err)

@@ -40,6 +40,8 @@ func (w *world) inject(ctx context.Context, f Fault) error {
 		return w.proxies.slow(ctx, f.For, devcluster.ZooKeeper, "regionserver-")
 	case TearCommit:
 		return w.tear(ctx, w.processors[f.Which%processors], f.For)
+	case PauseRegionServer:
+		return w.pauseServer(ctx, devcluster.RegionServer(1+f.Which%2), f.For)
 	case RestartAll:
 		return w.restart(ctx)
 	case KillRun, KillProcessorInRun, KillBothInRun, RegionServerInRun, RollBack:
@@ -127,6 +129,33 @@ func (w *world) leftAlone(ctx context.Context, n *node) error {
 			return fmt.Errorf("%s sleeps, and nobody takes its partitions: members %v: %w", n.name, members, errors.Join(err, waited))
 		}
 	}
+}
+
+// serverSession is the silence after which a region server is taken for dead.
+const serverSession = 10 * time.Second
+
+// pauseServer makes a zombie of a region server, and waits until it has noticed.
+func (w *world) pauseServer(ctx context.Context, name string, more time.Duration) error {
+	if err := w.cluster.Pause(name); err != nil {
+		return err
+	}
+	waited := wait(ctx, serverSession+more)
+	if err := w.cluster.Resume(name); err != nil {
+		return errors.Join(waited, err)
+	}
+	if waited != nil {
+		return waited
+	}
+	err := w.retried(ctx, func() error {
+		if w.cluster.Running(name) {
+			return fmt.Errorf("%s was taken for dead, and does not end", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.cluster.Launch(name)
 }
 
 // restart kills everything at once, and starts it.

@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -29,6 +30,14 @@ const (
 // Kinds are all of them.
 var Kinds = []Kind{KillProcessor, KillCollector, KillBroker, KillRegionServer, KillMaster, PauseProcessor,
 	CutKafka, SlowKafka, CutHBase, SlowHBase, TearCommit, RestartAll}
+
+// PauseRegionServer is SIGSTOP past its session: others open its regions; when it
+// goes on, with what it had taken, it must end by itself, and is started again.
+const PauseRegionServer Kind = "pause region server"
+
+// HDFSKinds are all of Kinds and those that need HDFS: without its leases a region
+// server that wakes may lose what it acknowledged.
+var HDFSKinds = append(slices.Clone(Kinds), PauseRegionServer)
 
 // Kinds of faults that hit a batch run, at some moment of it: it begins, and while
 // it works, or has just ended, something is killed. Then it must complete.

@@ -25,6 +25,7 @@ type Config struct {
 	Faults  int
 	Kinds   []Kind    // all
 	Brokers int       // 1, or 3
+	HDFS    bool      // HBase is on HDFS, which PauseRegionServer needs
 	Rate    int       // pageviews a second, of all clients, at most; 8,000
 	Clients int       // 256
 	Log     io.Writer // a line for each fault; nil is none

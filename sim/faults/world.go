@@ -42,7 +42,7 @@ func open(ctx context.Context, cfg Config) (_ *world, err error) {
 		}
 	}()
 	w.cluster, err = devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(cfg.Dir, "cluster"), Jars: cfg.Jars,
-		Kafka: true, HBase: true, Brokers: cfg.Brokers, RegionServers: 2, Quick: true, Front: w.proxies.add, Log: cfg.Log})
+		Kafka: true, HBase: true, HDFS: cfg.HDFS, Session: serverSession, Brokers: cfg.Brokers, RegionServers: 2, Quick: true, Front: w.proxies.add, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
