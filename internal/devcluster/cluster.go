@@ -323,7 +323,7 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 func (c *Cluster) Meets(o Options) bool {
 	s := c.state
 	kafka := !o.Kafka || s.Kafka && (o.Brokers == 0 || o.Brokers == s.Brokers) && (!o.SASL || s.SASL)
-	hbase := !o.HBase || s.HBase && o.RegionServers <= s.RegionServers && o.HDFS == s.HDFS
+	hbase := !o.HBase || s.HBase && o.RegionServers <= s.RegionServers && o.HDFS == s.HDFS && (!o.Authorize || s.Authorize)
 	return kafka && hbase
 }
 

@@ -63,7 +63,7 @@ func (c *Cluster) hbaseConfigs() error {
 	return c.writeConfig("hbase-site.xml", "hbase/hbase-site.xml", map[string]any{
 		"Root": root, "Temp": c.data("tmp"), "ZooKeeperPort": c.state.Ports[ZooKeeper], "MasterPort": c.state.Ports[Master],
 		"SessionMillis": c.session.Milliseconds(), "MinToStart": min(2, c.state.RegionServers), "HDFS": c.state.HDFS,
-		"RegionServerHost": c.regionServerHost(),
+		"RegionServerHost": c.regionServerHost(), "Authorize": c.state.Authorize, "SuperUser": SuperUser,
 	})
 }
 

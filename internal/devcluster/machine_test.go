@@ -175,6 +175,7 @@ func TestOptions(t *testing.T) {
 		{Options{Dir: "d", HBase: true, RegionServers: 10}, "10 region servers: allowed are 1 to 9"},
 		{Options{Dir: "d", HBase: true, Session: time.Second}, "a session of 1s: allowed are 4s to 40s"},
 		{Options{Dir: "d", HBase: true, SASL: true}, "SASL is a listener of Kafka"},
+		{Options{Dir: "d", Kafka: true, Authorize: true}, "authorization is HBase's"},
 		{Options{Dir: "d", Kafka: true, HDFS: true}, "HDFS is for HBase"},
 		{Options{Dir: "d", Kafka: true, KafkaPort: -1}, "port -1: allowed are"},
 	} {

@@ -23,6 +23,7 @@ type Options struct {
 	// 1024, which is for tests: a quarter of it holds what is not flushed yet.
 	RegionServerHeap int
 	HDFS             bool // HBase on a NameNode and a DataNode, not on the local file system
+	Authorize        bool // HBase asks who it is, and lets SuperUser do anything and others nothing
 	SASL             bool // brokers listen on a second port with TLS and passwords too
 
 	// Ports; 0 is a free one, or the one that this folder had before. With
@@ -47,6 +48,9 @@ type Options struct {
 	// Log gets a line for each step; nil drops them.
 	Log io.Writer
 }
+
+// SuperUser is who may do anything in HBase, beside who runs it.
+const SuperUser = "root"
 
 // Limits of Options.
 const (
@@ -112,6 +116,8 @@ func (o Options) check() error {
 		return fmt.Errorf("a session of %v: allowed are %v to %v", o.Session, minSession, maxSession)
 	case o.SASL && !o.Kafka:
 		return errors.New("SASL is a listener of Kafka, which is not to be started")
+	case o.Authorize && !o.HBase:
+		return errors.New("authorization is HBase's, which is not to be started")
 	case o.HDFS && !o.HBase:
 		return errors.New("HDFS is for HBase, which is not to be started")
 	}

@@ -17,6 +17,7 @@ type state struct {
 	Brokers       int            `json:"brokers"`
 	RegionServers int            `json:"region_servers"`
 	HDFS          bool           `json:"hdfs"`
+	Authorize     bool           `json:"authorize"`
 	SASL          bool           `json:"sasl"`
 	ClusterID     string         `json:"cluster_id"`  // of Kafka: a UUID as Kafka writes them
 	Directories   []string       `json:"directories"` // ids of the brokers' data folders, in order; the same form
@@ -79,7 +80,7 @@ func stateFor(o Options) (*state, error) {
 	if o.HBase && s.RegionServers > 0 && s.HDFS != o.HDFS {
 		return nil, fmt.Errorf("%s was made with HDFS %v, and is to start with %v: begin with a fresh folder", o.Dir, s.HDFS, o.HDFS)
 	}
-	s.Kafka, s.HBase, s.SASL = o.Kafka, o.HBase, o.SASL
+	s.Kafka, s.HBase, s.SASL, s.Authorize = o.Kafka, o.HBase, o.SASL, o.Authorize
 	if o.Kafka {
 		s.Brokers = o.Brokers
 		for len(s.Directories) < o.Brokers {
