@@ -51,6 +51,9 @@ func (c *Client) checkRights(ctx context.Context, details map[string]found) erro
 }
 
 func (c *Client) groupRights(ctx context.Context) (int32, error) {
+	// On a fresh cluster a coordinator may be long in coming.
+	ctx, cancel := context.WithTimeout(ctx, answerTime/3)
+	defer cancel()
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{c.cfg.Group}, true
 	resp, err := req.RequestWith(ctx, c.kafka)
