@@ -178,16 +178,19 @@ func printDevProcesses(io streams, all []devProcess) error {
 }
 
 func newDevClusterDown(io streams) *cobra.Command {
-	var dir string
+	var o devcluster.Options
 	cmd := &cobra.Command{
-		Use:     "down",
-		Short:   "Stop it; its data stays in the folder",
-		Example: "  speedlayer dev-cluster down --dir dev-cluster-data",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			names, err := devcluster.Down(cmd.Context(), dir)
+		Use:     "down [kafka] [hbase]",
+		Short:   "Stop it (both, unless one is named); its data stays in the folder",
+		Example: "  speedlayer dev-cluster down --dir dev-cluster-data\n  speedlayer dev-cluster down hbase",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := selectServers(&o, args); err != nil {
+				return err
+			}
+			names, err := devcluster.Down(cmd.Context(), o)
 			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("no cluster in %s: name its folder with --dir", dir)
+				return fmt.Errorf("no cluster in %s: name its folder with --dir", o.Dir)
 			}
 			for _, name := range names {
 				fmt.Fprintf(io.out, "stopped %s\n", name)
@@ -195,6 +198,6 @@ func newDevClusterDown(io streams) *cobra.Command {
 			return err
 		},
 	}
-	addDevClusterDir(cmd, &dir)
+	addDevClusterDir(cmd, &o.Dir)
 	return cmd
 }

@@ -40,7 +40,8 @@ type Cluster struct {
 }
 
 // Start starts a cluster, or starts the one that the folder has data of, and
-// returns when its servers do what they are asked. What it started it ends
+// returns when its servers do what they are asked. Where Kafka runs, detached,
+// HBase is started beside it, and the other way round. What it started it ends
 // again if it fails. Until Stop the folder is locked, unless Options.Detach.
 func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if o, err = o.withDefaults(); err != nil {
@@ -80,18 +81,20 @@ func prepare(ctx context.Context, o Options) (_ *Cluster, err error) {
 			c.release()
 		}
 	}()
-	if left, err := running(o.Dir); err != nil {
+	left, err := running(o.Dir)
+	if err != nil {
 		return nil, err
-	} else if len(left) > 0 {
+	}
+	if both := slices.DeleteFunc(slices.Sorted(maps.Keys(left)), func(name string) bool { return !o.has(name) }); len(both) > 0 {
 		return nil, fmt.Errorf("%s: a cluster runs there (%s): end it first, as with: speedlayer dev-cluster down --dir %s",
-			o.Dir, strings.Join(slices.Sorted(maps.Keys(left)), ", "), o.Dir)
+			o.Dir, strings.Join(both, ", "), o.Dir)
 	}
 	for _, s := range o.jarSets() {
 		if c.jars[s.name], err = s.get(ctx, o); err != nil {
 			return nil, err
 		}
 	}
-	if c.state, err = stateFor(o); err != nil {
+	if c.state, err = stateFor(o, left); err != nil {
 		return nil, err
 	}
 	return c, c.configure(o)
@@ -159,7 +162,7 @@ func (c *Cluster) startAll(ctx context.Context, o Options) error {
 // LaunchAll starts every process that does not run, what others need first, and
 // waits until the servers are ready.
 func (c *Cluster) LaunchAll(ctx context.Context) error {
-	if err := c.launchIdle("kafka-", NameNode, DataNode, ZooKeeper); err != nil {
+	if err := c.launchIdle(kafkaPrefix, NameNode, DataNode, ZooKeeper); err != nil {
 		return err
 	}
 	if c.procs[ZooKeeper] != nil {
@@ -187,7 +190,7 @@ func (c *Cluster) launchIdle(prefixes ...string) error {
 // Ready waits until every server that was started does what it is asked: Kafka
 // would create a topic on all brokers, and HBase's master answers.
 func (c *Cluster) Ready(ctx context.Context) error {
-	if len(c.named("kafka-")) > 0 {
+	if len(c.named(kafkaPrefix)) > 0 {
 		if err := c.kafkaReady(ctx); err != nil {
 			return err
 		}

@@ -80,6 +80,55 @@ func produce(t *testing.T, ctx context.Context, c *devcluster.Cluster) {
 	}
 }
 
+// Of a cluster that is left running HBase is added to Kafka and ends without it;
+// what runs is not started again.
+func TestClusterByParts(t *testing.T) {
+	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
+	dir := t.TempDir()
+	kafka := devcluster.Options{Dir: dir, Kafka: true, Detach: true, Quick: true}
+	hbase := devcluster.Options{Dir: dir, HBase: true, Detach: true, Quick: true}
+	both := devcluster.Options{Dir: dir, Kafka: true, HBase: true}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	t.Cleanup(func() {
+		if _, err := devcluster.Down(context.Background(), both); err != nil {
+			t.Error(err)
+		}
+	})
+	run := func(want ...string) {
+		t.Helper()
+		c, err := devcluster.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(c.Names(), want) {
+			t.Errorf("%v run, want %v", c.Names(), want)
+		}
+		for _, name := range c.Names() {
+			if !c.Running(name) {
+				t.Errorf("%s does not run", name)
+			}
+		}
+	}
+	for _, o := range []devcluster.Options{kafka, hbase} {
+		if _, err := devcluster.Start(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("kafka-1", "master", "regionserver-1", "zookeeper")
+	if _, err := devcluster.Start(ctx, kafka); err == nil || !strings.Contains(err.Error(), "a cluster runs there (kafka-1)") {
+		t.Errorf("Kafka is started twice: %v", err)
+	}
+	if names, err := devcluster.Down(ctx, hbase); err != nil || len(names) != 3 {
+		t.Errorf("%v ended, %v", names, err)
+	}
+	run("kafka-1")
+	if names, err := devcluster.Down(ctx, both); err != nil || !slices.Equal(names, []string{"kafka-1"}) {
+		t.Errorf("%v ended, %v", names, err)
+	}
+	run()
+}
+
 // The test helper asks for a name by which the test command finds the test, and
 // says which.
 func TestNameIsAskedFor(t *testing.T) {
@@ -97,7 +146,7 @@ func TestStateOfNothing(t *testing.T) {
 	if _, err := devcluster.Open(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := devcluster.Down(t.Context(), t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := devcluster.Down(t.Context(), devcluster.Options{Dir: t.TempDir(), Kafka: true, HBase: true}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("down: %v", err)
 	}
 	dir := t.TempDir()

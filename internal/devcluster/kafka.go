@@ -15,6 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// kafkaPrefix begins the names of brokers.
+const kafkaPrefix = "kafka-"
+
 func kafkaName(i int) string          { return fmt.Sprintf("kafka-%d", i) }
 func controllerName(i int) string     { return fmt.Sprintf("kafka-%d controller", i) }
 func kafkaSASLName(i int) string      { return fmt.Sprintf("kafka-%d sasl", i) }
@@ -116,7 +119,7 @@ func (c *Cluster) kafkaReady(ctx context.Context) error {
 	}
 	defer client.Close()
 	return until(ctx, readyPoll, func() error {
-		if err := c.allRun("kafka-"); err != nil {
+		if err := c.allRun(kafkaPrefix); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, readyCall)

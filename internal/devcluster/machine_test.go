@@ -102,7 +102,7 @@ func TestDownFindsWhatIsLeft(t *testing.T) {
 	if err := p.start(f.self, true, spawner); err != nil {
 		t.Fatal(err)
 	}
-	names, err := Down(within(t), f.dir)
+	names, err := Down(within(t), Options{Dir: f.dir, Kafka: true, HBase: true})
 	if err != nil || len(names) != 1 || names[0] != "kafka-1" || p.running() {
 		t.Errorf("down: %v, %v, running %v", names, err, p.running())
 	}
@@ -191,23 +191,23 @@ func TestOptions(t *testing.T) {
 // A folder's data is of the cluster that it was made by.
 func TestFolderIsOfOneCluster(t *testing.T) {
 	o := Options{Dir: t.TempDir(), Kafka: true, HBase: true, Brokers: 3, RegionServers: 1}
-	s, err := stateFor(o)
+	s, err := stateFor(o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(o.Dir); err != nil {
 		t.Fatal(err)
 	}
-	again, err := stateFor(o)
+	again, err := stateFor(o, nil)
 	if err != nil || again.ClusterID != s.ClusterID || len(again.Directories) != 3 || again.Directories[2] != s.Directories[2] {
 		t.Errorf("again: %+v, %v; before %+v", again, err, s)
 	}
 	o.Brokers = 1
-	if _, err := stateFor(o); err == nil || !strings.Contains(err.Error(), "made with 3 brokers") {
+	if _, err := stateFor(o, nil); err == nil || !strings.Contains(err.Error(), "made with 3 brokers") {
 		t.Errorf("one broker: %v", err)
 	}
 	o.Brokers, o.HDFS = 3, true
-	if _, err := stateFor(o); err == nil || !strings.Contains(err.Error(), "HDFS false") {
+	if _, err := stateFor(o, nil); err == nil || !strings.Contains(err.Error(), "HDFS false") {
 		t.Errorf("HDFS: %v", err)
 	}
 }

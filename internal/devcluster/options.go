@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -100,6 +101,14 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) Check() error {
 	_, err := o.withDefaults()
 	return err
+}
+
+// has says whether a server of that name is one of those to start.
+func (o Options) has(name string) bool {
+	if strings.HasPrefix(name, kafkaPrefix) {
+		return o.Kafka
+	}
+	return o.HBase
 }
 
 func (o Options) check() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -64,9 +65,9 @@ func (s *state) write(dir string) error {
 	return os.Rename(temp, stateFile(dir))
 }
 
-// stateFor is the folder's state brought up to what is to be started. What its
-// data was made with cannot be changed.
-func stateFor(o Options) (*state, error) {
+// stateFor is the folder's state brought up to what is to be started beside what
+// runs there. What its data was made with cannot be changed.
+func stateFor(o Options, running map[string]int) (*state, error) {
 	s, err := readState(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		s, err = &state{Version: stateVersion, ClusterID: newUUID(), Ports: make(ports)}, nil
@@ -80,7 +81,12 @@ func stateFor(o Options) (*state, error) {
 	if o.HBase && s.RegionServers > 0 && s.HDFS != o.HDFS {
 		return nil, fmt.Errorf("%s was made with HDFS %v, and is to start with %v: begin with a fresh folder", o.Dir, s.HDFS, o.HDFS)
 	}
-	s.Kafka, s.HBase, s.SASL, s.Authorize = o.Kafka, o.HBase, o.SASL, o.Authorize
+	if o.Kafka || len(running) == 0 {
+		s.Kafka, s.SASL = o.Kafka, o.SASL
+	}
+	if o.HBase || len(running) == 0 {
+		s.HBase, s.Authorize = o.HBase, o.Authorize
+	}
 	if o.Kafka {
 		s.Brokers = o.Brokers
 		for len(s.Directories) < o.Brokers {
@@ -91,5 +97,6 @@ func stateFor(o Options) (*state, error) {
 		s.RegionServers, s.HDFS = o.RegionServers, o.HDFS
 	}
 	s.Processes = make(map[string]int)
+	maps.Copy(s.Processes, running)
 	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 
 // stopOrder: masters before region servers, which would else be taken for dead,
 // and those on whom others rest last.
-var stopOrder = []string{"kafka-", Master, "regionserver-", ZooKeeper, DataNode, NameNode}
+var stopOrder = []string{kafkaPrefix, Master, "regionserver-", ZooKeeper, DataNode, NameNode}
 
 // Stop asks every process to end, in order, kills those that do not, and unlocks
 // the folder. The data stays.
@@ -29,13 +30,14 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(append(errs, c.KillAll())...)
 }
 
-// KillAll ends every process at once and unlocks the folder. The data stays.
+// KillAll ends every process at once and unlocks the folder. The data stays, and
+// so do processes of the folder that are not the cluster's.
 func (c *Cluster) KillAll() error {
 	var errs []error
-	for _, p := range c.procs {
+	for name, p := range c.procs {
 		errs = append(errs, p.kill())
+		delete(c.state.Processes, name)
 	}
-	clear(c.state.Processes)
 	errs = append(errs, c.state.write(c.dir))
 	c.release()
 	return errors.Join(errs...)
@@ -72,9 +74,11 @@ func Open(dir string) (*Cluster, error) {
 }
 
 // Down ends the cluster of a folder, whoever started it: what its state names,
-// and then what runs with the folder in its command line. It returns the names
-// of the processes that ran.
-func Down(ctx context.Context, dir string) (names []string, err error) {
+// and then what runs with the folder in its command line; of these Kafka, HBase
+// (with what it rests on), or both, as Options.Dir, Kafka and HBase say. It returns
+// the names of the processes that ran.
+func Down(ctx context.Context, o Options) (names []string, err error) {
+	dir := o.Dir
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -92,7 +96,11 @@ func Down(ctx context.Context, dir string) (names []string, err error) {
 	} else if err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(c.procs, func(name string, _ *process) bool { return !o.has(name) })
 	for name, pid := range left {
+		if !o.has(name) {
+			continue
+		}
 		names = append(names, name)
 		c.state.Processes[name] = pid
 		c.add(&process{name: name, pid: pid, log: c.logOf(name), mark: c.mark(name)})
