@@ -24,6 +24,6 @@ var answerMutants = []mutant{
 		edits: []edit{{readGo, "for _, g := range r.generations {", "for _, g := range r.generations[:1] {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "error-is-empty", line: "law 9", what: "a generation that cannot be read is taken as empty",
-		edits: []edit{{readGo, "return fmt.Errorf(\"generation %d: %w\", g, err)", "continue"}},
+		edits: []edit{{readGo, "return fmt.Errorf(\"generation %d: %w\", g, err)", "return nil"}},
 		pkg:   worldsPkg, run: worldsRun},
 }
