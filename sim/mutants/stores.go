@@ -6,6 +6,8 @@ const (
 	applyGo       = "store/pebble/apply.go"
 	pebbleGo      = "store/pebble/store.go"
 	chunksGo      = "store/pebble/snapshots.go"
+	hbasePkg      = "store/hbase"
+	hbaseApplyGo  = "store/hbase/apply.go"
 	crashPkg      = "sim/crash"
 	crashRun      = "^TestCrashAtEveryWrite$"
 	microbatchPkg = "microbatch"
@@ -21,6 +23,10 @@ var storeMutants = []mutant{
 		edits: []edit{{applyGo, "\tif err := s.addCells(batch, b); err != nil {",
 			"\tif err := s.db.Set(shardKey(commitPrefix, b.Shard), appendCommit(nil, b.Commit), s.sync); err != nil {\n\t\treturn err\n\t}\n\tif err := s.addCells(batch, b); err != nil {"}},
 		pkg: crashPkg, run: crashRun},
+	{name: "hbase-commit-row-first", line: "4", what: "the same, on HBase",
+		edits: []edit{{hbaseApplyGo, "\tfor _, cells := range sections {",
+			"\tif err := s.link.put(ctx, s.names.control(), shardRow(commitPrefix, b.Shard), controlFamily, columns{recordColumn: b.Commit.Record}, uint64(b.Commit.Offset)); err != nil {\n\t\treturn err\n\t}\n\tfor _, cells := range sections {"}},
+		pkg: hbasePkg, run: "^TestCommitRowComesLast$"},
 	{name: "not-synced", line: "law 8 of stores", what: "writes are acknowledged before they are synced",
 		edits: []edit{{pebbleGo, "sync: pebble.Sync}", "sync: pebble.NoSync}"}},
 		pkg:   crashPkg, run: crashRun},

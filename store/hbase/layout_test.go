@@ -2,7 +2,6 @@ package hbase
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -66,13 +65,7 @@ func TestLayoutThatAppears(t *testing.T) {
 		{"another layout appears", table{layout: []string{none, "77"}, rows: true, taken: true}, 1, `has layout "77"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o, err := Options{Quorum: []string{"127.0.0.1:1"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &Store{opts: o, names: names{"p"}, link: &link{opts: o, slots: make(chan struct{}, o.Parallel)}}
-			s.link.mu.client = &c.table
-			err = s.checkLayout(t.Context())
+			err := faked(t, &c.table).checkLayout(t.Context())
 			if (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v: want %q", err, c.says)
 			}
