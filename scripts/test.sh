@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The test command: everything that holds the project's promises, in about half
-# an hour on 2 cores. It installs what it needs (Go modules from the registry, and
+# The test command: everything that holds the project's promises, in 30 to 40
+# minutes on 2 cores. It installs what it needs (Go modules from the registry, and
 # from Debian, where it may, Chromium, Java and Maven), runs the suites, and ends with how
 # long each took and "N passed, N failed". Exit status 0: all passed.
 #
@@ -134,7 +134,7 @@ for s in $(names); do
 done
 total=$((SECONDS - began))
 printf '%-12s %4d s\n' "all" "$total"
-[ $total -gt 2700 ] && echo "this took longer than the half an hour that it is meant to take on 2 cores"
+[ $total -gt 2700 ] && echo "this took longer than the 30 to 40 minutes that it is meant to take on 2 cores"
 for s in $(names); do
 	[ "${result[$s]:-}" = FAIL ] && grep -hE '^\s*--- (FAIL|SKIP)|^FAIL|^panic:|^signal: ' "$logs/$s.log" | sed "s/^/in $s: /" | tail -n 20
 done
