@@ -12,8 +12,7 @@ import (
 
 // checkRights looks at what the user may do with the topics that are there and
 // with the group, before anything is done. Brokers tell it as bits, by the number
-// of an operation (KIP-430). What a user may not even describe looks as if it
-// were not there.
+// of an operation (KIP-430).
 func (c *Client) checkRights(ctx context.Context, details map[string]found) error {
 	want := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
 	if !c.cfg.ReadOnly {

@@ -85,9 +85,9 @@ func prepare(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if both := slices.DeleteFunc(slices.Sorted(maps.Keys(left)), func(name string) bool { return !o.has(name) }); len(both) > 0 {
+	if twice := slices.DeleteFunc(slices.Sorted(maps.Keys(left)), func(name string) bool { return !o.has(name) }); len(twice) > 0 {
 		return nil, fmt.Errorf("%s: a cluster runs there (%s): end it first, as with: speedlayer dev-cluster down --dir %s",
-			o.Dir, strings.Join(both, ", "), o.Dir)
+			o.Dir, strings.Join(twice, ", "), o.Dir)
 	}
 	for _, s := range o.jarSets() {
 		if c.jars[s.name], err = s.get(ctx, o); err != nil {

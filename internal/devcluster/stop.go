@@ -78,8 +78,7 @@ func Open(dir string) (*Cluster, error) {
 // (with what it rests on), or both, as Options.Dir, Kafka and HBase say. It returns
 // the names of the processes that ran.
 func Down(ctx context.Context, o Options) (names []string, err error) {
-	dir := o.Dir
-	dir, err = filepath.Abs(dir)
+	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, err
 	}

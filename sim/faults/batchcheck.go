@@ -10,11 +10,10 @@ import (
 	"speedlayer/store/hbase"
 )
 
-// maxGenerations is how many generations the pointer may list, and maxTables how
-// many tables of cells there may be: those of the current run and the one before,
-// one of a run under way, and one for a rollback that no second run has followed
-// yet.
-const maxGenerations, maxTables = 4, 4
+// maxGenerations is how many generations the pointer may list, and so how many
+// tables of cells there may be: those of the current run and the one before, one of
+// a run under way, and one for a rollback that no second run has followed yet.
+const maxGenerations = 4
 
 // errCounted: an answer while clients post is wrong.
 var errCounted = errors.New("an export counts what was not posted, or not all that was acknowledged")
@@ -102,8 +101,8 @@ func (w *world) tables(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		if n = len(stats.Generations); n > maxTables {
-			return fmt.Errorf("there are %d tables of cells, %v: allowed are %d", n, stats.Generations, maxTables)
+		if n = len(stats.Generations); n > maxGenerations {
+			return fmt.Errorf("there are %d tables of cells, %v: allowed are %d", n, stats.Generations, maxGenerations)
 		}
 		return nil
 	})

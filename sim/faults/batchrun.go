@@ -33,8 +33,9 @@ func (w *world) injectInRun(ctx context.Context, f Fault) error {
 	if err := w.begin(ctx, before); err != nil {
 		return err
 	}
-	// A fault lasts 1 to 6 s; here it is when it happens, 0 to runOf.
-	if err := wait(ctx, (f.For-time.Second)/time.Millisecond*runOf/5000); err != nil {
+	// A fault lasts 1 to 6 s; here that is when it happens, 0 to runOf.
+	share := (f.For - time.Second).Seconds() / 5
+	if err := wait(ctx, time.Duration(share*float64(runOf))); err != nil {
 		return err
 	}
 	processor := w.processors[f.Which%processors]

@@ -4,9 +4,9 @@
 //
 // The cluster is real Kafka and real HBase (internal/devcluster), and ours are
 // real processes of the real program, one for each role: two collectors, two
-// processors, and one that answers (two with a batch layer). Between them and the servers stand proxies
-// (toxiproxy) that cut and slow connections. Clients and their ledger are those
-// of package torture.
+// processors, and one that answers (two with a batch layer). Between them and the
+// servers stand proxies (toxiproxy) that cut and slow connections. Clients and
+// their ledger are those of package torture.
 //
 // A [Plan] says what happens, in which order, made from the seed. What else
 // happens the operating system decides, so a run with the same seed is alike but

@@ -62,9 +62,6 @@ func TestClusterFaults(t *testing.T) {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	if cfg.HDFS {
-		cfg.Kinds = HDFSKinds
-	}
 	if *kindFlag != "" {
 		cfg.Kinds = []Kind{Kind(*kindFlag)}
 	}

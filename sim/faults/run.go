@@ -23,7 +23,7 @@ type Config struct {
 	Jars    string // as in devcluster.Options
 	Seed    uint64
 	Faults  int
-	Kinds   []Kind    // all
+	Kinds   []Kind    // all that the cluster can bear: Kinds, or HDFSKinds
 	Brokers int       // 1, or 3
 	HDFS    bool      // HBase is on HDFS, which PauseRegionServer needs
 	Rate    int       // pageviews a second, of all clients, at most; 8,000
@@ -74,6 +74,9 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 func (c *Config) fill() {
 	if c.Kinds == nil {
 		c.Kinds = Kinds
+		if c.HDFS {
+			c.Kinds = HDFSKinds
+		}
 	}
 	if c.Log == nil {
 		c.Log = io.Discard

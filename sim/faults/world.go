@@ -77,7 +77,7 @@ func (w *world) nodes() []*node {
 	if w.query != nil {
 		all = append(all, w.query)
 	}
-	if w.reader != w.query {
+	if w.reader != nil && w.reader != w.query {
 		all = append(all, w.reader)
 	}
 	return all
