@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/sim/load"
 )
 
@@ -45,7 +46,7 @@ func (noQueue) Append(_ context.Context, _, _ []byte, done func(queue.Position, 
 
 func startQueue(tb testing.TB) *queue.Client {
 	tb.Helper()
-	broker, err := queue.StartBroker(queue.BrokerConfig{Dir: tb.TempDir()})
+	broker, err := embedded.Start(embedded.Config{Dir: tb.TempDir()})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store"
 	"speedlayer/view"
 )
@@ -58,7 +59,7 @@ func (s *closing) Cells(context.Context, store.Shard, []store.Key, func(int, int
 // A batch that failed half-way has moved state on, without its cells: whatever
 // the runner does on its way out, it must not commit it.
 func TestFailedBatchIsNotCommitted(t *testing.T) {
-	broker, err := queue.StartBroker(queue.BrokerConfig{Dir: t.TempDir()})
+	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

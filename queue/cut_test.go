@@ -6,13 +6,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A log that loses its end under a reader, under a new leader, is told, although
 // the reader's offset is in the log again when it looks: what lies there is new.
 func TestLogCutUnderReader(t *testing.T) {
-	b, c := start(t)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c, err := Dial(t.Context(), Config{Brokers: cluster.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	const offsetForLeaderEpoch = 23
 	at, err := c.AppendSync(t.Context(), []Message{{[]byte("ann"), []byte("{}")}})
 	if err != nil {
@@ -37,8 +47,8 @@ func TestLogCutUnderReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The new leader says that the old leader's records end at 12.
-	b.cluster.ControlKey(offsetForLeaderEpoch, func(req kmsg.Request) (kmsg.Response, error, bool) {
-		b.cluster.KeepControl()
+	cluster.ControlKey(offsetForLeaderEpoch, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
 		asked := req.(*kmsg.OffsetForLeaderEpochRequest)
 		resp := asked.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 		for _, topic := range asked.Topics {
@@ -53,7 +63,7 @@ func TestLogCutUnderReader(t *testing.T) {
 		}
 		return resp, nil, true
 	})
-	if err := b.cluster.MoveTopicPartition(TopicPageviews, part, 0); err != nil {
+	if err := cluster.MoveTopicPartition(TopicPageviews, part, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.kafka.ForceMetadataRefresh()

@@ -1,6 +1,6 @@
 // Package queue is the multi-consumer queue: Kafka topics, spoken to through
 // franz-go. There is one code path. Embedded, the broker is franz-go's kfake in
-// the process ([StartBroker]), behind a real port, with a data directory and
+// the process (package embedded), behind a real port, with a data directory and
 // synced writes; outside it is a Kafka cluster.
 //
 //	pageviews            partitioned by person, log-append time, kept for ever

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"speedlayer/queue/embedded"
 )
 
 // Now never says less than was acknowledged a second before, and what is wanted
 // is asked for.
 func TestEnds(t *testing.T) {
-	b, err := StartBroker(BrokerConfig{Dir: t.TempDir()})
+	b, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,18 +14,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
+	"speedlayer/queue/embedded"
 )
 
-func startBroker(t testing.TB, dir string) *Broker {
+func startBroker(t testing.TB, dir string) *embedded.Broker {
 	t.Helper()
-	b, err := StartBroker(BrokerConfig{Dir: dir})
+	b, err := embedded.Start(embedded.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func dial(t testing.TB, b *Broker) *Client {
+func dial(t testing.TB, b *embedded.Broker) *Client {
 	t.Helper()
 	c, err := Dial(t.Context(), Config{Brokers: []string{b.Addr()}})
 	if err != nil {
@@ -34,7 +35,7 @@ func dial(t testing.TB, b *Broker) *Client {
 	return c
 }
 
-func start(t testing.TB) (*Broker, *Client) {
+func start(t testing.TB) (*embedded.Broker, *Client) {
 	b := startBroker(t, t.TempDir())
 	c := dial(t, b)
 	t.Cleanup(func() {
@@ -228,7 +229,7 @@ func TestOneBrokerPerDirectory(t *testing.T) {
 	dir := t.TempDir()
 	b := startBroker(t, dir)
 	defer b.Close()
-	if again, err := StartBroker(BrokerConfig{Dir: dir}); err == nil {
+	if again, err := embedded.Start(embedded.Config{Dir: dir}); err == nil {
 		_ = again.Close()
 		t.Fatal("a second broker took the same directory")
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue/embedded"
 )
 
 // Topics that are there and are not as they must be are refused, each with what
@@ -90,5 +92,12 @@ func TestTopicsAreMade(t *testing.T) {
 		if got := configs[TopicPageviews][key]; got != want {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
+	}
+}
+
+// The embedded broker takes what our topics take.
+func TestBatchBoundsAgree(t *testing.T) {
+	if topicBytes != embedded.MaxMessageBytes {
+		t.Errorf("topics take %d bytes, the embedded broker %d", topicBytes, embedded.MaxMessageBytes)
 	}
 }

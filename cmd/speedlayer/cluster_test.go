@@ -12,6 +12,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/sim/verify"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -42,7 +43,7 @@ func (l *sharedLog) String() string {
 
 // testCluster is a queue and a store that the nodes of a test share.
 type testCluster struct {
-	broker *queue.Broker
+	broker *embedded.Broker
 	store  store.Store
 	log    sharedLog
 }
@@ -51,7 +52,7 @@ func newTestCluster(t *testing.T) *testCluster {
 	t.Helper()
 	c := &testCluster{}
 	var err error
-	if c.broker, err = queue.StartBroker(queue.BrokerConfig{Dir: t.TempDir()}); err != nil {
+	if c.broker, err = embedded.Start(embedded.Config{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -12,6 +12,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 )
 
 // runCommand runs a command in the test's process.
@@ -58,7 +59,7 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestGenerateToKafka(t *testing.T) {
-	b, err := queue.StartBroker(queue.BrokerConfig{Dir: t.TempDir()})
+	b, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store"
 )
 
@@ -88,8 +89,8 @@ func (o *nodeOptions) setDefaults() {
 // broker, Pebble and every role. open starts upward, close stops downward.
 type node struct {
 	opts   nodeOptions
-	lock   *flock.Flock  // of the data directory; nil without one
-	broker *queue.Broker // the embedded one; nil with a cluster
+	lock   *flock.Flock     // of the data directory; nil without one
+	broker *embedded.Broker // the embedded one; nil with a cluster
 	store  store.Store
 	queue  *queue.Client
 	ends   *queue.Ends

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store/pebble"
 )
 
@@ -91,7 +92,7 @@ func (n *node) openStore(ctx context.Context) (err error) {
 }
 
 func (n *node) startBroker() (err error) {
-	n.broker, err = queue.StartBroker(queue.BrokerConfig{
+	n.broker, err = embedded.Start(embedded.Config{
 		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
 	})
 	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {

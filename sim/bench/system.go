@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
 	"speedlayer/view"
@@ -20,13 +21,13 @@ const partitions = 8
 
 // logQueue is the embedded broker with a client.
 type logQueue struct {
-	broker *queue.Broker
+	broker *embedded.Broker
 	client *queue.Client
 }
 
 // openQueue starts a broker on a directory; listen may be "".
 func openQueue(ctx context.Context, o Options, dir, listen string) (*logQueue, error) {
-	b, err := queue.StartBroker(queue.BrokerConfig{Dir: dir, Listen: listen, Partitions: partitions, Logger: o.Logger})
+	b, err := embedded.Start(embedded.Config{Dir: dir, Listen: listen, Partitions: partitions, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"speedlayer/expire"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
 	"speedlayer/view"
@@ -36,7 +37,7 @@ type machine struct {
 
 	mu struct {
 		sync.Mutex
-		broker     *queue.Broker
+		broker     *embedded.Broker
 		queue      *queue.Client
 		other      *kgo.Client // another program that writes to the topic
 		partitions int32
@@ -60,7 +61,7 @@ func newMachine(dir string, rng *rand.Rand, c *counts, wrap func(store.Store) st
 }
 
 func (m *machine) startBroker() error {
-	b, err := queue.StartBroker(queue.BrokerConfig{Dir: m.dir, Listen: address, ListenFunc: m.net.Listen})
+	b, err := embedded.Start(embedded.Config{Dir: m.dir, Listen: address, ListenFunc: m.net.Listen})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"speedlayer/expire"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/sim/generate"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -23,7 +24,7 @@ const partitions = 2
 // system is a broker, a store and processors.
 type system struct {
 	*testing.T
-	broker   *queue.Broker
+	broker   *embedded.Broker
 	queue    *queue.Client
 	store    *pebble.Store
 	dir      string
@@ -56,7 +57,7 @@ func (s *system) must(err error) {
 func (s *system) startBroker() {
 	s.Helper()
 	var err error
-	s.broker, err = queue.StartBroker(queue.BrokerConfig{Dir: s.dir})
+	s.broker, err = embedded.Start(embedded.Config{Dir: s.dir})
 	s.must(err)
 	s.queue, err = queue.Dial(context.Background(), queue.Config{Brokers: []string{s.broker.Addr()}, Partitions: partitions})
 	s.must(err)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package queue
+package embedded
 
 import "github.com/twmb/franz-go/pkg/kfake"
 

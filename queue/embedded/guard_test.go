@@ -1,4 +1,4 @@
-package queue
+package embedded
 
 import (
 	"encoding/binary"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
 )
 
 // Whatever times clients of the Kafka protocol give their records, the log has
@@ -29,7 +31,7 @@ func TestTimesAreTheBrokers(t *testing.T) {
 		var records []*kgo.Record
 		for _, years := range []int{10, -10, 0} {
 			for n := range 20 {
-				records = append(records, &kgo.Record{Topic: TopicPageviews, Key: []byte("sally"),
+				records = append(records, &kgo.Record{Topic: queue.TopicPageviews, Key: []byte("sally"),
 					Value: fmt.Appendf(nil, "%d", n), Timestamp: time.Now().AddDate(years, 0, 0)})
 			}
 			if err := theirs.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
@@ -38,7 +40,7 @@ func TestTimesAreTheBrokers(t *testing.T) {
 			records = nil
 		}
 		theirs.Close()
-		check := func(c *Client) {
+		check := func(c *queue.Client) {
 			t.Helper()
 			recs := readAll(t, c)
 			if len(recs) != 60 {

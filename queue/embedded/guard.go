@@ -1,4 +1,4 @@
-package queue
+package embedded
 
 import (
 	"encoding/binary"
@@ -25,7 +25,7 @@ const (
 // bytes of HTTP or TLS are a length of hundreds of megabytes.
 func checkLength(n uint32) error {
 	if n < minRequest || n > maxRequest {
-		return fmt.Errorf("queue: a request of %d bytes: allowed are %d to %d", n, minRequest, maxRequest)
+		return fmt.Errorf("broker: a request of %d bytes: allowed are %d to %d", n, minRequest, maxRequest)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func checkRequest(head []byte) error {
 	}
 	key, version := int16(binary.BigEndian.Uint16(head[4:])), int16(binary.BigEndian.Uint16(head[6:]))
 	if version < 0 || key != produceKey && kmsg.RequestForKey(key) == nil {
-		return fmt.Errorf("queue: request %d of version %d is not known", key, version)
+		return fmt.Errorf("broker: request %d of version %d is not known", key, version)
 	}
 	return nil
 }

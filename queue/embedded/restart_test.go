@@ -1,4 +1,4 @@
-package queue
+package embedded
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/queue"
 )
 
 // killed copies a broker's directory while it runs: what a kill leaves behind.
@@ -35,7 +37,7 @@ func contents(t *testing.T, dir string) (text string) {
 }
 
 // recordsOf is contents of a broker that runs.
-func recordsOf(t *testing.T, c *Client) (text string) {
+func recordsOf(t *testing.T, c *queue.Client) (text string) {
 	t.Helper()
 	info, err := c.Info(t.Context())
 	if err != nil {
@@ -54,19 +56,6 @@ func recordsOf(t *testing.T, c *Client) (text string) {
 	return text
 }
 
-func open(t *testing.T, dir string) (*Broker, *Client) {
-	t.Helper()
-	b, err := StartBroker(BrokerConfig{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Dial(t.Context(), Config{Brokers: []string{b.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b, c
-}
-
 // After a kill, with or without a torn batch at the end, the log is what it is
 // after a graceful stop, and appends go on behind it; again and again.
 func TestRestartAfterKill(t *testing.T) {
@@ -78,9 +67,9 @@ func TestRestartAfterKill(t *testing.T) {
 	for round := range 4 {
 		b, c := open(t, dir)
 		for range 5 {
-			var messages []Message
+			var messages []queue.Message
 			for range 1 + r.IntN(40) {
-				messages = append(messages, Message{Person: fmt.Appendf(nil, "p%d", r.IntN(50)), Value: bytes.Repeat([]byte{'x'}, r.IntN(300))})
+				messages = append(messages, queue.Message{Person: fmt.Appendf(nil, "p%d", r.IntN(50)), Value: bytes.Repeat([]byte{'x'}, r.IntN(300))})
 			}
 			if _, err := c.AppendSync(t.Context(), messages); err != nil {
 				t.Fatal(err)
@@ -149,7 +138,7 @@ func tear(t *testing.T, r *rand.Rand, dir string) {
 func TestRestartStateFits(t *testing.T) {
 	dir := t.TempDir()
 	b, c := open(t, dir)
-	if _, err := c.AppendSync(t.Context(), []Message{{Person: []byte("ann"), Value: []byte("{}")}}); err != nil {
+	if _, err := c.AppendSync(t.Context(), []queue.Message{{Person: []byte("ann"), Value: []byte("{}")}}); err != nil {
 		t.Fatal(err)
 	}
 	left := killed(t, dir)
@@ -186,7 +175,7 @@ func TestTornTailIsCut(t *testing.T) {
 	dir := t.TempDir()
 	b, c := open(t, dir)
 	for n := range 20 {
-		if _, err := c.AppendSync(t.Context(), []Message{{Person: fmt.Append(nil, n), Value: []byte("{}")}}); err != nil {
+		if _, err := c.AppendSync(t.Context(), []queue.Message{{Person: fmt.Append(nil, n), Value: []byte("{}")}}); err != nil {
 			t.Fatal(err)
 		}
 	}

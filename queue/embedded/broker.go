@@ -1,4 +1,4 @@
-package queue
+package embedded
 
 import (
 	"errors"
@@ -12,14 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// BrokerConfig says where the embedded broker keeps its log and listens.
-type BrokerConfig struct {
+// Config says where the embedded broker keeps its log and listens.
+type Config struct {
 	Dir        string
 	Listen     string // host:port; "" is any port on the loopback
 	Partitions int32  // of topics made without a number; 0 is 8
 	Logger     *slog.Logger
 
-	// ListenFunc opens the port; nil is TCP. See Config.Dialer.
+	// ListenFunc opens the port; nil is TCP. See queue.Config.Dialer.
 	ListenFunc func(network, address string) (net.Listener, error)
 }
 
@@ -29,12 +29,15 @@ type Broker struct {
 	lock    *flock.Flock
 }
 
+// MaxMessageBytes is the largest batch of records that the broker takes.
+const MaxMessageBytes = 4<<20 + 1<<16
+
 // segmentBytes is how large a file of the log grows. The broker frees disk
 // space by whole files, and at its start reads each into memory, whole.
 const segmentBytes = 32 << 20
 
-// StartBroker starts the broker with what its directory holds.
-func StartBroker(cfg BrokerConfig) (*Broker, error) {
+// Start starts the broker with what its directory holds.
+func Start(cfg Config) (*Broker, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
@@ -42,7 +45,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		cfg.Partitions = 8
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+		return nil, fmt.Errorf("broker: %w", err)
 	}
 	lock := flock.New(filepath.Join(cfg.Dir, "LOCK"))
 	held, err := lock.TryLock()
@@ -74,7 +77,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		kfake.DataDir(filepath.Join(cfg.Dir, "log")),
 		kfake.BrokerConfigs(map[string]string{
 			"log.segment.bytes": fmt.Sprint(segmentBytes),
-			"message.max.bytes": fmt.Sprint(maxBatchBytes + 1<<16),
+			"message.max.bytes": fmt.Sprint(MaxMessageBytes),
 		}),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 			l, err := listen(network, cfg.Listen)
