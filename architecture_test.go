@@ -17,7 +17,7 @@ import (
 
 const module = "speedlayer"
 
-// mayImport says which of our packages a package may import (DESIGN, "Layout
+// mayImport says which of our packages a package may import (docs/design.md, "Layout
 // and imports"). A name with /* stands for everything below. Packages of tests
 // and tools (sim) may import what they test, cmd everything.
 var mayImport = map[string][]string{

@@ -1,5 +1,5 @@
 // Package expire holds the protocol by which generations of realtime views
-// begin and end: the pointer row, and the markers in the log (DESIGN, law 7).
+// begin and end: the pointer row, and the markers in the log (design, law 7).
 //
 // A generation begins when the settings that change results do (settings.go),
 // and with each batch run (run.go). A run

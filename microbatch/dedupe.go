@@ -8,7 +8,7 @@ import (
 
 // dedupe remembers which (nonce, owner) pairs the log has had, each with the
 // offset where it came first, for window of log time and bound pairs at most,
-// oldest in the log first. A duplicate does not renew its pair (DESIGN, law 5).
+// oldest in the log first. A duplicate does not renew its pair (design, law 5).
 //
 // Pairs stand in a ring in log order, which is also the order of eviction. A
 // pair is two 64-bit hashes. The index over the ring is open addressing with

@@ -9,7 +9,7 @@
 // against this store" is Load, Process, Commit. [Runner] keeps one processor
 // for each partition alive.
 //
-// Exactly once comes from four things together (DESIGN, laws 2-5): the log is
+// Exactly once comes from four things together (design, laws 2-5): the log is
 // the only input; cells carry the offset that they stand for; the commit row
 // follows the cells; operator state is kept as whole snapshots at an offset. A
 // processor that takes over loads the snapshot and runs the log from there. Up

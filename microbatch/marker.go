@@ -10,7 +10,7 @@ import (
 )
 
 // Marker is a record in the log, in every partition, behind which a generation
-// starts (DESIGN, law 7). It has no key, and a header, queue.MarkerHeader.
+// starts (design, law 7). It has no key, and a header, queue.MarkerHeader.
 type Marker struct {
 	Generation uint32    `json:"generation"`
 	Run        bool      `json:"run"`                // a batch run, not only new settings

@@ -7,7 +7,7 @@ import (
 )
 
 // Settings are the rules that change results. They are carried by the epoch row
-// and by markers, and never change inside a generation (DESIGN, law 2). All are
+// and by markers, and never change inside a generation (design, law 2). All are
 // per partition, so that they do not depend on who owns which partitions.
 type Settings struct {
 	DedupeWindow  int64 `json:"dedupe_window_ms"` // ms of log time, at most 24 days
@@ -18,7 +18,7 @@ type Settings struct {
 	Rules         int   `json:"rules"`            // version of the rules in package event
 }
 
-// DefaultSettings are DESIGN's: dedupe an hour and 512 Ki pairs, visits four
+// DefaultSettings are those of docs/design.md: dedupe an hour and 512 Ki pairs, visits four
 // hours and 256 Ki.
 func DefaultSettings() Settings {
 	return Settings{

@@ -6,7 +6,7 @@
 // One [Engine] serves any number of callers. A query reads, in this order: the
 // pointer row with the list of generations, the commit rows, each cell in the
 // newest generation first and the oldest last, and the pointer row again; it
-// starts anew if that has moved (DESIGN, law 9; read.go). Cells of all shards
+// starts anew if that has moved (design, law 9; read.go). Cells of all shards
 // and generations are merged (law 1; merge.go): numbers are added, visitors
 // united, persons mapped to the person they are known to be by the equiv edges
 // of this moment (law 8; edges.go). Every answer carries what it covers.

@@ -121,7 +121,7 @@ func (s *torn) ask(t *testing.T) (*query.PageviewsAnswer, error) {
 }
 
 // TestOrder: pointer, commits, generations from the newest to the oldest,
-// pointer again (COUNTEREXAMPLES 15 and 17 are what comes of other orders).
+// pointer again (design, cases 15 and 17 are what comes of other orders).
 func TestOrder(t *testing.T) {
 	s := newTorn()
 	s.move(3, 1, 2) // in any order
@@ -137,7 +137,7 @@ func TestOrder(t *testing.T) {
 // TestMarkerUnderQuery: while the query goes on, events 0 and 1 come to the old
 // generation, then a marker, then event 2 to the new one. Whatever the moment,
 // the later event is never seen without the earlier ones, and all that was
-// committed before is in (COUNTEREXAMPLES 15, 17).
+// committed before is in (design, cases 15 and 17).
 func TestMarkerUnderQuery(t *testing.T) {
 	log := []func(s *torn){
 		func(s *torn) { s.put(0, 0, 1, 1, 1) },
@@ -223,7 +223,7 @@ func TestLaterWithoutEarlier(t *testing.T) {
 
 // TestDroppedUnderQuery: a batch run completes and the oldest generation goes,
 // at every moment of the query. The answer is never short without a moved
-// pointer being noticed (COUNTEREXAMPLES 17, 30, 38).
+// pointer being noticed (design, cases 17, 30, 38).
 func TestDroppedUnderQuery(t *testing.T) {
 	for at := range 8 {
 		s := newTorn()

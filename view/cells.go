@@ -64,7 +64,7 @@ func (s *slot) isDomain(i int32) bool { return s.domain == i }
 // cells is the cache of one shard's cells in its newest generation. What is not
 // in it is read from the store once (missing, fill). A slot leaves it only when
 // it does not differ from the store, so never while a put is in flight: evict
-// is called after the batch was acknowledged (DESIGN, law 3).
+// is called after the batch was acknowledged (design, law 3).
 type cells struct {
 	generation uint32
 	start      int64 // version of a cell that is not there

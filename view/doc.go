@@ -14,5 +14,5 @@
 // A cell is changed by an event only if the event's offset is at or above the
 // cell's version, and the version moves to offset+1 only when the cell's bytes
 // change. So what a cell holds at a version does not depend on how the log was
-// cut into batches, nor on how often it was run (DESIGN, laws 2 and 3).
+// cut into batches, nor on how often it was run (design, laws 2 and 3).
 package view

@@ -16,7 +16,7 @@ const (
 	maxPage = 2048
 )
 
-// Page is the rule for pages (DESIGN, "Rules that must be the same everywhere"),
+// Page is the rule for pages (docs/design.md, "Rules"),
 // written down once more over a WHATWG parser, with no fast path. The parser
 // cuts the url up; the host it leaves to pageHost.
 func Page(raw string) (string, error) {

@@ -17,7 +17,7 @@ type Settings struct {
 	Rules         int   `json:"rules"`
 }
 
-// DefaultSettings are DESIGN's.
+// DefaultSettings are those of docs/design.md.
 func DefaultSettings() Settings {
 	return Settings{
 		DedupeWindow: time.Hour.Milliseconds(), DedupeEntries: 512 << 10,
