@@ -21,12 +21,18 @@ type Config struct {
 
 	// ListenFunc opens the port; nil is TCP. See queue.Config.Dialer.
 	ListenFunc func(network, address string) (net.Listener, error)
+	// Failed is told when nothing more can be promised to be on disk: the owner
+	// must close the broker. It is called once at most, and may be nil.
+	Failed func(error)
 }
 
 // Broker is the embedded broker. Topics are made by Dial, as on a cluster.
 type Broker struct {
 	cluster *kfake.Cluster
 	lock    *flock.Flock
+	dir     *directorySync
+	group   *groupSync
+	local   *localListener
 }
 
 // MaxMessageBytes is the largest batch of records that the broker takes.
@@ -58,19 +64,16 @@ func Start(cfg Config) (*Broker, error) {
 	if err := prepareRestart(filepath.Join(cfg.Dir, "log")); err != nil {
 		return nil, errors.Join(fmt.Errorf("queue in %s: %w", cfg.Dir, err), lock.Unlock())
 	}
-	doSync, opts := brokerSync(cfg.Dir)
-	group := newGroupSync(func() error {
-		err := doSync()
-		if err != nil && cfg.Logger != nil {
-			cfg.Logger.Error("broker: appends are no longer acknowledged", "err", err)
-		}
-		return err
-	})
+	dir, opts, err := openSync(cfg.Dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("queue: %w", err), lock.Unlock())
+	}
+	b := &Broker{lock: lock, dir: dir, group: newGroupSync(dir.sync, cfg.failed)}
 	listen := net.Listen
 	if cfg.ListenFunc != nil {
 		listen = cfg.ListenFunc
 	}
-	cluster, err := kfake.NewCluster(append(opts,
+	b.cluster, err = kfake.NewCluster(append(opts,
 		kfake.NumBrokers(1),
 		kfake.ClusterID("speedlayer"),
 		kfake.DefaultNumPartitions(int(cfg.Partitions)),
@@ -84,14 +87,25 @@ func Start(cfg Config) (*Broker, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &syncListener{Listener: l, group: group}, nil
+			b.local = listenLocally(l)
+			return &syncListener{Listener: b.local, group: b.group}, nil
 		}),
 		kfake.WithLogger(brokerLog{cfg.Logger}),
 	)...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("queue in %s, listening on %s: %w", cfg.Dir, cfg.Listen, err), lock.Unlock())
+		return nil, errors.Join(fmt.Errorf("queue in %s, listening on %s: %w", cfg.Dir, cfg.Listen, err), dir.close(), lock.Unlock())
 	}
-	return &Broker{cluster: cluster, lock: lock}, nil
+	return b, nil
+}
+
+// failed reports a sync that failed.
+func (c *BrokerConfig) failed(err error) {
+	if c.Logger != nil {
+		c.Logger.Error("broker: appends are no longer acknowledged", "err", err)
+	}
+	if c.Failed != nil {
+		c.Failed(fmt.Errorf("queue: the log's file system failed, and what it had not written may be lost: %w", err))
+	}
 }
 
 // Addr is where the broker listens.
@@ -99,8 +113,9 @@ func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }
 
 // Close stops the broker; what it acknowledged is on disk already.
 func (b *Broker) Close() error {
+	b.group.close()
 	b.cluster.Close()
-	return b.lock.Unlock()
+	return errors.Join(b.dir.close(), b.lock.Unlock())
 }
 
 // brokerLog passes the broker's messages on.

@@ -18,11 +18,19 @@ import (
 // or another, is told "durable" only when it is. Unlike in the broker, a sync
 // that fails is not overlooked: the connection ends without the answer.
 
-// groupSync shares syncs among those who wait for one. Its owner closes nothing:
-// it has no goroutine of its own; the first to wait works for the others.
+// errNotBegun wraps the error of a sync that could not begin: nothing is lost,
+// and it can be tried again. Every other error means that the file system failed
+// to write, and that what was written before may be gone: no later sync can
+// promise anything about it.
+var errNotBegun = errors.New("the sync could not begin")
+
+// groupSync shares syncs among those who wait for one. It has no goroutine of its
+// own; the first to wait works for the others.
 type groupSync struct {
-	sync func() error
-	mu   struct {
+	sync   func() error
+	failed func(error)   // told once, of a sync that failed
+	closed chan struct{} // ends retries
+	mu     struct {
 		sync.Mutex
 		running bool
 		begun   uint64 // syncs begun
@@ -32,8 +40,8 @@ type groupSync struct {
 	ended sync.Cond // on mu
 }
 
-func newGroupSync(do func() error) *groupSync {
-	g := &groupSync{sync: do}
+func newGroupSync(do func() error, failed func(error)) *groupSync {
+	g := &groupSync{sync: do, failed: failed, closed: make(chan struct{})}
 	g.ended.L = &g.mu
 	return g
 }
@@ -51,7 +59,10 @@ func (g *groupSync) wait() error {
 		g.mu.running = true
 		g.mu.begun++
 		g.mu.Unlock()
-		err := g.sync()
+		err := g.syncOnce()
+		if err != nil && !errors.Is(err, errNotBegun) {
+			g.failed(err)
+		}
 		g.mu.Lock()
 		g.mu.running = false
 		g.mu.ended = g.mu.begun
@@ -62,6 +73,24 @@ func (g *groupSync) wait() error {
 	}
 	return g.mu.err
 }
+
+// syncOnce syncs; while the sync cannot begin, it tries again, until close.
+func (g *groupSync) syncOnce() error {
+	for attempt := 0; ; attempt++ {
+		err := g.sync()
+		if !errors.Is(err, errNotBegun) {
+			return err
+		}
+		select {
+		case <-time.After(min(time.Second, time.Millisecond<<min(attempt, 10))):
+		case <-g.closed:
+			return err
+		}
+	}
+}
+
+// close ends retries; nobody is told "durable" by it.
+func (g *groupSync) close() { close(g.closed) }
 
 // syncListener is the broker's port.
 type syncListener struct {

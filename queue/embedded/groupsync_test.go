@@ -3,8 +3,10 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 )
@@ -28,7 +30,7 @@ func syncPipe() (client net.Conn, broker *syncConn, syncs chan chan error) {
 		result := make(chan error)
 		syncs <- result
 		return <-result
-	})
+	}, func(error) {})
 	client, server := net.Pipe()
 	broker = &syncConn{Conn: server, group: group}
 	broker.sent.L = &broker.mu
@@ -124,6 +126,48 @@ func TestFailedSync(t *testing.T) {
 		}
 		if _, err := broker.Write(answerTo(2)); !errors.Is(err, failed) {
 			t.Errorf("the broker's next answer: %v, want the sync's error", err)
+		}
+	})
+}
+
+// A sync that could not begin holds the answers back, and is tried again; one
+// that failed is told to the owner.
+func TestSyncNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		results := []error{
+			fmt.Errorf("%w: %w", errNotBegun, syscall.EMFILE), fmt.Errorf("%w: %w", errNotBegun, syscall.EMFILE), nil,
+			syscall.EIO,
+		}
+		var failed []error
+		g := newGroupSync(func() error {
+			err := results[0]
+			results = results[1:]
+			return err
+		}, func(err error) { failed = append(failed, err) })
+		if err := g.wait(); err != nil || len(results) != 1 || failed != nil {
+			t.Fatalf("%v with %d results left; failed: %v", err, len(results), failed)
+		}
+		for range 2 { // the second does not sync again: what was lost stays lost
+			if err := g.wait(); !errors.Is(err, syscall.EIO) {
+				t.Fatal(err)
+			}
+		}
+		if len(failed) != 1 || !errors.Is(failed[0], syscall.EIO) {
+			t.Errorf("failed: %v", failed)
+		}
+	})
+}
+
+// A broker that closes does not wait for a sync that cannot begin.
+func TestSyncClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupSync(func() error { return errNotBegun }, func(err error) { t.Error(err) })
+		ended := make(chan error)
+		go func() { ended <- g.wait() }()
+		synctest.Wait()
+		g.close()
+		if err := <-ended; !errors.Is(err, errNotBegun) {
+			t.Error(err)
 		}
 	})
 }
