@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/devcluster/clustertest": {"internal/devcluster"},
 
 	"queue":          {"event"},
-	"queue/embedded": {},
+	"queue/embedded": {"internal/*"},
 	"store":          {"event", "crdt"},
 	"store/*":        {"store", "event", "crdt"},
 	"view":           {"store", "event", "crdt"},

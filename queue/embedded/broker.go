@@ -10,6 +10,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"speedlayer/internal/descriptors"
 )
 
 // Config says where the embedded broker keeps its log and listens.
@@ -21,6 +23,9 @@ type Config struct {
 
 	// ListenFunc opens the port; nil is TCP. See queue.Config.Dialer.
 	ListenFunc func(network, address string) (net.Listener, error)
+	// Connections bounds those that the port has open at a time; 0 is 1,000. Clients
+	// of Dialer are not among them.
+	Connections int
 	// Failed is told when nothing more can be promised to be on disk: the owner
 	// must close the broker. It is called once at most, and may be nil.
 	Failed func(error)
@@ -50,6 +55,9 @@ func Start(cfg Config) (*Broker, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = 8
 	}
+	if cfg.Connections == 0 {
+		cfg.Connections = 1000
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -66,7 +74,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	dir, opts, err := openSync(cfg.Dir)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("queue: %w", err), lock.Unlock())
+		return nil, errors.Join(fmt.Errorf("broker: %w", err), lock.Unlock())
 	}
 	b := &Broker{lock: lock, dir: dir, group: newGroupSync(dir.sync, cfg.failed)}
 	listen := net.Listen
@@ -87,7 +95,7 @@ func Start(cfg Config) (*Broker, error) {
 			if err != nil {
 				return nil, err
 			}
-			b.local = listenLocally(l)
+			b.local = listenLocally(descriptors.Listen(l, cfg.Connections, "--kafka-listen", cfg.Logger))
 			return &syncListener{Listener: b.local, group: b.group}, nil
 		}),
 		kfake.WithLogger(brokerLog{cfg.Logger}),
@@ -99,12 +107,12 @@ func Start(cfg Config) (*Broker, error) {
 }
 
 // failed reports a sync that failed.
-func (c *BrokerConfig) failed(err error) {
+func (c *Config) failed(err error) {
 	if c.Logger != nil {
 		c.Logger.Error("broker: appends are no longer acknowledged", "err", err)
 	}
 	if c.Failed != nil {
-		c.Failed(fmt.Errorf("queue: the log's file system failed, and what it had not written may be lost: %w", err))
+		c.Failed(fmt.Errorf("broker: the log's file system failed, and what it had not written may be lost: %w", err))
 	}
 }
 

@@ -1,4 +1,4 @@
-package queue
+package embedded
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func (l *localListener) Close() error {
 	return err
 }
 
-// dial has the signature of Config.Dialer. There is one broker, so the address
+// dial has the signature of queue.Config.Dialer. There is one broker, so the address
 // says nothing.
 func (l *localListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
