@@ -131,7 +131,7 @@ func importFiles(ctx context.Context, io streams, f importFlags, t *target, file
 	if err != nil {
 		return importReport{}, fmt.Errorf("import: %w", err)
 	}
-	if err := t.applied(ctx); err != nil {
+	if err := t.applied(ctx, done.Behind); err != nil {
 		return importReport{}, err
 	}
 	after, err := t.duplicates(ctx)

@@ -93,15 +93,19 @@ func openData(ctx context.Context, io streams, dir string, make bool) (*target, 
 	if err := n.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
-	return &target{answers: n.engine, sink: n.queue, batch: n.batch, node: n}, nil
+	return &target{answers: n.engine, sink: importer.Local{Queue: n.queue}, batch: n.batch, node: n}, nil
 }
 
-// applied returns when all that was appended is queryable.
-func (t *target) applied(ctx context.Context) error {
-	if t.node == nil {
-		return nil // the server answered when it was
+// applied returns when all that was appended is queryable. behind says that a
+// server took something and did not wait until it was.
+func (t *target) applied(ctx context.Context, behind bool) error {
+	switch {
+	case t.node != nil:
+		return t.node.catchUp(ctx)
+	case behind:
+		return waitCovered(ctx, t.answers)
 	}
-	return t.node.catchUp(ctx)
+	return nil
 }
 
 // duplicates is how many records were dropped as seen before.

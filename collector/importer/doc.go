@@ -1,9 +1,9 @@
 // Package importer takes files into the queue: access logs, and JSON lines.
 //
 // Each line of an access log is a pageview of its own, equal lines too. Its
-// nonce is made from the file's first line, the line's position in the unpacked
-// file, and its bytes: so importing a file again, grown, renamed or packed, is
-// harmless while dedupe remembers it. The order of a person's lines is kept.
+// nonce is made from the host, the file's first line, the line's position in the
+// unpacked file, and its bytes: so importing a file again, grown, renamed or packed,
+// is harmless while dedupe remembers it. The order of a person's lines is kept.
 //
 // Nothing in a file stops an import: lines that are not pageviews, and broken
 // ones, are counted by reason, with the first examples of each.

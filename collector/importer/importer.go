@@ -23,12 +23,6 @@ const (
 	JSONLines Format = "jsonl"
 )
 
-// Sink takes pageviews: *queue.Client, or one that posts to a server. It
-// returns when all are durable, and keeps the order of a person's messages.
-type Sink interface {
-	AppendSync(ctx context.Context, messages []queue.Message) ([]queue.Position, error)
-}
-
 // Config says what to import and where to.
 type Config struct {
 	Format   Format
@@ -40,6 +34,24 @@ type Config struct {
 	// Progress, if not nil, is told now and then how many bytes of the packed
 	// files were read, and how many there are (0 if that is not known).
 	Progress func(read, total int64, lines int64)
+	// Patience is how long one batch is tried while the sink asks to come again, or
+	// cannot be reached; 0 is 2 minutes.
+	Patience time.Duration
+
+	clock func() time.Time                                 // of Patience
+	pause func(ctx context.Context, d time.Duration) error // between two tries
+}
+
+func (c *Config) setDefaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Patience == 0 {
+		c.Patience = patience
+	}
+	if c.clock == nil {
+		c.clock, c.pause = time.Now, sleep
+	}
 }
 
 // Report is what an import did.
@@ -50,6 +62,7 @@ type Report struct {
 	NotPageview []Count // lines that are not pageviews, by reason
 	Rejected    []Count // broken lines, by reason
 	Last        []queue.Position
+	Behind      bool // a server took something that was not queryable yet
 }
 
 // Count is how often a reason held, with the first lines it held for.
@@ -62,9 +75,10 @@ type Count struct {
 // Import reads the files, one after the other. An error is one of reading a
 // file or of the sink; what was appended before stays.
 func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
-	im := &importer{cfg: cfg, report: Report{}}
-	if cfg.Now == nil {
-		im.cfg.Now = time.Now
+	cfg.setDefaults()
+	im := &importer{cfg: cfg, host: cfg.Host, limits: limits{lines: batchLines, bytes: batchBytes}}
+	if domain, err := event.Domain(cfg.Host); err == nil { // one site, however it is spelled
+		im.host = domain
 	}
 	im.total = totalSize(files)
 	for _, name := range files {
@@ -77,11 +91,13 @@ func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
 
 type importer struct {
 	cfg         Config
+	host        string // the site that all lines are of; "" if they name it themselves
 	report      Report
 	read, total int64
 	bots        bots.Matcher
 	decoder     event.Decoder
-	batch       []queue.Message
+	waiting     waiting
+	limits      limits
 	last        map[int32]int64
 }
 

@@ -21,13 +21,13 @@ import (
 // collect is a sink that keeps everything.
 type collect struct{ messages []queue.Message }
 
-func (c *collect) AppendSync(_ context.Context, m []queue.Message) ([]queue.Position, error) {
+func (c *collect) Send(_ context.Context, m []queue.Message) (Taken, error) {
 	at := make([]queue.Position, len(m))
 	for i := range m {
 		at[i].Offset = int64(len(c.messages))
 		c.messages = append(c.messages, m[i])
 	}
-	return at, nil
+	return Taken{Positions: at}, nil
 }
 
 func (c *collect) values() string {

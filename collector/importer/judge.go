@@ -32,9 +32,9 @@ func (im *importer) line(ctx context.Context, first []byte, position int64, line
 		return nil
 	}
 	if !pv.HasNonce {
-		pv.Nonce, pv.HasNonce = nonce(first, position, line), true
+		pv.Nonce, pv.HasNonce = nonce(im.host, first, position, line), true
 	}
-	return im.append(ctx, &pv)
+	return im.append(ctx, &pv, line)
 }
 
 func (im *importer) logLine(line []byte, pv *event.Pageview) bool {

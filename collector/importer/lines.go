@@ -29,7 +29,7 @@ func (im *importer) lines(ctx context.Context, in io.Reader) error {
 		}
 		if len(line) > 0 {
 			line = bytes.TrimRight(line, "\r\n")
-			if position == 0 {
+			if first == nil && !isDirective(line) {
 				first = bytes.Clone(line[:min(len(line), maxFirst)])
 			}
 			im.report.Lines++
@@ -48,3 +48,7 @@ func (im *importer) lines(ctx context.Context, in io.Reader) error {
 		}
 	}
 }
+
+// isDirective says whether a line is one of those that open a log in the W3C's
+// format. They are the same in many files, so they do not tell files apart.
+func isDirective(line []byte) bool { return len(line) > 0 && line[0] == '#' }

@@ -10,8 +10,13 @@ import (
 // maxFirst of a file's first line are in the nonces of its lines, in bytes.
 const maxFirst = 4096
 
-func nonce(first []byte, position int64, line []byte) []byte {
+// nonce identifies a line: the site it was imported for, the file it is from,
+// its position there, counted in lines, and its bytes. Without the site, two
+// sites whose logs begin with the same line would share pageviews.
+func nonce(host string, first []byte, position int64, line []byte) []byte {
 	h := xxh3.New()
+	_, _ = h.WriteString(host)
+	_, _ = h.Write([]byte{0})
 	_, _ = h.Write(first)
 	_, _ = h.Write(strconv.AppendInt([]byte{0}, position, 10))
 	_, _ = h.Write([]byte{0})
