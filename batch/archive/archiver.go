@@ -175,7 +175,7 @@ func same(a, b *Manifest) bool {
 
 // commit makes next the manifest.
 func (a *Archiver) commit(ctx context.Context, next *Manifest) error {
-	next.Number = a.m.Number + 1
+	next.Format, next.Number = manifestFormat, a.m.Number+1
 	if err := next.check(); err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (a *Archiver) takeOver(ctx context.Context) error {
 		return err
 	}
 	next := m.clone()
-	next.Number = m.Number + 1
+	next.Format, next.Number = manifestFormat, m.Number+1
 	next.Term = next.Number
 	if err := switchTo(ctx, a.cfg.Objects, next); err != nil {
 		return err

@@ -18,6 +18,21 @@ func (m *Manifest) FileCount() (n int) {
 	return n
 }
 
+// OutdatedCount is how many files were written by a version whose files other
+// programs read only in part; Compact writes them again.
+func (m *Manifest) OutdatedCount() (n int) {
+	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
+		for i := range logs {
+			for _, f := range logs[i].Files {
+				if f.outdated() {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 // CheckFiles opens every file and compares its size, footer and number of rows
 // with what the manifest says. It calls fn for each, and ends with the first
 // that differs or is gone.

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -15,14 +16,26 @@ import (
 // largest.
 const fan = 8
 
-// Compact merges small files until there is nothing to merge.
+// Compact merges small files, and writes outdated ones again, until there is
+// nothing left to do.
 func (a *Archiver) Compact(ctx context.Context) (*Manifest, error) {
+	return a.compact(ctx, math.MaxInt)
+}
+
+// compact is Compact, but writes at most so many outdated files again: the
+// caller has the archiver's turn for that long.
+func (a *Archiver) compact(ctx context.Context, rewrites int) (*Manifest, error) {
 	if err := a.take(ctx); err != nil {
 		return nil, err
 	}
 	defer a.give()
+	pick := func(files []File) (first, n int) { return mergeable(files, a.cfg.CompactRows) }
 	for {
-		more, err := a.compactOnce(ctx)
+		more, err := a.compactOnce(ctx, pick)
+		if err == nil && !more && rewrites > 0 {
+			rewrites--
+			more, err = a.compactOnce(ctx, firstOutdated)
+		}
 		if err != nil {
 			a.m = nil
 			return nil, fmt.Errorf("compacting: %w", err)
@@ -33,8 +46,11 @@ func (a *Archiver) Compact(ctx context.Context) (*Manifest, error) {
 	}
 }
 
-// compactOnce merges one run of files, if there is one to merge.
-func (a *Archiver) compactOnce(ctx context.Context) (done bool, err error) {
+// picker finds n files that lie side by side and are to be one; 0 for none.
+type picker func(files []File) (first, n int)
+
+// compactOnce makes one file of those that pick finds first, if there are any.
+func (a *Archiver) compactOnce(ctx context.Context, pick picker) (done bool, err error) {
 	if a.m == nil {
 		if err := a.takeOver(ctx); err != nil {
 			return false, err
@@ -44,14 +60,14 @@ func (a *Archiver) compactOnce(ctx context.Context) (done bool, err error) {
 	next.dropForgotten(a.m)
 	for i := range next.Shards {
 		if l := &next.Shards[i]; !done {
-			if done, err = compactLog(ctx, a, a.rows, queue.TopicPageviews, l, next); err != nil {
+			if done, err = compactLog(ctx, a, a.rows, queue.TopicPageviews, l, next, pick); err != nil {
 				return false, fmt.Errorf("%v: %w", l.Shard(), err)
 			}
 		}
 	}
 	for i := range next.Equivs {
 		if l := &next.Equivs[i]; !done {
-			if done, err = compactLog(ctx, a, a.edges, queue.TopicEquivs, l, next); err != nil {
+			if done, err = compactLog(ctx, a, a.edges, queue.TopicEquivs, l, next, pick); err != nil {
 				return false, fmt.Errorf("topic %s: %w", queue.TopicEquivs, err)
 			}
 		}
@@ -65,9 +81,9 @@ func (a *Archiver) compactOnce(ctx context.Context) (done bool, err error) {
 	return true, a.forget(ctx)
 }
 
-// compactLog merges one run of files of a log in the manifest to come.
-func compactLog[T any](ctx context.Context, a *Archiver, w *dataWriter[T], topic string, l *Log, next *Manifest) (bool, error) {
-	first, n := mergeable(l.Files, a.cfg.CompactRows)
+// compactLog makes one file of several of a log in the manifest to come.
+func compactLog[T any](ctx context.Context, a *Archiver, w *dataWriter[T], topic string, l *Log, next *Manifest, pick picker) (bool, error) {
+	first, n := pick(l.Files)
 	if n == 0 {
 		return false, nil
 	}
@@ -91,6 +107,15 @@ func compactLog[T any](ctx context.Context, a *Archiver, w *dataWriter[T], topic
 	}
 	l.Files = slices.Replace(l.Files, first, first+n, merged)
 	return true, nil
+}
+
+func firstOutdated(files []File) (first, n int) {
+	for i := range files {
+		if files[i].outdated() {
+			return i, 1
+		}
+	}
+	return 0, 0
 }
 
 // mergeable finds files that lie side by side in one day and are to be one: all

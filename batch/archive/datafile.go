@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -34,14 +35,21 @@ const (
 
 // dataName is the key of a data file of topic pageviews:
 //
-//	pageviews/epoch=0/partition=3/day=2026-11-25/00000000000000000000-00000000000000065536.7-1.parquet
+//	pageviews/epoch-0/partition-3/day=2026-11-25/00000000000000000000-00000000000000065536.7-1.parquet
 //	                                             from                 to (exclusive)       term-serial
 //
-// The folders are named as Hive does, so that DuckDB and Spark skip days that a
-// query does not ask for. Term and serial make names that nobody else has.
+// The folder of a day is named as Hive does, so that DuckDB and Spark skip days
+// that a query does not ask for. The other two are not: readers would take them
+// for columns, with types that differ from those of the same name in the file.
+// Term and serial make names that nobody else has.
 func dataName(topic string, s store.Shard, day string, from, to int64, term, serial uint64) string {
-	return fmt.Sprintf("%s/epoch=%d/partition=%d/day=%s/%020d-%020d.%d-%d.parquet", topic, s.Epoch, s.Partition, day, from, to, term, serial)
+	return fmt.Sprintf("%s/epoch-%d/partition-%d/day=%s/%020d-%020d.%d-%d.parquet", topic, s.Epoch, s.Partition, day, from, to, term, serial)
 }
+
+// outdated says whether a file was written before names were as above. Such a
+// file has ts 0 in place of null, and often no column names in its footer, which
+// parquet-java and Spark refuse. Compact writes it again.
+func (f *File) outdated() bool { return strings.Contains(f.Name, "/epoch=") }
 
 // dayOf is the day of a log time.
 func dayOf(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
@@ -64,23 +72,24 @@ func newDataWriter[T any](dir string) (*dataWriter[T], error) {
 	if err := os.Remove(temp.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("archive: %w", err), temp.Close())
 	}
-	d := &dataWriter[T]{temp: temp, buf: bufio.NewWriterSize(temp, 256<<10)}
-	d.w = parquet.NewGenericWriter[T](d.buf,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
-		parquet.MaxRowsPerRowGroup(groupRows),
-		parquet.PageBufferSize(pageBytes),
-		parquet.CreatedBy("speedlayer", "1", ""))
-	return d, nil
+	return &dataWriter[T]{temp: temp, buf: bufio.NewWriterSize(temp, 256<<10)}, nil
 }
 
-// begin starts the next file; what was written before is gone.
+// begin starts the next file; what was written before is gone. Each file has a
+// writer of its own: Reset of parquet-go v0.32.0 clears the column paths, so that
+// every file after the first would have empty ones.
 func (d *dataWriter[T]) begin() error {
 	_, err := d.temp.Seek(0, io.SeekStart)
 	if err = errors.Join(err, d.temp.Truncate(0)); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
 	d.buf.Reset(d.temp)
-	d.w.Reset(d.buf)
+	d.w = parquet.NewGenericWriter[T](d.buf,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
+		parquet.MaxRowsPerRowGroup(groupRows),
+		parquet.PageBufferSize(pageBytes),
+		parquet.DefaultEncodingFor(parquet.Int64, &parquet.DeltaBinaryPacked), // of ts: tags cannot give it to a pointer
+		parquet.CreatedBy("speedlayer", "2", ""))
 	return nil
 }
 

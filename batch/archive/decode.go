@@ -46,7 +46,7 @@ func (c *Columns) readColumn(chunk parquet.ColumnChunk, col Column) (err error) 
 		c.LogTime, err = readInts(chunk, c.LogTime[:0])
 		n = len(c.LogTime)
 	case TS:
-		c.TS, err = readInts(chunk, c.TS[:0])
+		c.TS, err = readTimes(chunk, c.TS[:0])
 		n = len(c.TS)
 	case KindOf:
 		c.Kind, err = c.readKinds(chunk, c.Kind[:0])
@@ -105,6 +105,31 @@ func readInts(chunk parquet.ColumnChunk, to []int64) ([]int64, error) {
 	err := eachPage(chunk, func(p parquet.Page) error {
 		data := p.Data()
 		to = append(to, data.Int64()...)
+		return nil
+	})
+	return to, err
+}
+
+// readTimes reads times, of which those that are null become 0.
+func readTimes(chunk parquet.ColumnChunk, to []int64) ([]int64, error) {
+	err := eachPage(chunk, func(p parquet.Page) error {
+		levels := p.DefinitionLevels()
+		data := p.Data()
+		values := data.Int64()
+		if len(levels) == 0 { // the column has no nulls
+			to = append(to, values...)
+			return nil
+		}
+		for _, l := range levels {
+			if l == 0 {
+				to = append(to, 0)
+				continue
+			}
+			if len(values) == 0 {
+				return fmt.Errorf("%w: fewer values than levels", ErrCorrupt)
+			}
+			to, values = append(to, values[0]), values[1:]
+		}
 		return nil
 	})
 	return to, err

@@ -2,8 +2,8 @@
 // into Parquet files, from which the batch layer computes everything anew.
 //
 //	manifest/00000000000000000012.json     which files are the archive; the highest number counts
-//	pageviews/epoch=E/partition=P/day=D/FROM-TO.TERM-SERIAL.parquet
-//	equivs/epoch=LIFE/partition=0/day=D/FROM-TO.TERM-SERIAL.parquet
+//	pageviews/epoch-E/partition-P/day=D/FROM-TO.TERM-SERIAL.parquet
+//	equivs/epoch-LIFE/partition-0/day=D/FROM-TO.TERM-SERIAL.parquet
 //
 // An Archiver follows the log and writes it; an Archive reads it. Both lie on
 // Objects: a folder, or a bucket of an object store. Nothing is ever changed in

@@ -64,7 +64,7 @@ func edgeRow(l *Log, r *kgo.Record, mem []byte) (EdgeRow, []byte) {
 	if err != nil {
 		row.Reason = strings.ToValidUTF8(err.Error(), "\uFFFD")
 	} else {
-		row.ID1, row.ID2, row.TS, row.Retract = e.ID1, e.ID2, e.TS, e.Retract
+		row.ID1, row.ID2, row.TS, row.Retract = e.ID1, e.ID2, &e.TS, e.Retract
 	}
 	// Edges are few, and JSON in many shapes: each is kept as it is.
 	at := len(mem)
@@ -139,7 +139,10 @@ func (s *Snapshot) edgeFile(ctx context.Context, life uint32, f File, from, to i
 		if r.Reason != "" {
 			return nil
 		}
-		return fn(EdgePosition{life, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: r.TS, Retract: r.Retract})
+		if r.TS == nil {
+			return fmt.Errorf("%w: %s: the edge at offset %d has no ts", ErrCorrupt, f.Name, r.Offset)
+		}
+		return fn(EdgePosition{life, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: *r.TS, Retract: r.Retract})
 	})
 	return from, err
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"testing"
 
 	"gocloud.dev/blob/memblob"
@@ -20,4 +21,9 @@ func Names(m *Manifest) map[string]bool {
 	n := *m
 	n.Retired = nil
 	return n.names()
+}
+
+// CompactSome is what Run does: it writes at most so many outdated files again.
+func (a *Archiver) CompactSome(ctx context.Context, rewrites int) (*Manifest, error) {
+	return a.compact(ctx, rewrites)
 }

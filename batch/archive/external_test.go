@@ -39,7 +39,7 @@ q("select source_epoch, source_partition, source_offset from LOG where source_of
 q("select count(*) filter (referrer <> ''), count(generation), count(*) filter (reason <> '') from LOG")
 print(duckdb.sql("select id1, id2, retract from read_parquet('%s/equivs/**/*.parquet') where reason = '' order by \"offset\"" % d).fetchall())
 print(sum(pq.read_table(f, partitioning=None).num_rows for f in glob.glob(d + "/pageviews/**/*.parquet", recursive=True)))
-f = sorted(glob.glob(d + "/pageviews/epoch=0/partition=1/**/*.parquet", recursive=True))[0]
+f = sorted(glob.glob(d + "/pageviews/epoch-0/partition-1/**/*.parquet", recursive=True))[0]
 m = pq.read_metadata(f).metadata
 print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_metadata(f).row_group(0).column(0).compression)
 `

@@ -23,6 +23,7 @@ type judge struct {
 
 	decoder event.Decoder
 	pv      event.Pageview
+	times   times
 	scratch []byte // value as our encoders make it
 }
 
@@ -91,7 +92,7 @@ func (j *judge) event(row *Row, r *kgo.Record, mem []byte) ([]byte, error) {
 		mem = from.AppendNonce(mem, queue.TopicPageviews)
 		nonce = mem[at:len(mem):len(mem)]
 	}
-	row.Kind, row.TS, row.Page, row.Nonce, row.NonceMade = kind.String(), j.pv.TS, page, nonce, !j.pv.HasNonce
+	row.Kind, row.TS, row.Page, row.Nonce, row.NonceMade = kind.String(), j.times.keep(j.pv.TS), page, nonce, !j.pv.HasNonce
 	row.Person, row.URL, row.Referrer, row.UserAgent = j.pv.Person, j.pv.URL, j.pv.Referrer, j.pv.UserAgent
 	return mem, nil
 }

@@ -13,8 +13,10 @@ import (
 // ErrCorrupt: what is there cannot be what was written.
 var ErrCorrupt = errors.New("archive: corrupt")
 
-// manifestFormat is the version of the layout below.
-const manifestFormat = 1
+// manifestFormat is the version of the layout below, and of the files that a
+// manifest names: since 2, ts is null in rows that are not events. Files of
+// format 1 may be among them (File.outdated).
+const manifestFormat = 2
 
 // Manifest says which files are the archive. It is one JSON object,
 // manifest/NUMBER.json, made only if there is none of that number; the one with
@@ -166,8 +168,8 @@ func (m *Manifest) Vector() []store.VectorEntry {
 
 // check says what in a manifest cannot be.
 func (m *Manifest) check() error {
-	if m.Format != manifestFormat {
-		return fmt.Errorf("archive: manifest %d has format %d: this program knows %d", m.Number, m.Format, manifestFormat)
+	if m.Format < 1 || m.Format > manifestFormat {
+		return fmt.Errorf("archive: manifest %d has format %d: this program knows 1 to %d", m.Number, m.Format, manifestFormat)
 	}
 	byShard := func(a, b Log) int { return a.Shard().Compare(b.Shard()) }
 	for _, logs := range [...][]Log{m.Shards, m.Equivs} {

@@ -66,7 +66,7 @@ func (a *Archiver) Run(ctx context.Context) {
 		most, err := a.waiting(ctx)
 		if most > 0 && (most >= a.cfg.RollRows || time.Since(since) >= a.cfg.RollTime) {
 			if _, err = a.Archive(ctx); err == nil {
-				_, err = a.Compact(ctx)
+				_, err = a.compact(ctx, 1)
 			}
 			since = time.Now()
 		} else if most == 0 {

@@ -92,7 +92,10 @@ func rawWire(r *kgo.Record, headers []byte) (wire int32, key, value, rawHeaders 
 // Record makes the record again as it lay in the log. It shares the row's memory.
 func (r *Row) Record() (*kgo.Record, error) {
 	rec := &kgo.Record{Topic: queue.TopicPageviews, Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(r.RecordTime)}
-	pv := event.Pageview{Nonce: r.Nonce, Person: r.Person, URL: r.URL, Referrer: r.Referrer, UserAgent: r.UserAgent, TS: r.TS, HasNonce: !r.NonceMade}
+	pv := event.Pageview{Nonce: r.Nonce, Person: r.Person, URL: r.URL, Referrer: r.Referrer, UserAgent: r.UserAgent, HasNonce: !r.NonceMade}
+	if r.TS != nil {
+		pv.TS = *r.TS
+	}
 	if r.NonceMade {
 		pv.Nonce = nil
 	}

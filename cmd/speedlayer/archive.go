@@ -35,7 +35,7 @@ alone, whether a server runs or not. A query of your own reads the files that
 	}
 	cmd.AddCommand(newArchiveStatus(io), newArchiveFiles(io), newAcceptLoss(io),
 		newArchiveCommand(io, "check", "Compare every file with what the manifest says of it", checkArchive),
-		newArchiveCommand(io, "compact", "Merge small files now; an archiver that runs meanwhile stands by for a while", compactArchive))
+		newArchiveCommand(io, "compact", "Merge small files now, and write again those of older versions; an archiver that runs meanwhile stands by for a while", compactArchive))
 	return cmd
 }
 
@@ -200,8 +200,14 @@ func checkArchive(ctx context.Context, io streams, _ archive.Objects, s *archive
 	if n := s.AcceptedLoss(s.Vector()); n > 0 {
 		holes = fmt.Sprintf("no hole but %s offsets that were accepted as lost", groups(n))
 	}
-	_, err := fmt.Fprintf(io.out, "%s records in %d files: all there, %s\n", groups(rows), files, holes)
-	return err
+	if _, err := fmt.Fprintf(io.out, "%s records in %d files: all there, %s\n", groups(rows), files, holes); err != nil {
+		return err
+	}
+	if n := s.OutdatedCount(); n > 0 {
+		_, err := fmt.Fprintf(io.out, "%d files were written by an older version: Spark and parquet-java refuse most of them, and pandas cannot read them together; \"archive compact\" writes them again\n", n)
+		return err
+	}
+	return nil
 }
 
 func compactArchive(ctx context.Context, io streams, o archive.Objects, before *archive.Snapshot) error {
@@ -213,6 +219,12 @@ func compactArchive(ctx context.Context, io streams, o archive.Objects, before *
 	if err = errors.Join(err, a.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(io.out, "%d files are %d\n", before.FileCount(), after.FileCount())
+	_, err = fmt.Fprintf(io.out, "%d files are %d", before.FileCount(), after.FileCount())
+	if n := before.OutdatedCount(); err == nil && n > 0 {
+		_, err = fmt.Fprintf(io.out, "; %d of an older version were written again", n)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(io.out)
+	}
 	return err
 }
