@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 	}}
 	c := newTest(q, func(cfg *Config) { cfg.Registerer = reg })
 	post(c, "["+one+","+one+",{}]")
-	post(c, `{"person":"p","url":"about:blank","ts":1}`)
+	post(c, `{"person":"p","url":"about:blank","ts":1000000000000}`)
 	post(c, "no")
 	send(c, "POST", "/api/event", `{"n":"pageview","u":"http://foo.com/"}`)
 	send(c, "POST", "/api/event", `{"n":"other"}`)

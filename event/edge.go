@@ -76,6 +76,9 @@ func DecodeEdge(value []byte) (Edge, error) {
 		if err := d.parseTS(raw, &e.TS); err != nil {
 			return Edge{}, err
 		}
+		if e.TS < 0 {
+			return Edge{}, refuse("ts", CodeTime, "%s is before 1970-01-01T00:00:00Z", cut(raw))
+		}
 	}
 	if raw, ok := fields["retract"]; ok {
 		if err := json.Unmarshal(raw, &e.Retract); err != nil {

@@ -189,9 +189,6 @@ func (d *Decoder) parseTS(raw []byte, ts *int64) error {
 	if err != nil {
 		return badTime(raw)
 	}
-	if n < 0 {
-		return refuse("ts", Code1970, "%d is before 1970-01-01T00:00:00Z", n)
-	}
 	*ts = n
 	return nil
 }

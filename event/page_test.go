@@ -45,7 +45,7 @@ func TestURLCases(t *testing.T) {
 	var d Decoder
 	for _, c := range urlCases(t) {
 		var pv Pageview
-		err := d.Decode([]byte(`{"person":"p","ts":0,"url":`+string(c.URL)+`}`), &pv)
+		err := d.Decode([]byte(`{"person":"p","ts":1000000000000,"url":`+string(c.URL)+`}`), &pv)
 		var page []byte
 		if err == nil {
 			page, err = AppendPage(nil, pv.URL)

@@ -13,6 +13,10 @@ const (
 	MaxPage   = 2048
 )
 
+// MinTime is 1990-01-01T00:00Z: there was no web page before. An earlier time is
+// a mistake, most often seconds in place of milliseconds.
+const MinTime = int64(631152000000)
+
 // How far ahead an event's time may lie, in ms: of the collector's clock, and
 // of a record's log time. So nothing that was acknowledged is refused later
 // unless clocks differ by half a day.
@@ -30,7 +34,7 @@ type Pageview struct {
 	Referrer  []byte // optional
 	UserAgent []byte // optional
 	HasNonce  bool
-	TS        int64 // ms since 1970, not negative
+	TS        int64 // ms since 1970, at least MinTime
 }
 
 // Codes of refusals. They are few, so that metrics may count by them.
@@ -42,7 +46,7 @@ const (
 	CodeEmpty    = "empty"
 	CodeTooLong  = "too_long"
 	CodeTime     = "bad_time"
-	Code1970     = "before_1970"
+	Code1990     = "before_1990"
 	CodeAhead    = "ahead"
 	CodeURL      = "bad_url"
 	CodeEncoding = "unknown_encoding"
@@ -82,8 +86,8 @@ func (pv *Pageview) Check() error {
 		return refuse("nonce", CodeEmpty, "is empty: allowed are 1 to %d bytes, or none", MaxNonce)
 	case len(pv.Nonce) > MaxNonce:
 		return refuse("nonce", CodeTooLong, "has %d bytes: allowed are 1 to %d", len(pv.Nonce), MaxNonce)
-	case pv.TS < 0:
-		return refuse("ts", Code1970, "is before 1970-01-01T00:00:00Z")
+	case pv.TS < MinTime:
+		return refuse("ts", Code1990, "%d ms since 1970 is %s: allowed are times from 1990 on, in milliseconds (were seconds meant?)", pv.TS, FormatTime(pv.TS))
 	}
 	return nil
 }

@@ -22,11 +22,24 @@ func FormatTime(ms int64) string {
 }
 
 // ParseTime reads RFC 3339 with a zone (upper-case T and Z) as ms since 1970;
-// what is finer is cut off. Times before 1970 are refused.
-func ParseTime(text string) (int64, error) { return parseTime([]byte(text)) }
+// what is finer is cut off. A leap second is the second before it. Times before
+// 1970 are refused.
+func ParseTime(text string) (int64, error) {
+	t, err := parseTime([]byte(text))
+	if err == nil && t < 0 {
+		return 0, refuse("ts", CodeTime, "%q is before 1970-01-01T00:00:00Z", cut([]byte(text)))
+	}
+	return t, err
+}
+
+// LeapSecond reports whether the second that ends at end (seconds since 1970)
+// may have had a second 60 after it: the last one of a month, in UTC.
+func LeapSecond(end int64) bool {
+	return end%86400 == 0 && time.Unix(end, 0).UTC().Day() == 1
+}
 
 func badTime(b []byte) error {
-	return refuse("ts", CodeTime, "%q is no time: allowed is RFC 3339 with a zone, as in 2015-05-17T10:05:03Z, or a whole number of milliseconds", cut(b))
+	return refuse("ts", CodeTime, "%q is not a time: allowed is RFC 3339 with a zone, as in 2015-05-17T10:05:03Z, or a whole number of milliseconds", cut(b))
 }
 
 // parseTime is a hand-written RFC 3339, section 5.6: time.Parse takes a comma,
@@ -48,7 +61,7 @@ func parseTime(b []byte) (int64, error) {
 	year, month, day := num(0, 4), num(5, 2), num(8, 2)
 	hour, minute, second := num(11, 2), num(14, 2), num(17, 2)
 	if year < 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
 		return 0, badTime(b)
 	}
 	zone := b[19:]
@@ -83,11 +96,13 @@ func parseTime(b []byte) (int64, error) {
 		return 0, badTime(b)
 	}
 	seconds := daysSince1970(year, month, day)*86400 + int64(hour*3600+minute*60+second-offset)
-	t := seconds*1000 + int64(ms)
-	if t < 0 {
-		return 0, refuse("ts", Code1970, "%q is before 1970-01-01T00:00:00Z", cut(b))
+	if second == 60 {
+		if !LeapSecond(seconds) { // second 60 of a minute is second 0 of the next
+			return 0, badTime(b)
+		}
+		seconds--
 	}
-	return t, nil
+	return seconds*1000 + int64(ms), nil
 }
 
 func daysIn(year, month int) int {

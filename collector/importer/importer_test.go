@@ -111,14 +111,14 @@ func TestSameFileSameNonces(t *testing.T) {
 }
 
 func TestJSONLinesAndBrokenOnes(t *testing.T) {
-	in := `{"person":"p","url":"http://a.b/","ts":1}
-{"nonce":"n","person":"p","url":"http://a.b/","ts":1}
+	in := `{"person":"p","url":"http://a.b/","ts":1000000000000}
+{"nonce":"n","person":"p","url":"http://a.b/","ts":1000000000000}
 broken
 
-{"person":"p","url":"ftp://a.b/","ts":1}
+{"person":"p","url":"ftp://a.b/","ts":1000000000000}
 {"person":"p","url":"http://a.b/","ts":99999999999999}
 ` + strings.Repeat("x", maxLine+5) + `
-{"person":"last","url":"http://a.b/","ts":1}`
+{"person":"last","url":"http://a.b/","ts":1000000000000}`
 	sink := &collect{}
 	r, err := Import(t.Context(), Config{Format: JSONLines, Sink: sink, Stdin: strings.NewReader(in)}, "-")
 	if err != nil {

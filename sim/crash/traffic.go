@@ -84,11 +84,11 @@ func (t *traffic) broken(now int64) []byte {
 	case 0:
 		return []byte("no json")
 	case 1:
-		return []byte(`{"nonce":"n","person":"p","url":"ftp://foo.com/","ts":1}`)
+		return []byte(`{"nonce":"n","person":"p","url":"ftp://foo.com/","ts":1000000000000}`)
 	case 2:
 		return fmt.Appendf(nil, `{"nonce":"n","person":"p","url":"https://foo.com/","ts":%d}`, now+25*3600*1000)
 	}
-	return []byte(`{"nonce":"","person":"p","url":"https://foo.com/","ts":1}`)
+	return []byte(`{"nonce":"","person":"p","url":"https://foo.com/","ts":1000000000000}`)
 }
 
 // settings are small, so that memories are full and evict.

@@ -25,6 +25,9 @@ func decodeCompact(b []byte, page func(raw string) (string, error)) (pv Pageview
 	if err == nil && ts > 1<<62 {
 		err = fmt.Errorf("ts %d is too large", ts)
 	}
+	if err == nil && int64(ts) < minTime {
+		err = errors.New("ts is before 1990")
+	}
 	pv.TS = int64(ts)
 	for _, to := range []*string{&pv.Person, &pv.URL, &pv.Nonce, &pv.Referrer, &pv.UserAgent} {
 		n := number()

@@ -106,6 +106,9 @@ var (
 	rfc3339     = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 )
 
+// minTime is 1990-01-01T00:00Z; an earlier time is a mistake.
+var minTime = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+
 // timestamp reads RFC 3339 with a zone, or a whole number of milliseconds.
 func timestamp(raw json.RawMessage) (int64, error) {
 	if raw == nil || string(raw) == "null" {
@@ -115,8 +118,8 @@ func timestamp(raw json.RawMessage) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if ms < 0 {
-		return 0, errors.New("ts is before 1970")
+	if ms < minTime {
+		return 0, errors.New("ts is before 1990")
 	}
 	return ms, nil
 }
@@ -139,9 +142,16 @@ func milliseconds(raw json.RawMessage) (int64, error) {
 	if !rfc3339.MatchString(s) {
 		return 0, fmt.Errorf("ts %q is not RFC 3339 with a zone", s)
 	}
+	leap := s[17:19] == "60"
+	if leap {
+		s = s[:17] + "59" + s[19:]
+	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
 		return 0, err
+	}
+	if next := t.UTC().Truncate(time.Second).Add(time.Second); leap && (next.Day() != 1 || next.Hour() != 0 || next.Minute() != 0 || next.Second() != 0) {
+		return 0, fmt.Errorf("ts %q is not a leap second", s)
 	}
 	return t.UnixMilli(), nil
 }

@@ -1,50 +1,51 @@
 package oracle
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
 
 func TestDecode(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	const rest = `,"url":"http://foo.com/","ts":0}`
+	const rest = `,"url":"http://foo.com/","ts":1000000000000}`
 	for value, want := range map[string]string{ // empty: refused; else person|nonce|ts
-		`{"person":"p"` + rest:                             "p||0",
-		`{"person":"p","nonce":null` + rest:                "p||0",
-		`{"person":"p","nonce":"n"` + rest:                 "p|n|0",
-		`{"person":"p","nonce":""` + rest:                  "",
-		`{"person":"p","nonce":7` + rest:                   "",
-		`{"person":"p","nonce":"` + long + `"` + rest:      "",
-		`{"person":"` + long + `"` + rest:                  "",
-		`{"person":""` + rest:                              "",
-		`{"person":null` + rest:                            "",
-		`{"Person":"p"` + rest:                             "", // names are exact
-		`{"\u0070erson":"\u0070\ud83d\ude00"` + rest:       "p😀||0",
-		`{"person":"\ud83d"` + rest:                        "",
-		`{"person":"\ude00"` + rest:                        "",
-		`{"person":"\\ud83d"` + rest:                       `\ud83d||0`,
-		`{"person":"p","else":"\ud83d"` + rest:             "p||0", // no field of ours
-		`{"person":"p","person":"q"` + rest:                "q||0",
-		"{\"person\":\"\xff\"" + rest:                      "",
-		`{"person":"p"` + rest + ` x`:                      "",
-		` {"person":"p"` + rest:                            "",
-		``:                                                 "",
-		`[]`:                                               "",
-		"\x02":                                             "",
-		`{"person":"p","url":"ftp://foo.com/","ts":0}`:     "",
-		`{"person":"p","url":"http://foo.com/"}`:           "",
-		"\x01\x05\x01p\x0ehttp://foo.com\x01n\x00\x00":     "p|n|5",
-		"\x01\x05\x01p\x0ehttp://foo.com\x00\x00\x00":      "p||5",
-		"\x01\x05\x01p\x0ehttp://foo.com\x00\x00\x00\x00":  "",
-		"\x01\x05\x01p\x0ehttp://foo.com\x00\x00\x01":      "",
-		"\x01\x05\x01\xff\x0ehttp://foo.com\x00\x00\x00":   "",
-		"\x01\x05\x00\x0ehttp://foo.com\x00\x00\x00":       "",
-		"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01": "",
+		`{"person":"p"` + rest:                        "p||1000000000000",
+		`{"person":"p","nonce":null` + rest:           "p||1000000000000",
+		`{"person":"p","nonce":"n"` + rest:            "p|n|1000000000000",
+		`{"person":"p","nonce":""` + rest:             "",
+		`{"person":"p","nonce":7` + rest:              "",
+		`{"person":"p","nonce":"` + long + `"` + rest: "",
+		`{"person":"` + long + `"` + rest:             "",
+		`{"person":""` + rest:                         "",
+		`{"person":null` + rest:                       "",
+		`{"Person":"p"` + rest:                        "", // names are exact
+		`{"\u0070erson":"\u0070\ud83d\ude00"` + rest:  "p😀||1000000000000",
+		`{"person":"\ud83d"` + rest:                   "",
+		`{"person":"\ude00"` + rest:                   "",
+		`{"person":"\\ud83d"` + rest:                  `\ud83d||1000000000000`,
+		`{"person":"p","else":"\ud83d"` + rest:        "p||1000000000000", // no field of ours
+		`{"person":"p","person":"q"` + rest:           "q||1000000000000",
+		"{\"person\":\"\xff\"" + rest:                 "",
+		`{"person":"p"` + rest + ` x`:                 "",
+		` {"person":"p"` + rest:                       "",
+		``:                                            "",
+		`[]`:                                          "",
+		"\x02":                                        "",
+		`{"person":"p","url":"ftp://foo.com/","ts":1000000000000}`:            "",
+		`{"person":"p","url":"http://foo.com/"}`:                              "",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x01p\x0ehttp://foo.com\x01n\x00\x00":    "p|n|631152000005",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x01p\x0ehttp://foo.com\x00\x00\x00":     "p||631152000005",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x01p\x0ehttp://foo.com\x00\x00\x00\x00": "",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x01p\x0ehttp://foo.com\x00\x00\x01":     "",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x01\xff\x0ehttp://foo.com\x00\x00\x00":  "",
+		"\x01\x85\xf8\xdc\x9c\xaf\x12\x00\x0ehttp://foo.com\x00\x00\x00":      "",
+		"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01":                    "",
 	} {
 		pv, err := decode([]byte(value), Page)
 		got := ""
 		if err == nil {
-			got = pv.Person + "|" + pv.Nonce + "|" + string(rune('0'+pv.TS))
+			got = pv.Person + "|" + pv.Nonce + "|" + fmt.Sprint(pv.TS)
 		}
 		if got != want {
 			t.Errorf("%q gives %q, %v, want %q", value, got, err, want)
@@ -55,7 +56,7 @@ func TestDecode(t *testing.T) {
 func TestTimes(t *testing.T) {
 	const bad = -1
 	for text, want := range map[string]int64{
-		`0`: 0, `1431857103123`: 1431857103123, `-1`: bad, `1.0`: bad, `1e3`: bad, `99999999999999999999`: bad, `true`: bad, `null`: bad,
+		`0`: bad, `631152000000`: 631152000000, `631151999999`: bad, `1431857103`: bad, `1431857103123`: 1431857103123, `-1`: bad, `1.0`: bad, `1e3`: bad, `99999999999999999999`: bad, `true`: bad, `null`: bad,
 		`"2015-05-17T10:05:03Z"`:            1431857103000,
 		`"2015-05-17T10:05:03.123999Z"`:     1431857103123,
 		`"2015-05-17T10:05:03.1+02:00"`:     1431849903100,
@@ -67,6 +68,11 @@ func TestTimes(t *testing.T) {
 		`"2015-05-17T10:05:03,1Z"`:          bad,
 		`"2015-05-17T1:05:03Z"`:             bad,
 		`"2015-05-17T10:05:60Z"`:            bad,
+		`"2015-05-17T23:59:60Z"`:            bad,
+		`"2016-12-31T23:59:60.5Z"`:          1483228799500,
+		`"2017-01-01T08:59:60+09:00"`:       1483228799000,
+		`"2017-01-01T23:59:60+09:00"`:       bad,
+		`"1989-12-31T23:59:59Z"`:            bad,
 		`"2015-02-29T10:05:00Z"`:            bad,
 		`"2015-05-17T10:05:03.Z"`:           bad,
 		`"2015-05-17T10:05:03+24:00"`:       bad,

@@ -42,10 +42,10 @@ func agree(t *testing.T, value []byte) (understood bool) {
 var values = []string{
 	`{"nonce":"a","person":"83.149.9.216","url":"http://www.Foo.com:80/a/../b%2dc/?q#f","ts":1431857103123,"referrer":"http://x.com/","user_agent":"M"}`,
 	`{"person":"p\u0041\ud83d\ude00","url":"https://xn--nxasmq6b/%zz","ts":"2015-05-17T10:05:03.999+02:00"}`,
-	`{ "nonce" : null , "ts" : 0, "url" : "http://0x7f.1/", "person" : "\\\"" , "more":[1,{"a":"}"}]}`,
-	`{"person":"ü","url":"http://bücher.example./","ts":"1970-01-01T00:00:00Z","nonce":"n","nonce":"m"}`,
-	`{"person":"p","url":"http://[::ffff:1.2.3.4]:8080//","ts":1}`,
-	"\x01\x85\x80\x01\x04user\x13http://foo.com/a/b/\x02n1\x00\x03M/5",
+	`{ "nonce" : null , "ts" : 1000000000000, "url" : "http://0x7f.1/", "person" : "\\\"" , "more":[1,{"a":"}"}]}`,
+	`{"person":"ü","url":"http://bücher.example./","ts":"2016-12-31T23:59:60Z","nonce":"n","nonce":"m"}`,
+	`{"person":"p","url":"http://[::ffff:1.2.3.4]:8080//","ts":1000000000000}`,
+	"\x01\x85\xf8\xdc\x9c\xaf\x12\x04user\x13http://foo.com/a/b/\x02n1\x00\x03M/5",
 }
 
 func TestAgreesWithEvent(t *testing.T) {
