@@ -1,79 +1,15 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"speedlayer/internal/problem"
-	"speedlayer/query"
-	"speedlayer/store"
+	"speedlayer/node"
 )
-
-// accuracyPath is where the accuracy of what the speed layer said is told.
-const accuracyPath = "/api/v1/accuracy"
-
-// shownAccuracies is how many runs' are told.
-const shownAccuracies = 30
-
-// accuracies are those of the last runs, the newest first.
-type accuracies struct {
-	Runs []query.Accuracy `json:"runs"`
-}
-
-// compare is told of a switch: it compares what both pointers say of the hours
-// that the run has absorbed, and notes it.
-func (b *batchSide) compare(ctx context.Context, before, after store.Pointer) error {
-	a, err := b.node.engine.Compare(ctx, before, after)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	return b.layer.Note(ctx, a.Run, text)
-}
-
-// Accuracy implements batchControl.
-func (b *batchSide) Accuracy(ctx context.Context) (*accuracies, error) {
-	texts, err := b.layer.Notes(ctx, shownAccuracies)
-	if err != nil {
-		return nil, err
-	}
-	all := &accuracies{Runs: make([]query.Accuracy, len(texts))}
-	for i, text := range texts {
-		if err := json.Unmarshal(text, &all.Runs[i]); err != nil {
-			return nil, fmt.Errorf("%w: accuracy of a run: %w", store.ErrCorrupt, err)
-		}
-	}
-	return all, nil
-}
-
-func (b *batchSide) getAccuracy(w http.ResponseWriter, r *http.Request) {
-	a, err := b.Accuracy(r.Context())
-	if err != nil {
-		writeBatchError(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, a)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client may be gone
-}
-
-func accuracyHandlers(b *batchSide) problem.Methods {
-	return problem.Methods{http.MethodGet: b.getAccuracy}
-}
 
 func newAccuracy(io streams) *cobra.Command {
 	var where whereFlags
@@ -109,7 +45,7 @@ pages, hour by hour. What is off is told with its cause.`,
 	return cmd
 }
 
-func printAccuracy(out io.Writer, a *accuracies) error {
+func printAccuracy(out io.Writer, a *node.Accuracies) error {
 	if len(a.Runs) == 0 {
 		fmt.Fprintln(out, "no batch run has compared yet")
 		return nil

@@ -10,7 +10,17 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"speedlayer/node"
 )
+
+// batchControl is the batch layer of this process, or of a server.
+type batchControl interface {
+	Status(ctx context.Context) (*node.BatchStatus, error)
+	Start(ctx context.Context) error
+	Rollback(ctx context.Context) error
+	Accuracy(ctx context.Context) (*node.Accuracies, error)
+}
 
 func newBatch(io streams) *cobra.Command {
 	cmd := &cobra.Command{
@@ -64,7 +74,7 @@ func newBatchCommand(io streams, name, short string, do func(context.Context, st
 	return cmd
 }
 
-func doBatch(ctx context.Context, io streams, b batchControl, do func(context.Context, streams, batchControl) error) (*batchStatus, error) {
+func doBatch(ctx context.Context, io streams, b batchControl, do func(context.Context, streams, batchControl) error) (*node.BatchStatus, error) {
 	if err := do(ctx, io, b); err != nil {
 		return nil, err
 	}
@@ -106,9 +116,9 @@ func runBatch(ctx context.Context, io streams, b batchControl) error {
 	}
 }
 
-func printBatch(out io.Writer, s *batchStatus) error {
+func printBatch(out io.Writer, s *node.BatchStatus) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(name string, r *batchRun) {
+	line := func(name string, r *node.BatchRun) {
 		if r == nil {
 			fmt.Fprintf(w, "%s\tnone\n", name)
 			return

@@ -2,14 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"speedlayer/demo"
-	"speedlayer/store"
+	"speedlayer/node"
 )
 
 // Answers are the same before and behind a batch run, over the API and on the
@@ -17,8 +18,8 @@ import (
 // possible.
 func TestBatchRun(t *testing.T) {
 	data := t.TempDir()
-	d := testDaemon(t, data)
-	url := d.server.url()
+	d := testNode(t, data)
+	url := d.URL()
 	log := writeFile(t, "access.log.gz", demo.AccessLog)
 	done(t, "import", "--server", url, "--format", "combined", "--host", demo.Host, "--bots", "keep", log)
 	answers := func(from ...string) string {
@@ -50,7 +51,7 @@ func TestBatchRun(t *testing.T) {
 	if status, _, errs := call(t, "", "batch", "rollback", "--server", url); status != exitFailed || !strings.Contains(errs, "one step back") {
 		t.Errorf("another step back: %d %s", status, errs)
 	}
-	var found accuracies
+	var found node.Accuracies
 	if err := json.Unmarshal([]byte(done(t, "accuracy", "--json", "--server", url)), &found); err != nil {
 		t.Fatal(err)
 	}
@@ -65,17 +66,17 @@ func TestBatchRun(t *testing.T) {
 	if out := done(t, "accuracy", "--server", url); !strings.Contains(out, "pageviews") {
 		t.Errorf("accuracy as text: %s", out)
 	}
-	if _, _, body := do(t, "GET", url+"/metrics", "", ""); !strings.Contains(body, `speedlayer_accuracy_exact_ratio{view="bounces"}`) || !strings.Contains(body, "speedlayer_batch_run 2") {
+	if body := get(t, url+"/metrics"); !strings.Contains(body, `speedlayer_accuracy_exact_ratio{view="bounces"}`) || !strings.Contains(body, "speedlayer_batch_run 2") {
 		t.Error("no metrics of the batch layer")
 	}
-	if err := d.stop(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
 	done(t, "batch", "run", "--data", data)
 	if after := answers("--data", data); after != before {
 		t.Fatalf("answers of the data directory are %s\nwere %s", after, before)
 	}
-	var s batchStatus
+	var s node.BatchStatus
 	if err := json.Unmarshal([]byte(done(t, "batch", "status", "--data", data, "--json")), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -111,21 +112,26 @@ func withoutSources(t *testing.T, text string) string {
 	return string(b) + "\n"
 }
 
-func TestBatchDue(t *testing.T) {
-	now := time.UnixMilli(10_000_000)
-	run := &store.Run{Started: now.Add(-time.Hour).UnixMilli()}
-	for _, c := range []struct {
-		p      store.Pointer
-		opened time.Duration // before now
-		want   bool
-	}{
-		{store.Pointer{}, time.Minute, false},
-		{store.Pointer{}, 2 * time.Hour, true},
-		{store.Pointer{Current: run}, 3 * time.Hour, false},
-		{store.Pointer{Current: run, Running: &store.Running{}}, 0, true},
-	} {
-		if got := due(&c.p, now.Add(-c.opened), now, 2*time.Hour); got != c.want {
-			t.Errorf("%+v, opened %v ago: %v", c.p, c.opened, got)
-		}
+// testNode opens a node with HTTP, which the test closes.
+func testNode(t *testing.T, data string) *node.Node {
+	t.Helper()
+	n, err := node.Open(t.Context(), node.Config{Data: data, HTTP: &node.HTTPConfig{Listen: "127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return n
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
+
+	"speedlayer/node"
 )
 
 // batchFlags say where the batch layer lies and when it runs.
@@ -27,11 +29,8 @@ func (b *batchFlags) add(flags *pflag.FlagSet) {
 // archiveForms are what --archive takes.
 const archiveForms = "a folder, s3://BUCKET/FOLDER?region=R, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER"
 
-// noArchive is the value of --archive for none.
-const noArchive = "none"
-
 // apply checks the flags and sets what they say.
-func (b *batchFlags) apply(n *nodeOptions) error {
+func (b *batchFlags) apply(n *node.Config) error {
 	bytes, err := humanize.ParseBytes(b.memory)
 	switch {
 	case err != nil || bytes < 16<<20:
@@ -43,10 +42,10 @@ func (b *batchFlags) apply(n *nodeOptions) error {
 	case b.every != 0 && b.every < time.Second:
 		return usagef("--batch-every %v: allowed is 1s or more, or 0 for none", b.every)
 	}
-	if b.archive == noArchive && b.every != 0 {
+	if b.archive == node.NoArchive && b.every != 0 {
 		return usagef("--archive none: a batch run reads the archive, so --batch-every needs one")
 	}
-	n.Batch = batchOptions{Dir: b.dir, Archive: b.archive, Views: b.views, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != noArchive,
+	n.Batch = node.BatchConfig{Dir: b.dir, Archive: b.archive, Views: b.views, Every: b.every, MemoryBytes: int64(bytes), Follow: b.archive != node.NoArchive,
 		Lease: b.lease, QueryTime: b.queryTime}
 	return nil
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"speedlayer/node"
 	"speedlayer/store"
 	"speedlayer/store/hbase"
 )
@@ -25,7 +25,7 @@ type clusterFlags struct {
 func (c *clusterFlags) add(flags *pflag.FlagSet) {
 	c.kafka.add(flags, "of a cluster, in place of the embedded queue")
 	flags.StringVar(&c.store, "store", "", "`URL` of the store, in place of the one in --data: "+storeForms)
-	flags.StringSliceVar(&c.roles, "roles", strings.Split(allRoles.String(), ","), "what this process does: any of collector, processor, query")
+	flags.StringSliceVar(&c.roles, "roles", strings.Split(node.AllRoles.String(), ","), "what this process does: any of collector, processor, query")
 	flags.StringVar(&c.group, "group", "speedlayer", "`NAME` of the consumer group of all processors that share the store")
 	flags.DurationVar(&c.session, "session-timeout", 6*time.Second, "silence of a processor after which others take its partitions over")
 	flags.Int16Var(&c.replication, "replication", -1, "replicas of topics that are made, and needed of those that are there; -1 is the cluster's default")
@@ -33,9 +33,9 @@ func (c *clusterFlags) add(flags *pflag.FlagSet) {
 }
 
 // apply checks the flags and sets what they say.
-func (c *clusterFlags) apply(n *nodeOptions) (err error) {
-	if n.Roles, err = parseRoles(c.roles); err != nil {
-		return err
+func (c *clusterFlags) apply(n *node.Config) (err error) {
+	if n.Roles, err = node.ParseRoles(c.roles); err != nil {
+		return usagef("--%w", err)
 	}
 	if n.Kafka, err = c.kafka.config(); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (c *clusterFlags) apply(n *nodeOptions) (err error) {
 		return err
 	}
 	switch {
-	case n.Roles != allRoles && (len(n.Kafka.Brokers) == 0 || n.OpenStore == nil):
+	case n.Roles != node.AllRoles && (len(n.Kafka.Brokers) == 0 || n.OpenStore == nil):
 		return usagef("--roles %s: a process that is not all of it needs a queue and a store that it shares, so --kafka HOST:PORT,... and --store %s", n.Roles, sharedForm)
 	case len(n.Kafka.Brokers) > 0 && n.MaxLogBytes > 0:
 		return usagef("--max-log-size is for the embedded queue: on a cluster, set retention.ms or retention.bytes of the topic pageviews")
@@ -71,7 +71,7 @@ const (
 )
 
 // applyStore opens nothing yet.
-func (c *clusterFlags) applyStore(n *nodeOptions) error {
+func (c *clusterFlags) applyStore(n *node.Config) error {
 	scheme, rest, _ := strings.Cut(c.store, "://")
 	switch {
 	case c.store == "":
@@ -96,16 +96,4 @@ func (c *clusterFlags) applyStore(n *nodeOptions) error {
 		return nil
 	}
 	return usagef("--store %q: allowed is %s", c.store, storeForms)
-}
-
-// where says in one line what of a node is where, for people.
-func (n *node) where() string {
-	where := fmt.Sprintf("Kafka on %s", strings.Join(n.brokers(), ","))
-	if n.opts.embedded() {
-		where += ", data in " + n.opts.Data
-	}
-	if n.opts.shared() {
-		where += ", store " + n.opts.StoreName
-	}
-	return where
 }

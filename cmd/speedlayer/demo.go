@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/collector/importer"
 	"speedlayer/demo"
+	"speedlayer/node"
 	"speedlayer/query"
 )
 
@@ -69,18 +70,18 @@ func runDemo(ctx context.Context, io streams, f demoFlags) (err error) {
 	if f.listen, err = freeAddress(f.listen); err != nil {
 		return err
 	}
-	d, err := startDaemon(ctx, nodeOptions{Data: filepath.Join(dir, "data"), Logger: logger}, serverOptions{Listen: f.listen, Logger: logger})
+	n, err := node.Open(ctx, node.Config{Data: filepath.Join(dir, "data"), HTTP: &node.HTTPConfig{Listen: f.listen}, Logger: logger})
 	if err != nil {
 		return err
 	}
-	if err := showDemo(ctx, io, d, f, dir); err != nil || f.once {
+	if err := showDemo(ctx, io, n, f, dir); err != nil || f.once {
 		if ctx.Err() != nil {
 			err = nil // Ctrl-C is a way to end it
 		}
-		return errors.Join(err, d.stop())
+		return errors.Join(err, n.Close())
 	}
-	fmt.Fprintf(io.out, "\nDashboard: %s/?domain=%s&from=%s&to=%s\nCtrl-C ends it.\n", d.server.url(), demoHost, demoFrom, demoTo)
-	return d.runUntil(ctx)
+	fmt.Fprintf(io.out, "\nDashboard: %s/?domain=%s&from=%s&to=%s\nCtrl-C ends it.\n", n.URL(), demoHost, demoFrom, demoTo)
+	return n.Run(ctx)
 }
 
 // freeAddress is the address, or one with another port if that one is taken.
@@ -97,7 +98,7 @@ func freeAddress(listen string) (string, error) {
 }
 
 // showDemo posts the log to the collector and prints the answers.
-func showDemo(ctx context.Context, io streams, d *daemon, f demoFlags, dir string) error {
+func showDemo(ctx context.Context, io streams, n *node.Node, f demoFlags, dir string) error {
 	file := filepath.Join(dir, "access.log.gz")
 	if err := os.WriteFile(file, demo.AccessLog, 0o600); err != nil {
 		return err
@@ -106,20 +107,20 @@ func showDemo(ctx context.Context, io streams, d *daemon, f demoFlags, dir strin
 	client := &http.Client{}
 	report, err := importer.Import(ctx, importer.Config{
 		Format: importer.Combined, Host: demoHost, DropBots: f.bot == "drop",
-		Sink: &importer.Server{URL: d.server.url(), Client: client},
+		Sink: &importer.Server{URL: n.URL(), Client: client},
 	}, file)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(io.out, "A web server's log of %s, 17 to 20 May 2015: %s lines, %s pageviews, queryable after %v.\n\n",
 		demoHost, groups(report.Lines), groups(report.Pageviews), time.Since(began).Round(time.Millisecond))
-	if err := threeAnswers(ctx, io, d.node.engine); err != nil {
+	if err := threeAnswers(ctx, io, n.Engine()); err != nil {
 		return err
 	}
-	if err := lectureExample(ctx, io, d.server.url(), client); err != nil {
+	if err := lectureExample(ctx, io, n.URL(), client); err != nil {
 		return err
 	}
-	return showBatch(ctx, io, d)
+	return showBatch(ctx, io, n)
 }
 
 func threeAnswers(ctx context.Context, io streams, a query.Answers) error {

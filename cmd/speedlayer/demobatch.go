@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"speedlayer/node"
 )
 
 // showBatch has batch runs absorb the demo's log: the first computes everything
 // anew and the pointer is switched; with the second the generation that the first
 // one absorbed is dropped. The answers stay the same.
-func showBatch(ctx context.Context, io streams, d *daemon) error {
+func showBatch(ctx context.Context, io streams, n *node.Node) error {
 	answers := func() (string, error) {
 		var text bytes.Buffer
-		err := threeAnswers(ctx, streams{in: io.in, out: &text, err: io.err}, d.node.engine)
+		err := threeAnswers(ctx, streams{in: io.in, out: &text, err: io.err}, n.Engine())
 		return text.String(), err
 	}
 	before, err := answers()
@@ -24,7 +26,7 @@ func showBatch(ctx context.Context, io streams, d *daemon) error {
 	fmt.Fprintf(io.out, "\nThe batch layer computes all of it anew from the archived log, and queries switch to it:\n")
 	for range 2 {
 		began := time.Now()
-		run, err := d.node.batch.runs.Run(ctx)
+		run, err := n.Batch().Run(ctx)
 		if err != nil {
 			return err
 		}
@@ -35,19 +37,19 @@ func showBatch(ctx context.Context, io streams, d *daemon) error {
 		if after != before {
 			return fmt.Errorf("demo: behind batch run %d the answers are\n%s\nbefore it they were\n%s", run.Number, after, before)
 		}
-		s, err := d.node.batch.Status(ctx)
+		s, err := n.Batch().Status(ctx)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(io.out, "batch run %d, %v: the same answers; realtime generations kept: %v, read: %v\n",
 			run.Number, time.Since(began).Round(time.Millisecond), s.Generations, s.Open)
 	}
-	return showAccuracy(ctx, io, d)
+	return showAccuracy(ctx, io, n)
 }
 
 // showAccuracy tells what the first run found out about the speed layer.
-func showAccuracy(ctx context.Context, io streams, d *daemon) error {
-	all, err := d.node.batch.Accuracy(ctx)
+func showAccuracy(ctx context.Context, io streams, n *node.Node) error {
+	all, err := n.Batch().Accuracy(ctx)
 	if err != nil {
 		return err
 	}

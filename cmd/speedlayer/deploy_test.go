@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"speedlayer/node"
 )
 
 const deployDir = "../../deploy"
@@ -65,7 +67,7 @@ func TestDeployCompose(t *testing.T) {
 	if err := yaml.Unmarshal(text, &c); err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range strings.Split(allRoles.String(), ",") {
+	for _, role := range strings.Split(node.AllRoles.String(), ",") {
 		if got := strings.Join(c.Services[role].Command, " "); got != "serve --roles "+role {
 			t.Errorf("service %s runs %q", role, got)
 		}

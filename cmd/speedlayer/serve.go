@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"speedlayer/microbatch"
+	"speedlayer/node"
 )
 
 type serveFlags struct {
@@ -92,53 +92,53 @@ func (s *settingsFlags) settings() (microbatch.Settings, error) {
 	return set, nil
 }
 
-// check turns the flags into what node and server need.
-func (f *serveFlags) check(io streams) (n nodeOptions, s serverOptions, err error) {
+// check turns the flags into what a node needs.
+func (f *serveFlags) check(io streams) (n node.Config, err error) {
 	if n.Settings, err = f.settings.settings(); err != nil {
-		return n, s, err
+		return n, err
 	}
 	if n.Logger, err = f.log.logger(io.err); err != nil {
-		return n, s, err
+		return n, err
 	}
 	if f.data == "" {
-		return n, s, usagef("--data is empty: allowed is the name of a directory")
+		return n, usagef("--data is empty: allowed is the name of a directory")
 	}
 	for _, a := range []struct{ flag, listen string }{{"listen", f.listen}, {"kafka-listen", f.kafkaListen}, {"pprof", f.pprof}} {
 		if err := checkListen(a.flag, a.listen); err != nil && (a.listen != "" || a.flag != "pprof") {
-			return n, s, err
+			return n, err
 		}
 	}
 	if f.partitions < 1 || f.partitions > 1024 {
-		return n, s, usagef("--partitions %d: allowed are 1 to 1024", f.partitions)
+		return n, usagef("--partitions %d: allowed are 1 to 1024", f.partitions)
 	}
 	if f.snapshotEvery != 0 && f.snapshotEvery < 100*time.Millisecond {
-		return n, s, usagef("--snapshot-every %v: allowed is 100ms or more", f.snapshotEvery)
+		return n, usagef("--snapshot-every %v: allowed is 100ms or more", f.snapshotEvery)
 	}
 	if f.batchDelay < time.Millisecond || f.batchDelay > time.Minute {
-		return n, s, usagef("--batch-delay %v: allowed is 1ms to 1m", f.batchDelay)
+		return n, usagef("--batch-delay %v: allowed is 1ms to 1m", f.batchDelay)
 	}
 	if f.drain < 0 || f.drain > 5*time.Minute {
-		return n, s, usagef("--drain-time %v: allowed is 0 to 5m", f.drain)
+		return n, usagef("--drain-time %v: allowed is 0 to 5m", f.drain)
 	}
 	if f.maxLog != "" {
 		bytes, err := humanize.ParseBytes(f.maxLog)
 		if err != nil || bytes < 64<<20 {
-			return n, s, usagef("--max-log-size %q: allowed is a size of 64MiB or more, as in 50GB", f.maxLog)
+			return n, usagef("--max-log-size %q: allowed is a size of 64MiB or more, as in 50GB", f.maxLog)
 		}
 		n.MaxLogBytes = int64(bytes)
 	}
-	if s.TrustedProxies, err = parsePrefixes(f.trusted); err != nil {
-		return n, s, err
+	trusted, err := parsePrefixes(f.trusted)
+	if err != nil {
+		return n, err
 	}
 	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
-	s.Drain = f.drain
-	s.Listen, s.Pprof, s.Logger = f.listen, f.pprof, n.Logger
+	n.HTTP = &node.HTTPConfig{Listen: f.listen, Pprof: f.pprof, TrustedProxies: trusted, Drain: f.drain}
 	if err := f.batch.apply(&n); err != nil {
-		return n, s, err
+		return n, err
 	}
 	err = f.cluster.apply(&n)
-	return n, s, err
+	return n, err
 }
 
 // checkListen wants HOST:PORT, so that an address that cannot be is a wrong call
@@ -171,56 +171,29 @@ func parsePrefixes(texts []string) (all []netip.Prefix, err error) {
 }
 
 func runServe(ctx context.Context, io streams, f serveFlags) error {
-	nodeOpts, serverOpts, err := f.check(io)
+	config, err := f.check(io)
 	if err != nil {
 		return err
 	}
-	d, err := startDaemon(ctx, nodeOpts, serverOpts)
+	n, err := node.Open(ctx, config)
 	if err != nil {
-		return err
+		return explainKafka(err)
 	}
 	if f.log.format == "json" { // then every line is
-		nodeOpts.Logger.Info("serving", "http", d.server.url(), "roles", d.node.opts.Roles.String(), "where", d.node.where())
+		config.Logger.Info("serving", "http", n.URL(), "roles", config.Roles.String(), "where", n.Where())
 	} else {
-		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", d.node.opts.Roles.serves(), d.server.url(), d.node.where())
+		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", serves(config.Roles), n.URL(), n.Where())
 	}
-	return d.runUntil(ctx)
+	return n.Run(ctx)
 }
 
-// daemon is a node with its HTTP server.
-type daemon struct {
-	node   *node
-	server *server
-}
-
-// startDaemon starts upward: node, then server.
-func startDaemon(ctx context.Context, nodeOpts nodeOptions, serverOpts serverOptions) (*daemon, error) {
-	m := newMetrics()
-	nodeOpts.Observe = m.observe
-	n, err := openNode(ctx, nodeOpts)
-	if err != nil {
-		return nil, err
+// serves is what a process with these roles has over HTTP, for people.
+func serves(r node.Roles) string {
+	switch r {
+	case node.AllRoles:
+		return "dashboard and API"
+	case node.RoleProcessor:
+		return "processor, metrics"
 	}
-	m.watch(n)
-	s, err := startServer(n, m, serverOpts)
-	if err != nil {
-		return nil, errors.Join(err, n.close())
-	}
-	return &daemon{node: n, server: s}, nil
-}
-
-// runUntil works until ctx ends or something fails, and then stops downward.
-func (d *daemon) runUntil(ctx context.Context) error {
-	var cause error
-	select {
-	case <-ctx.Done():
-	case cause = <-d.node.failed:
-	case cause = <-d.server.failed:
-	}
-	return errors.Join(cause, d.stop())
-}
-
-// stop takes nothing more, drains, commits and closes.
-func (d *daemon) stop() error {
-	return errors.Join(d.server.stop(), d.node.close())
+	return r.String()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"speedlayer/node"
 	"speedlayer/queue"
 	"speedlayer/sim/verify"
 )
@@ -96,23 +97,19 @@ func verifyData(ctx context.Context, dir string, progress func(done, total int64
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.close()) }()
-	return verify.Run(ctx, verify.Config{Cells: verify.FromStore(n.store.Read), Log: n.queue, Progress: progress})
+	defer func() { err = errors.Join(err, n.Close()) }()
+	return verify.Run(ctx, verify.Config{Cells: verify.FromStore(n.Store().Read), Log: n.Queue(), Progress: progress})
 }
 
 // openForReading opens store and broker, without processors: nothing that is
 // looked at changes.
-func openForReading(ctx context.Context, dir string) (n *node, err error) {
+func openForReading(ctx context.Context, dir string) (*node.Node, error) {
 	for _, part := range []string{"store", "queue"} {
 		if !exists(filepath.Join(dir, part)) {
 			return nil, usagef("--data %s: there is no %s of speedlayer", dir, part)
 		}
 	}
-	n = &node{opts: nodeOptions{Data: dir}, cancel: func() {}}
-	if err := n.openSides(ctx); err != nil {
-		return n, errors.Join(err, n.close())
-	}
-	return n, nil
+	return node.OpenBackends(ctx, node.Config{Data: dir})
 }
 
 // verifyServer reads the cells of a server, and then its log.

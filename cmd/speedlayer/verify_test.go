@@ -2,11 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"speedlayer/node"
 	"speedlayer/queue"
 	"speedlayer/sim/verify"
 	"speedlayer/store"
@@ -24,22 +24,22 @@ func spoiled(t *testing.T) (dir string) {
 			t.Fatal(err)
 		}
 	}
-	n, err := openNode(t.Context(), nodeOptions{Data: dir, Logger: slog.New(slog.DiscardHandler)})
+	n, err := node.Open(t.Context(), node.Config{Data: dir})
 	must(err)
 	var messages []queue.Message
 	for _, p := range []string{"anna", "ben", "carl"} {
 		messages = append(messages, queue.Message{Person: []byte(p), Value: []byte(`{"person":"` + p + `","url":"http://foo.com/","ts":1700000000000}`)})
 	}
-	_, err = n.queue.AppendSync(t.Context(), messages)
+	_, err = n.Queue().AppendSync(t.Context(), messages)
 	must(err)
-	must(n.catchUp(t.Context()))
-	must(n.close())
+	must(n.CatchUp(t.Context()))
+	must(n.Close())
 
 	r, err := openForReading(t.Context(), dir)
 	must(err)
-	at, err := r.queue.AppendSync(t.Context(), messages[:1])
+	at, err := r.Queue().AppendSync(t.Context(), messages[:1])
 	must(err)
-	must(r.close())
+	must(r.Close())
 	s, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "store")})
 	must(err)
 	must(s.Apply(t.Context(), &store.Batch{

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"speedlayer/collector/importer"
+	"speedlayer/node"
 	"speedlayer/query"
 )
 
@@ -41,7 +44,7 @@ type target struct {
 	answers query.Answers
 	sink    importer.Sink
 	batch   batchControl
-	node    *node // nil with a server
+	node    *node.Node // nil with a server
 }
 
 // openTarget opens what the flags say. With make, a data directory that is not
@@ -71,7 +74,7 @@ func (w *whereFlags) open(ctx context.Context, io streams, make bool) (*target, 
 	return &target{
 		answers: answers,
 		sink:    &importer.Server{URL: server, Client: client},
-		batch:   &batchClient{base: strings.TrimSuffix(server, "/"), http: client},
+		batch:   node.NewBatchClient(server, client),
 	}, nil
 }
 
@@ -86,14 +89,14 @@ func openData(ctx context.Context, io streams, dir string, make bool) (*target, 
 	if err != nil {
 		return nil, err
 	}
-	n, err := openNode(ctx, nodeOptions{Data: dir, Keep: true, Logger: logger})
+	n, err := node.Open(ctx, node.Config{Data: dir, Keep: true, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	if err := n.catchUp(ctx); err != nil {
-		return nil, errors.Join(err, n.close())
+	if err := n.CatchUp(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
 	}
-	return &target{answers: n.engine, sink: importer.Local{Queue: n.queue}, batch: n.batch, node: n}, nil
+	return &target{answers: n.Engine(), sink: importer.Local{Queue: n.Queue()}, batch: n.Batch(), node: n}, nil
 }
 
 // applied returns when all that was appended is queryable. behind says that a
@@ -101,7 +104,7 @@ func openData(ctx context.Context, io streams, dir string, make bool) (*target, 
 func (t *target) applied(ctx context.Context, behind bool) error {
 	switch {
 	case t.node != nil:
-		return t.node.catchUp(ctx)
+		return t.node.CatchUp(ctx)
 	case behind:
 		return waitCovered(ctx, t.answers)
 	}
@@ -117,9 +120,15 @@ func (t *target) duplicates(ctx context.Context) (int64, error) {
 	return s.Counts.Duplicates, nil
 }
 
+// exists says whether a path is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 func (t *target) close() error {
 	if t.node == nil {
 		return nil
 	}
-	return t.node.close()
+	return t.node.Close()
 }

@@ -1,13 +1,13 @@
-package main
+package node
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
@@ -17,9 +17,9 @@ import (
 	"speedlayer/store/pebble"
 )
 
-// openSides opens the store and the queue, embedded or not. On a cluster nothing
+// openBackends opens the store and the queue, embedded or not. On a cluster nothing
 // is written before both were found to be as they must.
-func (n *node) openSides(ctx context.Context) (err error) {
+func (n *Node) openBackends(ctx context.Context) (err error) {
 	if n.opts.embedded() {
 		if err := n.lockData(); err != nil {
 			return err
@@ -36,25 +36,25 @@ func (n *node) openSides(ctx context.Context) (err error) {
 		return err
 	}
 	if n.queue, err = queue.Connect(ctx, n.queueConfig()); err != nil {
-		return explainKafka(err)
+		return err
 	}
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
-	return explainKafka(n.queue.MakeTopics(ctx))
+	return n.queue.MakeTopics(ctx)
 }
 
-func (n *node) queueConfig() queue.Config {
+func (n *Node) queueConfig() queue.Config {
 	c := n.opts.Kafka
 	c.Brokers, c.Partitions, c.Logger = n.brokers(), n.opts.Partitions, n.opts.Logger
-	if n.broker == nil && n.opts.Roles.has(processorRole) {
+	if n.broker == nil && n.opts.Roles.has(RoleProcessor) {
 		c.Group = n.opts.Group
 	}
 	return c
 }
 
 // brokers is where the queue is reached.
-func (n *node) brokers() []string {
+func (n *Node) brokers() []string {
 	if n.broker != nil {
 		return []string{n.broker.Addr()}
 	}
@@ -62,7 +62,7 @@ func (n *node) brokers() []string {
 }
 
 // lockData makes the directory this process's alone.
-func (n *node) lockData() error {
+func (n *Node) lockData() error {
 	if err := os.MkdirAll(n.opts.Data, 0o755); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -78,7 +78,7 @@ func (n *node) lockData() error {
 	return nil
 }
 
-func (n *node) openStore(ctx context.Context) (err error) {
+func (n *Node) openStore(ctx context.Context) (err error) {
 	if n.opts.OpenStore != nil {
 		n.store, err = n.opts.OpenStore(ctx)
 		return err
@@ -91,7 +91,7 @@ func (n *node) openStore(ctx context.Context) (err error) {
 	return nil
 }
 
-func (n *node) startBroker() (err error) {
+func (n *Node) startBroker() (err error) {
 	n.broker, err = embedded.Start(embedded.Config{
 		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
 	})
@@ -101,8 +101,8 @@ func (n *node) startBroker() (err error) {
 	return err
 }
 
-// closeSides is the inverse of openSides, as far as that came.
-func (n *node) closeSides() error {
+// closeBackends is the inverse of openBackends, as far as that came.
+func (n *Node) closeBackends() error {
 	var errs []error
 	if n.queue != nil {
 		n.queue.Close()
@@ -119,8 +119,14 @@ func (n *node) closeSides() error {
 	return errors.Join(errs...)
 }
 
-// exists says whether a path is there.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+// Where says in one line what of a node is where, for people.
+func (n *Node) Where() string {
+	where := fmt.Sprintf("Kafka on %s", strings.Join(n.brokers(), ","))
+	if n.opts.embedded() {
+		where += ", data in " + n.opts.Data
+	}
+	if n.opts.shared() {
+		where += ", store " + n.opts.StoreName
+	}
+	return where
 }

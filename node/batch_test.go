@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"fmt"
@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"speedlayer/query"
+	"speedlayer/store"
 )
 
 // The store, the views and what is kept beside them stay bounded over fifty runs,
@@ -14,7 +18,7 @@ func TestFiftyRunsAreBounded(t *testing.T) {
 	data := t.TempDir()
 	d := testDaemon(t, data)
 	defer func() {
-		if err := d.stop(); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -24,14 +28,14 @@ func TestFiftyRunsAreBounded(t *testing.T) {
 		for i := range 40 {
 			fmt.Fprintf(&body, `{"nonce":"%d-%d","person":"p%d","url":"https://foo.com/%d","ts":"2026-03-01T%02d:10:00Z"}`+"\n", n, i, i, i%7, n%20)
 		}
-		if status, _, text := do(t, "POST", d.server.url()+"/api/v1/pageviews?wait=applied", "application/x-ndjson", body.String()); status != 200 {
+		if status, _, text := do(t, "POST", d.URL()+"/api/v1/pageviews?wait=applied", "application/x-ndjson", body.String()); status != 200 {
 			t.Fatalf("%d %s", status, text)
 		}
-		run, err := d.node.batch.runs.Run(t.Context())
+		run, err := d.batch.runs.Run(t.Context())
 		if err != nil || run.Number != uint32(n+1) {
 			t.Fatalf("run %d: %+v, %v", n+1, run, err)
 		}
-		stats, err := d.node.store.Stats(t.Context())
+		stats, err := d.store.Stats(t.Context())
 		if err != nil || len(stats.Generations) != 2 {
 			t.Fatalf("behind run %d the store has the generations %v (%v)", run.Number, stats.Generations, err)
 		}
@@ -46,8 +50,27 @@ func TestFiftyRunsAreBounded(t *testing.T) {
 	if err != nil || len(folders) != 2 {
 		t.Errorf("%d folders of views, %v", len(folders), err)
 	}
-	out := done(t, "query", "pageviews", "--server", d.server.url(), "--url", "foo.com", "--from", "2026-03-01T00:00Z", "--to", "2026-03-02T00:00Z", "--json")
-	if !strings.Contains(out, `"pageviews":2000,`) {
-		t.Errorf("all pageviews count once: %s", out)
+	a, err := d.engine.Pageviews(t.Context(), query.URLQuery{URL: "foo.com", From: "2026-03-01T00:00Z", To: "2026-03-02T00:00Z"})
+	if err != nil || a.Pageviews != 2000 {
+		t.Errorf("all pageviews count once: %+v, %v", a, err)
+	}
+}
+
+func TestBatchDue(t *testing.T) {
+	now := time.UnixMilli(10_000_000)
+	run := &store.Run{Started: now.Add(-time.Hour).UnixMilli()}
+	for _, c := range []struct {
+		p      store.Pointer
+		opened time.Duration // before now
+		want   bool
+	}{
+		{store.Pointer{}, time.Minute, false},
+		{store.Pointer{}, 2 * time.Hour, true},
+		{store.Pointer{Current: run}, 3 * time.Hour, false},
+		{store.Pointer{Current: run, Running: &store.Running{}}, 0, true},
+	} {
+		if got := due(&c.p, now.Add(-c.opened), now, 2*time.Hour); got != c.want {
+			t.Errorf("%+v, opened %v ago: %v", c.p, c.opened, got)
+		}
 	}
 }

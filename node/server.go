@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -27,29 +27,28 @@ const drainTime = 2 * time.Second
 //go:embed openapi.yaml
 var openAPI []byte
 
-type serverOptions struct {
-	Listen         string
+// HTTPConfig says what a node serves over HTTP, and where.
+type HTTPConfig struct {
+	Listen         string // HOST:PORT; port 0 is any
 	Pprof          string // "" is off
 	TrustedProxies []netip.Prefix
 	Drain          time.Duration // how long /readyz says no before the server stops
-	Logger         *slog.Logger
 }
 
-// server is the HTTP side of a node. It owns its listeners and one goroutine
-// for each.
+// server is the HTTP side of a node. It owns its listeners; the goroutine of each
+// is the node's.
 type server struct {
-	node      *node
+	node      *Node
 	collector *collector.Collector
 	stopping  atomic.Bool
 	drain     time.Duration
 	http      *http.Server
 	listener  net.Listener
 	pprof     *http.Server // nil when off
-	failed    chan error
 }
 
 // startServer listens and serves.
-func startServer(n *node, m *metrics, o serverOptions) (*server, error) {
+func startServer(n *Node, o HTTPConfig) (*server, error) {
 	pages, err := dashboard.Handlers()
 	if err != nil {
 		return nil, err
@@ -58,23 +57,23 @@ func startServer(n *node, m *metrics, o serverOptions) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
 	}
-	s := &server{node: n, listener: l, drain: o.Drain, failed: make(chan error, 2)}
+	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.progress.Wait, Now: time.Now, TrustedProxies: o.TrustedProxies,
-		Registerer: m.registry, Logger: o.Logger,
+		Registerer: n.metrics.registry, Logger: n.opts.Logger,
 	})
 	s.http = &http.Server{
-		Handler:           s.routes(m, pages),
+		Handler:           s.routes(n.metrics, pages),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(n.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	if err := s.startPprof(o.Pprof); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	// The plainest posts are answered in front of net/http (docs/adr/0015).
-	go func() { s.failed <- serve(s.http, s.collector.Listener(l)) }() // ends with stop
+	n.goFail(func() error { return serve(s.http, s.collector.Listener(l)) }) // ends with stop
 	return s, nil
 }
 
@@ -91,10 +90,10 @@ func serve(s *http.Server, l net.Listener) error {
 func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler {
 	paths := map[string]problem.Methods{}
 	parts := []map[string]problem.Methods{s.operations(m), s.node.batch.handlers()}
-	if s.node.opts.Roles.has(collectorRole) {
+	if s.node.opts.Roles.has(RoleCollector) {
 		parts = append(parts, s.collector.Handlers())
 	}
-	if s.node.opts.Roles.has(queryRole) {
+	if s.node.opts.Roles.has(RoleQuery) {
 		parts = append(parts, s.node.engine.Handlers())
 	} else {
 		pages = nil
@@ -164,9 +163,12 @@ func (s *server) ready(ctx context.Context) error {
 	return err
 }
 
-// url is where a person on this machine reaches the server.
-func (s *server) url() string {
-	addr := s.listener.Addr().(*net.TCPAddr)
+// URL is where a person on this machine reaches the node over HTTP; "" without it.
+func (n *Node) URL() string {
+	if n.server == nil {
+		return ""
+	}
+	addr := n.server.listener.Addr().(*net.TCPAddr)
 	if addr.IP.IsUnspecified() {
 		return fmt.Sprintf("http://127.0.0.1:%d", addr.Port)
 	}
@@ -188,7 +190,7 @@ func (s *server) startPprof(listen string) error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	s.pprof = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() { s.failed <- serve(s.pprof, l) }() // ends with stop
+	s.node.goFail(func() error { return serve(s.pprof, l) }) // ends with stop
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const (
 )
 
 // prepare settles in which life of the log and in which generation to work.
-func (n *node) prepare(ctx context.Context) error {
+func (n *Node) prepare(ctx context.Context) error {
 	settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
 	if err != nil {
 		return err
@@ -39,8 +39,8 @@ func (n *node) prepare(ctx context.Context) error {
 
 // firstEpoch is the epoch to start in. Who processes nothing takes the newest
 // that is there: whether it still fits is for the processors to see.
-func (n *node) firstEpoch(ctx context.Context, settings microbatch.Settings) (store.Epoch, error) {
-	if !n.opts.Roles.has(processorRole) {
+func (n *Node) firstEpoch(ctx context.Context, settings microbatch.Settings) (store.Epoch, error) {
+	if !n.opts.Roles.has(RoleProcessor) {
 		epochs, err := n.store.Epochs(ctx)
 		if err != nil {
 			return store.Epoch{}, err
@@ -50,14 +50,14 @@ func (n *node) firstEpoch(ctx context.Context, settings microbatch.Settings) (st
 		}
 	}
 	epoch, err := n.settle(ctx, nil, settings)
-	if err != nil || !n.opts.Roles.has(processorRole) {
+	if err != nil || !n.opts.Roles.has(RoleProcessor) {
 		return epoch, err
 	}
 	return epoch, n.ensureSettings(ctx, epoch)
 }
 
 // ensureSettings begins a generation if the settings are others than the store's.
-func (n *node) ensureSettings(ctx context.Context, epoch store.Epoch) error {
+func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch) error {
 	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, n.opts.Settings)
 	if err != nil {
 		return fmt.Errorf("generation: %w", err)
@@ -79,7 +79,7 @@ func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
 }
 
 // epochConfig is how this node looks at the life of the log.
-func (n *node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Settings) microbatch.EpochConfig {
+func (n *Node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Settings) microbatch.EpochConfig {
 	c := microbatch.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
 		Closed: func(number uint32, reason string) {
 			n.opts.Logger.Warn("a log epoch is closed; the next begins when all processors have stopped",
@@ -92,7 +92,7 @@ func (n *node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Setti
 }
 
 // settle finds the epoch to work in, or begins it, and says so.
-func (n *node) settle(ctx context.Context, known *microbatch.KnownEnd, settings microbatch.Settings) (store.Epoch, error) {
+func (n *Node) settle(ctx context.Context, known *microbatch.KnownEnd, settings microbatch.Settings) (store.Epoch, error) {
 	epoch, reason, err := microbatch.EnsureEpochAmong(ctx, n.epochConfig(known, settings))
 	if err != nil {
 		return epoch, fmt.Errorf("log epoch: %w", err)
@@ -104,7 +104,7 @@ func (n *node) settle(ctx context.Context, known *microbatch.KnownEnd, settings 
 }
 
 // begin makes an epoch the one that the node knows.
-func (n *node) begin(ctx context.Context, e store.Epoch) error {
+func (n *Node) begin(ctx context.Context, e store.Epoch) error {
 	committed, err := n.committed(ctx, e)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (n *node) begin(ctx context.Context, e store.Epoch) error {
 }
 
 // committed is where each partition of an epoch stands in the store.
-func (n *node) committed(ctx context.Context, e store.Epoch) ([]int64, error) {
+func (n *Node) committed(ctx context.Context, e store.Epoch) ([]int64, error) {
 	committed := append([]int64(nil), e.Starts...)
 	for part := range e.Partitions {
 		c, found, err := n.store.Commit(ctx, store.Shard{Epoch: e.Number, Partition: part})
@@ -139,14 +139,14 @@ func (n *node) committed(ctx context.Context, e store.Epoch) ([]int64, error) {
 }
 
 // epochNow is the log epoch that the node works in.
-func (n *node) epochNow() store.Epoch {
+func (n *Node) epochNow() store.Epoch {
 	n.epoch.Lock()
 	defer n.epoch.Unlock()
 	return n.epoch.now
 }
 
 // process works, epoch after epoch, until ctx ends.
-func (n *node) process(ctx context.Context) error {
+func (n *Node) process(ctx context.Context) error {
 	again := 0 // times in a row that an epoch ended and none followed
 	for {
 		epoch := n.epochNow()
@@ -175,7 +175,7 @@ func (n *node) process(ctx context.Context) error {
 
 // follow settles which epoch comes behind one that has ended, and goes on trying
 // while the queue or the store is away.
-func (n *node) follow(ctx context.Context, ended store.Epoch, why error) error {
+func (n *Node) follow(ctx context.Context, ended store.Epoch, why error) error {
 	known := microbatch.EndKnownFrom(ended.Number, why)
 	for {
 		e, err := n.settle(ctx, known, n.opts.Settings)
@@ -200,7 +200,7 @@ func (n *node) follow(ctx context.Context, ended store.Epoch, why error) error {
 }
 
 // logEnds says where the log of each shard ends now.
-func (n *node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
+func (n *Node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
 	known, err := n.ends.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -213,8 +213,8 @@ func (n *node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
 	return ends, nil
 }
 
-// catchUp returns when all that the log holds now is queryable.
-func (n *node) catchUp(ctx context.Context) error {
+// CatchUp returns when all that the log holds now is queryable.
+func (n *Node) CatchUp(ctx context.Context) error {
 	info, err := n.queue.Info(ctx)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 )
 
 // watch makes the node's positions and sizes part of each scrape.
-func (m *metrics) watch(n *node) { m.registry.MustRegister(&nodeCollector{n: n}) }
+func (m *metrics) watch(n *Node) { m.registry.MustRegister(&nodeCollector{n: n}) }
 
 // nodeCollector asks queue and store at each scrape. Partitions are those that
 // this process works on, so that the sum over all processes is the whole.
-type nodeCollector struct{ n *node }
+type nodeCollector struct{ n *Node }
 
 var (
 	lagDesc       = prometheus.NewDesc("speedlayer_lag_records", "Records in the log that are not yet in the views.", []string{"partition"}, nil)

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 
 // processEpoch runs the processors of one log epoch. Where the store is shared
 // with other processes, the consumer group says which partitions are ours.
-func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
+func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
 		Operator: func() microbatch.Operator {
@@ -52,15 +52,16 @@ func (n *node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 }
 
 // observe takes what a commit says of itself.
-func (n *node) observe(s microbatch.CommitStats) {
+func (n *Node) observe(s microbatch.CommitStats) {
 	n.applied.Store(int64(s.Apply))
+	n.metrics.observe(s)
 	if n.opts.Observe != nil {
 		n.opts.Observe(s)
 	}
 }
 
 // faults is what went wrong with requests to the store, if it counts that.
-func (n *node) faults() (hbase.Faults, bool) {
+func (n *Node) faults() (hbase.Faults, bool) {
 	s, ok := n.store.(interface{ Faults() hbase.Faults })
 	if !ok {
 		return hbase.Faults{}, false
@@ -69,7 +70,7 @@ func (n *node) faults() (hbase.Faults, bool) {
 }
 
 // position is up to where a partition is committed.
-func (n *node) position(partition int32) int64 {
+func (n *Node) position(partition int32) int64 {
 	committed := n.progress.Committed()
 	if int(partition) >= len(committed) {
 		return 0
@@ -78,7 +79,7 @@ func (n *node) position(partition int32) int64 {
 }
 
 // owned lists the partitions that this process works on, in no order.
-func (n *node) owned() []int32 {
+func (n *Node) owned() []int32 {
 	if r := n.runner.Load(); r != nil {
 		return r.Owned()
 	}
@@ -87,7 +88,7 @@ func (n *node) owned() []int32 {
 
 // followCommits tells the node what other processes commit, and which log epochs
 // they begin, until ctx ends. While the store is away, it is asked again.
-func (n *node) followCommits(ctx context.Context) {
+func (n *Node) followCommits(ctx context.Context) {
 	for {
 		pause := commitsEvery
 		if n.progress.Waiting() {
@@ -110,7 +111,7 @@ func (n *node) followCommits(ctx context.Context) {
 	}
 }
 
-func (n *node) lookAtCommits(ctx context.Context) error {
+func (n *Node) lookAtCommits(ctx context.Context) error {
 	r, err := n.store.Read(ctx)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ func (n *node) lookAtCommits(ctx context.Context) error {
 }
 
 // followEdges learns the equiv edges.
-func (n *node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
+func (n *Node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 	var once sync.Once
 	err := n.queue.FollowEdges(ctx, func(_ int64, e event.Edge) { n.edges.Apply(e) }, func() { once.Do(func() { close(caughtUp) }) })
 	if ctx.Err() != nil {
@@ -150,7 +151,7 @@ func (n *node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 
 // presenceTap tells the current visitors; nil where other processes see some of
 // them: half of a number is none.
-func (n *node) presenceTap() func(domain, person uint64, at int64) {
+func (n *Node) presenceTap() func(domain, person uint64, at int64) {
 	if n.presence == nil {
 		return nil
 	}
@@ -158,7 +159,7 @@ func (n *node) presenceTap() func(domain, person uint64, at int64) {
 }
 
 // info is what status shows besides what the store knows.
-func (n *node) info(ctx context.Context) map[string]any {
+func (n *Node) info(ctx context.Context) map[string]any {
 	i := map[string]any{"kafka": strings.Join(n.brokers(), ","), "roles": n.opts.Roles.String(), "snapshot_every": n.opts.SnapshotEvery.String()}
 	if n.opts.embedded() {
 		i["data"] = n.opts.Data

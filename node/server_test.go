@@ -1,9 +1,8 @@
-package main
+package node
 
 import (
 	"bufio"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -13,10 +12,9 @@ import (
 	"speedlayer/internal/problem"
 )
 
-func testDaemon(t *testing.T, data string) *daemon {
+func testDaemon(t *testing.T, data string) *Node {
 	t.Helper()
-	logger := slog.New(slog.DiscardHandler)
-	d, err := startDaemon(t.Context(), nodeOptions{Data: data, Logger: logger}, serverOptions{Listen: "127.0.0.1:0", Pprof: "127.0.0.1:0", Logger: logger})
+	d, err := Open(t.Context(), Config{Data: data, HTTP: &HTTPConfig{Listen: "127.0.0.1:0", Pprof: "127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +47,7 @@ func do(t *testing.T, method, url, contentType, body string) (status int, header
 func TestServer(t *testing.T) {
 	data := t.TempDir()
 	d := testDaemon(t, data)
-	url := d.server.url()
+	url := d.URL()
 	const view = `{"nonce":"1","person":"p","url":"http://foo.com/a","ts":"2026-01-05T10:00:00Z"}`
 	if status, _, body := do(t, "POST", url+"/api/v1/pageviews?wait=applied", "application/json", view); status != 200 {
 		t.Fatal(status, body)
@@ -96,17 +94,17 @@ func TestServer(t *testing.T) {
 	if status, _, _ := do(t, "GET", url+"/readyz", "", ""); status != http.StatusServiceUnavailable {
 		t.Errorf("a stopping server is ready: %d", status)
 	}
-	if err := d.stop(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 	// Counts go on behind a restart.
 	d = testDaemon(t, data)
 	defer func() {
-		if err := d.stop(); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	_, _, body := do(t, "GET", d.server.url()+"/metrics", "", "")
+	_, _, body := do(t, "GET", d.URL()+"/metrics", "", "")
 	if !strings.Contains(body, `result="event"} 1`) {
 		t.Error("events counted before the restart are not in the metrics")
 	}
@@ -114,7 +112,7 @@ func TestServer(t *testing.T) {
 
 // exchange sends a request as it stands, and returns what has come of the answer
 // when its head is there.
-func exchange(t *testing.T, d *daemon, request string) string {
+func exchange(t *testing.T, d *Node, request string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", d.server.listener.Addr().String())
 	if err != nil {
@@ -151,7 +149,7 @@ func TestStopWithSlowClients(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	if err := d.stop(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took > 10*time.Second {

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -14,11 +14,14 @@ import (
 	"speedlayer/store"
 )
 
-// batchOptions are the batch layer of a node. The zero value runs nothing by
+// NoArchive is the archive of a node that has none, and no batch runs.
+const NoArchive = "none"
+
+// BatchConfig is the batch layer of a node. The zero value runs nothing by
 // itself, and lies in the data directory.
-type batchOptions struct {
+type BatchConfig struct {
 	Dir         string        // "" is batch in the data directory
-	Archive     string        // URL; "" is archive in Dir
+	Archive     string        // URL; "" is archive in Dir; NoArchive for none
 	Views       string        // URL of an object store for the views of runs; "" is a folder in Dir
 	Follow      bool          // keep the archive up to date, not only when a run begins
 	Every       time.Duration // between the begins of runs; 0 is never
@@ -34,10 +37,10 @@ const (
 	dropMargin = 5 * time.Second // beyond the longest time of a query
 )
 
-// batchSide is the batch layer of a node: its views for queries, and its runs,
+// Batch is the batch layer of a node: its views for queries, and its runs,
 // one at a time. Safe for concurrent use.
-type batchSide struct {
-	node  *node
+type Batch struct {
+	node  *Node
 	layer *layer.Layer
 	runs  *expire.Runs
 	ctx   context.Context //nolint:containedctx // of runs, which outlive the request that asked for them
@@ -57,8 +60,8 @@ type batchSide struct {
 
 // openBatch makes the node's batch layer. Nothing is touched before it is needed,
 // but that views can be fetched, if they must be, is known from the start.
-func (n *node) openBatch(ctx context.Context) error {
-	b := &batchSide{node: n}
+func (n *Node) openBatch(ctx context.Context) error {
+	b := &Batch{node: n}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	o := n.opts.Batch
 	if o.Dir == "" {
@@ -77,14 +80,14 @@ func (n *node) openBatch(ctx context.Context) error {
 // followsArchive says whether this process keeps the archive up to date. On a
 // cluster those that process do, where they are told of one that all share: one of
 // them works, the others stand by.
-func (n *node) followsArchive() bool {
+func (n *Node) followsArchive() bool {
 	o := &n.opts
 	told := o.Batch.Archive != "" || o.Batch.Dir != ""
-	return o.Batch.Follow && o.Roles.has(processorRole) && (told || !o.shared())
+	return o.Batch.Follow && o.Roles.has(RoleProcessor) && (told || !o.shared())
 }
 
 // views opens a run's views for the query engine.
-func (b *batchSide) views(ctx context.Context, run store.Run) (query.Views, error) {
+func (b *Batch) views(ctx context.Context, run store.Run) (query.Views, error) {
 	v, err := b.layer.Views(ctx, run)
 	if err != nil {
 		return nil, err
@@ -92,24 +95,27 @@ func (b *batchSide) views(ctx context.Context, run store.Run) (query.Views, erro
 	return v, nil
 }
 
-func (b *batchSide) progress(p compute.Progress) {
+func (b *Batch) progress(p compute.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.share, b.mu.perSec = p.Share, p.PerSec
 }
 
-func (b *batchSide) step(step string, run uint32) {
+func (b *Batch) step(step string, run uint32) {
 	b.mu.Lock()
 	b.mu.step = step
 	b.mu.Unlock()
 	b.node.opts.Logger.Debug("batch run", "run", run, "step", step)
 }
 
+// Run does a batch run, or goes on with one that was cut short.
+func (b *Batch) Run(ctx context.Context) (store.Run, error) { return b.runs.Run(ctx) }
+
 // Start begins a run, or the failed one again, and returns at once.
-func (b *batchSide) Start(context.Context) error {
+func (b *Batch) Start(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.node.opts.Batch.Archive == noArchive {
+	if b.node.opts.Batch.Archive == NoArchive {
 		return errors.New("there is no archive to compute from: it was started with --archive none")
 	}
 	if b.mu.working {
@@ -123,7 +129,7 @@ func (b *batchSide) Start(context.Context) error {
 	return nil
 }
 
-func (b *batchSide) work() {
+func (b *Batch) work() {
 	log := b.node.opts.Logger
 	began := time.Now()
 	run, err := b.runs.Run(b.ctx)
@@ -144,7 +150,7 @@ func (b *batchSide) work() {
 }
 
 // Rollback goes back to the run before.
-func (b *batchSide) Rollback(ctx context.Context) error {
+func (b *Batch) Rollback(ctx context.Context) error {
 	_, err := expire.Rollback(ctx, b.node.store)
 	if err == nil {
 		b.node.opts.Logger.Warn("rolled back to the batch run before")
@@ -154,7 +160,7 @@ func (b *batchSide) Rollback(ctx context.Context) error {
 
 // schedule begins runs when they are due, until ctx ends. Of processes that share
 // the store, whoever sees first that one is due begins it; the others are refused.
-func (b *batchSide) schedule(ctx context.Context) {
+func (b *Batch) schedule(ctx context.Context) {
 	opened, tried := time.Now(), time.Time{}
 	tick := time.NewTicker(batchLook)
 	defer tick.Stop()
@@ -187,7 +193,7 @@ func due(p *store.Pointer, opened, now time.Time, every time.Duration) bool {
 }
 
 // close interrupts a run under way. No query may be answered any more.
-func (b *batchSide) close() error {
+func (b *Batch) close() error {
 	b.stop()
 	b.done.Wait()
 	return b.layer.Close()

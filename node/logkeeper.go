@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -15,14 +15,14 @@ import (
 // snapshot of operator state still needs, nor, where there is an archive, what
 // that does not have; without a bound it drops nothing.
 type logKeeper struct {
-	n  *node
+	n  *Node
 	mu struct {
 		sync.Mutex
 		snapshots []int64 // offset of each partition's named snapshot
 	}
 }
 
-func newLogKeeper(n *node) *logKeeper { return &logKeeper{n: n} }
+func newLogKeeper(n *Node) *logKeeper { return &logKeeper{n: n} }
 
 // begin forgets what a log epoch before needed.
 func (k *logKeeper) begin(e store.Epoch) {

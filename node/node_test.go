@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ import (
 	"speedlayer/queue"
 )
 
-func testNode(t *testing.T, o nodeOptions) (*node, *bytes.Buffer) {
+func testNode(t *testing.T, o Config) (*Node, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	n, err := openNode(t.Context(), o)
+	n, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,16 +30,16 @@ func testNode(t *testing.T, o nodeOptions) (*node, *bytes.Buffer) {
 
 // viewPages appends pageviews of foo.com with nonces from..to-1 and waits until they
 // are queryable.
-func viewPages(t *testing.T, n *node, from, to int) {
+func viewPages(t *testing.T, n *Node, from, to int) {
 	t.Helper()
 	viewPagesOnly(t, n, from, to)
-	if err := n.catchUp(t.Context()); err != nil {
+	if err := n.CatchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // viewPagesOnly appends them and does not wait.
-func viewPagesOnly(t *testing.T, n *node, from, to int) {
+func viewPagesOnly(t *testing.T, n *Node, from, to int) {
 	t.Helper()
 	var all []queue.Message
 	for i := from; i < to; i++ {
@@ -53,7 +53,7 @@ func viewPagesOnly(t *testing.T, n *node, from, to int) {
 	}
 }
 
-func wantViews(t *testing.T, n *node, want uint64) {
+func wantViews(t *testing.T, n *Node, want uint64) {
 	t.Helper()
 	a, err := n.engine.Pageviews(t.Context(), query.URLQuery{URL: "foo.com/a", From: "2026-01-05T10:00Z", To: "2026-01-05T11:00Z"})
 	if err != nil {
@@ -64,9 +64,9 @@ func wantViews(t *testing.T, n *node, want uint64) {
 	}
 }
 
-func closeNode(t *testing.T, n *node) {
+func closeNode(t *testing.T, n *Node) {
 	t.Helper()
-	if err := n.close(); err != nil {
+	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -75,13 +75,13 @@ func closeNode(t *testing.T, n *node) {
 // and begins a new log epoch; what was counted stays, and nothing new vanishes.
 func TestLogMadeAnew(t *testing.T) {
 	data := t.TempDir()
-	n, _ := testNode(t, nodeOptions{Data: data})
+	n, _ := testNode(t, Config{Data: data})
 	viewPages(t, n, 0, 100)
 	closeNode(t, n)
 	if err := os.RemoveAll(filepath.Join(data, "queue")); err != nil {
 		t.Fatal(err)
 	}
-	n, log := testNode(t, nodeOptions{Data: data})
+	n, log := testNode(t, Config{Data: data})
 	defer closeNode(t, n)
 	if !strings.Contains(log.String(), "new log epoch begins") || !strings.Contains(log.String(), "made anew") {
 		t.Errorf("it was not said: %s", log)
@@ -94,14 +94,14 @@ func TestLogMadeAnew(t *testing.T) {
 // A log that lost its last writes with the power ends below the commits.
 func TestLogEndsBelowCommit(t *testing.T) {
 	data := t.TempDir()
-	n, _ := testNode(t, nodeOptions{Data: data})
+	n, _ := testNode(t, Config{Data: data})
 	viewPages(t, n, 0, 100)
 	closeNode(t, n)
 	old := filepath.Join(t.TempDir(), "queue")
 	if err := os.CopyFS(old, os.DirFS(filepath.Join(data, "queue"))); err != nil {
 		t.Fatal(err)
 	}
-	n, _ = testNode(t, nodeOptions{Data: data})
+	n, _ = testNode(t, Config{Data: data})
 	viewPages(t, n, 100, 200)
 	closeNode(t, n)
 	if err := os.RemoveAll(filepath.Join(data, "queue")); err != nil {
@@ -110,7 +110,7 @@ func TestLogEndsBelowCommit(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(data, "queue"), os.DirFS(old)); err != nil {
 		t.Fatal(err)
 	}
-	n, log := testNode(t, nodeOptions{Data: data})
+	n, log := testNode(t, Config{Data: data})
 	defer closeNode(t, n)
 	if !strings.Contains(log.String(), "new log epoch begins") || !strings.Contains(log.String(), "its last writes were lost") {
 		t.Errorf("it was not said: %s", log)
@@ -124,12 +124,12 @@ func TestLogEndsBelowCommit(t *testing.T) {
 // their own; what was counted stays.
 func TestSettingsChange(t *testing.T) {
 	data := t.TempDir()
-	n, _ := testNode(t, nodeOptions{Data: data})
+	n, _ := testNode(t, Config{Data: data})
 	viewPages(t, n, 0, 100)
 	closeNode(t, n)
 	s := microbatch.DefaultSettings()
 	s.DedupeWindow = 2 * time.Hour.Milliseconds()
-	n, log := testNode(t, nodeOptions{Data: data, Settings: s})
+	n, log := testNode(t, Config{Data: data, Settings: s})
 	if !strings.Contains(log.String(), "a new generation begins") {
 		t.Errorf("it was not said: %s", log)
 	}
@@ -137,7 +137,7 @@ func TestSettingsChange(t *testing.T) {
 	wantViews(t, n, 150)
 	closeNode(t, n)
 	// Who only looks keeps the settings that are there.
-	n, log = testNode(t, nodeOptions{Data: data, Keep: true})
+	n, log = testNode(t, Config{Data: data, Keep: true})
 	defer closeNode(t, n)
 	if strings.Contains(log.String(), "generation begins") {
 		t.Errorf("looking began a generation: %s", log)
@@ -151,7 +151,7 @@ func TestSettingsChange(t *testing.T) {
 // The user's bound drops what is over it and no snapshot needs, and says so;
 // without a bound nothing is dropped.
 func TestLogBound(t *testing.T) {
-	n, log := testNode(t, nodeOptions{Data: t.TempDir(), Partitions: 1})
+	n, log := testNode(t, Config{Data: t.TempDir(), Partitions: 1})
 	defer closeNode(t, n)
 	viewPages(t, n, 0, 1000)
 	starts := func() int64 {

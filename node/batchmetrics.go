@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func describeBatch(ch chan<- *prometheus.Desc) {
 }
 
 // collect tells the metrics of the batch layer; what cannot be read is missing.
-func (b *batchSide) collect(ctx context.Context, ch chan<- prometheus.Metric) {
+func (b *Batch) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 	p, err := b.node.store.Pointer(ctx)
 	if err != nil {
 		return

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -20,11 +20,11 @@ import (
 // stopTime bounds a graceful stop.
 const stopTime = 8 * time.Second
 
-// nodeOptions is what a node needs. Its zero value but Data is right: everything
-// embedded, all roles.
-type nodeOptions struct {
+// Config is what a node needs. Its zero value but Data is right: everything
+// embedded, all roles, without HTTP.
+type Config struct {
 	Data  string       // directory of what is embedded, made if missing
-	Roles roleSet      // 0 is all
+	Roles Roles        // 0 is all
 	Kafka queue.Config // how to reach a cluster; no brokers: the embedded one
 	// OpenStore opens a store that processes share, which the node closes; nil is
 	// Pebble in Data.
@@ -43,23 +43,24 @@ type nodeOptions struct {
 	SnapshotEvery time.Duration
 	MaxDelay      time.Duration
 	MaxLogBytes   int64 // user's bound on the log; 0 keeps everything
-	Batch         batchOptions
+	Batch         BatchConfig
+	HTTP          *HTTPConfig // nil serves nothing
 	Logger        *slog.Logger
-	Observe       func(microbatch.CommitStats)
+	Observe       func(microbatch.CommitStats) // is told of each commit; may be nil
 }
 
 // embedded says whether anything lies in the data directory.
-func (o *nodeOptions) embedded() bool { return len(o.Kafka.Brokers) == 0 || o.OpenStore == nil }
+func (o *Config) embedded() bool { return len(o.Kafka.Brokers) == 0 || o.OpenStore == nil }
 
 // shared says whether other processes may work on the same store.
-func (o *nodeOptions) shared() bool { return o.OpenStore != nil }
+func (o *Config) shared() bool { return o.OpenStore != nil }
 
-func (o *nodeOptions) setDefaults() {
+func (o *Config) setDefaults() {
 	if o.Partitions == 0 {
 		o.Partitions = 8
 	}
 	if o.Roles == 0 {
-		o.Roles = allRoles
+		o.Roles = AllRoles
 	}
 	if o.Settings == (microbatch.Settings{}) {
 		o.Settings = microbatch.DefaultSettings()
@@ -79,24 +80,29 @@ func (o *nodeOptions) setDefaults() {
 			o.SnapshotEvery = 10 * time.Second
 		}
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	if o.Member == "" {
 		o.Member = memberName()
 	}
 }
 
-// node is a process's part of the system: a side of the queue, a side of the
+// Node is a process's part of the system: a side of the queue, a side of the
 // store, and the roles that it has between them. Embedded it is all of it: the
-// broker, Pebble and every role. open starts upward, close stops downward.
-type node struct {
-	opts   nodeOptions
-	lock   *flock.Flock     // of the data directory; nil without one
-	broker *embedded.Broker // the embedded one; nil with a cluster
-	store  store.Store
-	queue  *queue.Client
-	ends   *queue.Ends
-	edges  *query.Edges
-	engine *query.Engine
-	batch  *batchSide
+// broker, Pebble and every role. Open starts upward, Close stops downward.
+type Node struct {
+	opts    Config
+	lock    *flock.Flock     // of the data directory; nil without one
+	broker  *embedded.Broker // the embedded one; nil with a cluster
+	store   store.Store
+	queue   *queue.Client
+	ends    *queue.Ends
+	edges   *query.Edges
+	engine  *query.Engine
+	batch   *Batch
+	server  *server // nil without HTTP
+	metrics *metrics
 
 	presence *query.Presence // nil where other processes process too
 	progress *microbatch.Progress
@@ -114,18 +120,49 @@ type node struct {
 	failed chan error // first error that ends the node, if any
 }
 
-func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
+// Run opens a node and works until ctx ends or something fails.
+func Run(ctx context.Context, c Config) error {
+	n, err := Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+// Run works until ctx ends or something fails, and closes the node.
+func (n *Node) Run(ctx context.Context) error {
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-n.failed:
+	}
+	return errors.Join(cause, n.Close())
+}
+
+// OpenBackends opens the queue and the store only: the node does nothing, so what
+// is looked at does not change.
+func OpenBackends(ctx context.Context, c Config) (*Node, error) {
+	c.setDefaults()
+	n := &Node{opts: c, cancel: func() {}}
+	if err := n.openBackends(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Open starts a node. It returns when the node is at work and answers queries.
+func Open(ctx context.Context, o Config) (n *Node, err error) {
 	o.setDefaults()
-	n = &node{opts: o, edges: query.NewEdges(), failed: make(chan error, 1), cancel: func() {}}
+	n = &Node{opts: o, metrics: newMetrics(), edges: query.NewEdges(), failed: make(chan error, 1), cancel: func() {}}
 	if !o.shared() {
 		n.presence = query.NewPresence(time.Now, query.PresenceLimits{})
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close())
+			n, err = nil, errors.Join(err, n.Close())
 		}
 	}()
-	if err := n.openSides(ctx); err != nil {
+	if err := n.openBackends(ctx); err != nil {
 		return n, err
 	}
 	n.ends = n.queue.NewEnds()
@@ -137,16 +174,21 @@ func openNode(ctx context.Context, o nodeOptions) (n *node, err error) {
 	}
 	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, Append: n.queue.AppendEdge,
 		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: n.opts.Batch.QueryTime})
-	return n, n.start(ctx)
+	if err := n.start(ctx); err != nil || o.HTTP == nil {
+		return n, err
+	}
+	n.metrics.watch(n)
+	n.server, err = startServer(n, *o.HTTP)
+	return n, err
 }
 
 // start begins the work of the node's roles. It returns when queries can be
 // answered.
-func (n *node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.done.Go(func() { n.ends.Follow(run) })
-	if n.opts.Roles.has(processorRole) {
+	if n.opts.Roles.has(RoleProcessor) {
 		n.goFail(func() error { return n.process(run) })
 		n.keeper.start(run, &n.done)
 	}
@@ -159,7 +201,7 @@ func (n *node) start(ctx context.Context) error {
 	if n.opts.Batch.Every > 0 {
 		n.done.Go(func() { n.batch.schedule(run) })
 	}
-	if !n.opts.Roles.has(queryRole) {
+	if !n.opts.Roles.has(RoleQuery) {
 		return nil
 	}
 	edgesRead := make(chan struct{})
@@ -174,7 +216,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 }
 
-func (n *node) goFail(f func() error) {
+func (n *Node) goFail(f func() error) {
 	n.done.Go(func() {
 		if err := f(); err != nil {
 			select {
@@ -185,13 +227,29 @@ func (n *node) goFail(f func() error) {
 	})
 }
 
-// close stops downward: processors commit, then queue, store and lock go.
-func (n *node) close() error {
+// Close stops downward: nothing more is taken over HTTP, processors commit, then
+// queue, store and lock go.
+func (n *Node) Close() error {
 	var err error
+	if n.server != nil {
+		err = n.server.stop()
+	}
 	if n.batch != nil { // first: a run waits for processors to commit
-		err = n.batch.close()
+		err = errors.Join(err, n.batch.close())
 	}
 	n.cancel()
 	n.done.Wait()
-	return errors.Join(err, n.closeSides())
+	return errors.Join(err, n.closeBackends())
 }
+
+// Engine answers queries.
+func (n *Node) Engine() *query.Engine { return n.engine }
+
+// Queue is the node's side of the log.
+func (n *Node) Queue() *queue.Client { return n.queue }
+
+// Store is where the node has its views.
+func (n *Node) Store() store.Store { return n.store }
+
+// Batch is the node's batch layer.
+func (n *Node) Batch() *Batch { return n.batch }

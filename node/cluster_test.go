@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"bytes"
@@ -71,15 +71,15 @@ func newTestCluster(t *testing.T) *testCluster {
 	return c
 }
 
-func (c *testCluster) options(name string, roles roleSet) nodeOptions {
-	return nodeOptions{Kafka: queue.Config{Brokers: []string{c.broker.Addr()}}, Roles: roles, Member: name, Logger: slog.New(slog.NewTextHandler(&c.log, nil)),
+func (c *testCluster) options(name string, roles Roles) Config {
+	return Config{Kafka: queue.Config{Brokers: []string{c.broker.Addr()}}, Roles: roles, Member: name, Logger: slog.New(slog.NewTextHandler(&c.log, nil)),
 		OpenStore: func(context.Context) (store.Store, error) { return unowned{c.store}, nil }}
 }
 
 // join opens a node, which the test closes at its end at the latest.
-func (c *testCluster) join(t *testing.T, name string, roles roleSet) (*node, func()) {
+func (c *testCluster) join(t *testing.T, name string, roles Roles) (*Node, func()) {
 	t.Helper()
-	n, err := openNode(t.Context(), c.options(name, roles))
+	n, err := Open(t.Context(), c.options(name, roles))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +104,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestRolesShareTheWork(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	c := newTestCluster(t)
-	a, stopA := c.join(t, "a", processorRole)
-	front, _ := c.join(t, "front", collectorRole|queryRole)
+	a, stopA := c.join(t, "a", RoleProcessor)
+	front, _ := c.join(t, "front", RoleCollector|RoleQuery)
 	viewPages(t, front, 0, 200)
 	wantViews(t, front, 200)
-	b, _ := c.join(t, "b", processorRole)
+	b, _ := c.join(t, "b", RoleProcessor)
 	eventually(t, "the partitions are not shared", func() bool { return len(a.owned()) == 4 && len(b.owned()) == 4 })
 	viewPages(t, front, 100, 400)
 	wantViews(t, front, 400)
@@ -131,9 +131,9 @@ func TestRolesShareTheWork(t *testing.T) {
 func TestMorePartitionsWhileRunning(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	c := newTestCluster(t)
-	a, _ := c.join(t, "a", processorRole)
-	b, _ := c.join(t, "b", processorRole)
-	front, _ := c.join(t, "front", collectorRole|queryRole)
+	a, _ := c.join(t, "a", RoleProcessor)
+	b, _ := c.join(t, "b", RoleProcessor)
+	front, _ := c.join(t, "front", RoleCollector|RoleQuery)
 	viewPages(t, front, 0, 300)
 	if err := front.queue.AddPartitions(t.Context(), 12); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestMorePartitionsWhileRunning(t *testing.T) {
 		a, err := front.engine.Pageviews(t.Context(), query.URLQuery{URL: "foo.com/a", From: "2026-01-05T10:00Z", To: "2026-01-05T11:00Z"})
 		return err == nil && a.Pageviews >= uint64(posted)
 	})
-	if err := front.catchUp(t.Context()); err != nil {
+	if err := front.CatchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wantViews(t, front, uint64(posted))
@@ -188,7 +188,7 @@ func TestMorePartitionsWhileRunning(t *testing.T) {
 func TestZombieOfAnEpoch(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	c := newTestCluster(t)
-	n, _ := c.join(t, "a", collectorRole|processorRole|queryRole)
+	n, _ := c.join(t, "a", RoleCollector|RoleProcessor|RoleQuery)
 	viewPages(t, n, 0, 100)
 	old := n.epochNow()
 	before := time.Now()
@@ -214,8 +214,8 @@ func TestZombieOfAnEpoch(t *testing.T) {
 func TestTopicMadeAnewWhileRunning(t *testing.T) {
 	t.Parallel()
 	c := newTestCluster(t)
-	a, _ := c.join(t, "a", processorRole)
-	front, _ := c.join(t, "front", collectorRole|queryRole)
+	a, _ := c.join(t, "a", RoleProcessor)
+	front, _ := c.join(t, "front", RoleCollector|RoleQuery)
 	viewPages(t, front, 0, 200)
 	admin, err := queue.Connect(t.Context(), queue.Config{Brokers: []string{c.broker.Addr()}})
 	if err != nil {

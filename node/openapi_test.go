@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"net/http"
@@ -39,19 +39,19 @@ func TestOpenAPI(t *testing.T) {
 	}
 	d := testDaemon(t, t.TempDir())
 	defer func() {
-		if err := d.stop(); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
 	for path, methods := range doc.Paths {
 		for method := range methods {
-			if status, _, body := do(t, strings.ToUpper(method), d.server.url()+path+"?unknown=1", "", ""); status == 404 || status == 405 {
+			if status, _, body := do(t, strings.ToUpper(method), d.URL()+path+"?unknown=1", "", ""); status == 404 || status == 405 {
 				t.Errorf("%s %s: %d %s", method, path, status, body)
 			}
 		}
 	}
 	served := d.server.collector.Handlers()
-	for path, methods := range d.node.engine.Handlers() {
+	for path, methods := range d.engine.Handlers() {
 		for method := range methods {
 			if served[path] == nil {
 				served[path] = map[string]http.HandlerFunc{}
