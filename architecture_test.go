@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"queue/embedded": {"internal/*"},
 	"store":          {"event", "crdt"},
 	"store/*":        {"store", "event", "crdt"},
+	"store/hbase":    {"store", "event", "crdt", "store/hbase/client"},
 	"view":           {"store", "event", "crdt"},
 	"microbatch":     {"queue", "view", "store", "event"},
 	"expire":         {"microbatch", "queue", "store"},

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // Apply implements store.Writer: all cells, in requests beside each other, and
@@ -32,8 +33,8 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 			return fmt.Errorf("batch of %v up to %d: %w", b.Shard, b.Commit.Offset, err)
 		}
 	}
-	if err := s.link.put(ctx, s.names.control(), shardRow(commitPrefix, b.Shard), controlFamily,
-		columns{recordColumn: b.Commit.Record}, uint64(b.Commit.Offset)); err != nil {
+	if err := s.client.Put(ctx, s.names.control(), shardRow(commitPrefix, b.Shard), controlFamily,
+		client.Columns{recordColumn: b.Commit.Record}, uint64(b.Commit.Offset)); err != nil {
 		return fmt.Errorf("commit of %v at %d: %w", b.Shard, b.Commit.Offset, err)
 	}
 	s.setCommitted(b.Shard, b.Commit.Offset)
@@ -76,10 +77,10 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 	table := s.names.cells(g)
 	var all errgroup.Group // not one that ends with the first error: no request is left behind without need
 	all.SetLimit(s.opts.Parallel)
-	left := s.link.left.Load()
+	left := s.client.Abandoned()
 	for _, actions := range e.requests() {
 		all.Go(func() error {
-			err := s.link.many(ctx, table, actions, nil)
+			err := s.client.Many(ctx, table, actions, nil)
 			if err == nil {
 				s.put.Add(int64(len(actions)))
 			}
@@ -87,7 +88,7 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 		})
 	}
 	err := all.Wait()
-	if s.link.left.Load() == left {
+	if s.client.Abandoned() == left {
 		encoders.Put(e)
 	}
 	if err == nil {
@@ -124,7 +125,7 @@ func (s *Store) setCommitted(id store.Shard, offset int64) {
 
 // Commit implements store.Writer.
 func (s *Store) Commit(ctx context.Context, id store.Shard) (c store.Commit, found bool, err error) {
-	cell, err := s.link.value(ctx, s.names.control(), shardRow(commitPrefix, id), controlFamily, recordColumn)
+	cell, err := s.client.Value(ctx, s.names.control(), shardRow(commitPrefix, id), controlFamily, recordColumn)
 	if err != nil {
 		return c, false, fmt.Errorf("commit of %v: %w", id, err)
 	}

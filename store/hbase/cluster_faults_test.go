@@ -96,7 +96,7 @@ func TestClusterFaults(t *testing.T) {
 	}
 	stop()
 	must(t, all.Wait())
-	t.Logf("%d retries, %d failures, %d renewals of the client", s.link.retries.Load(), s.link.failures.Load(), s.link.renewals.Load())
+	t.Logf("%+v of the client", s.Faults())
 	check(t, open(t, o), writers)
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // pageCell is a cell of generation g.
@@ -92,7 +93,7 @@ func TestClusterTableGone(t *testing.T) {
 	}
 	must(t, s.Apply(ctx, batchOf(0, 1, pageCell(0, "a/", 1), pageCell(1, "a/", 1))))
 	must(t, s.SwapPointer(ctx, 0, store.Pointer{Counter: 1, Next: 2, Generations: []uint32{0, 1}}))
-	must(t, s.master.remove(ctx, s.names.cells(0)))
+	must(t, s.master.Remove(ctx, s.names.cells(0)))
 
 	if err := s.Apply(ctx, batchOf(0, 2, pageCell(0, "a/", 2), pageCell(1, "a/", 2))); !errors.Is(err, store.ErrNoGeneration) {
 		t.Errorf("a put to a table that is gone: %v", err)
@@ -144,7 +145,7 @@ func TestClusterHalfDone(t *testing.T) {
 // mark writes the row of a dropped generation, and no more.
 func mark(t *testing.T, s *Store, g uint32) {
 	t.Helper()
-	must(t, s.link.put(t.Context(), s.names.control(), generationRow(g), controlFamily, columns{stateColumn: []byte(stateDropped)}, serverTime))
+	must(t, s.client.Put(t.Context(), s.names.control(), generationRow(g), controlFamily, client.Columns{stateColumn: []byte(stateDropped)}, client.ServerTime))
 }
 
 // Many processes make and drop the same generation at once: however it ends, row
@@ -259,7 +260,7 @@ func TestClusterOversize(t *testing.T) {
 			for v := int64(1); v <= 20; v++ {
 				c := pageCell(0, "a/", v)
 				if p == 3 {
-					c.Value = make([]byte, maxCellBytes)
+					c.Value = make([]byte, client.MaxCellBytes)
 					if err := s.Apply(ctx, batchOf(p, v, c)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 						return fmt.Errorf("a cell of 10 MiB: %v", err)
 					}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/tsuna/gohbase/pb"
 	"google.golang.org/protobuf/proto"
+
+	"speedlayer/store/hbase/client"
 )
 
 // What cannot be used is refused at start, in time, with the name of what to
@@ -79,14 +81,14 @@ func direct(t *testing.T, o Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Store{opts: o, names: names{o.Prefix}, master: &master{opts: o}, link: newLink(o)}
+	s := &Store{opts: o, names: names{o.Prefix}, master: client.NewMaster(o.client()), client: client.New(o.client())}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
 func tablesOf(t *testing.T, o Options, prefix string) []string {
 	t.Helper()
-	got, err := direct(t, o).master.tables(t.Context(), prefix)
+	got, err := direct(t, o).master.Tables(t.Context(), prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func TestClusterStartAmongOthers(t *testing.T) {
 			if err := s.create(ctx, s.names.control(), []string{controlFamily}, nil); err != nil {
 				return err
 			}
-			return s.link.put(ctx, s.names.control(), layoutRow, controlFamily, columns{versionColumn: []byte("99")}, serverTime)
+			return s.client.Put(ctx, s.names.control(), layoutRow, controlFamily, client.Columns{versionColumn: []byte("99")}, client.ServerTime)
 		}, `has layout "99", this program's is ` + layoutVersion},
 		{"another program's table", func(ctx context.Context, s *Store) error {
 			return s.create(ctx, s.names.control(), []string{"other"}, nil)
@@ -113,7 +115,7 @@ func TestClusterStartAmongOthers(t *testing.T) {
 			if err := s.create(ctx, s.names.control(), []string{controlFamily}, nil); err != nil {
 				return err
 			}
-			return s.link.put(ctx, s.names.control(), "x", controlFamily, columns{"y": nil}, serverTime)
+			return s.client.Put(ctx, s.names.control(), "x", controlFamily, client.Columns{"y": nil}, client.ServerTime)
 		}, "none that names its layout"},
 		{"no control table", func(ctx context.Context, s *Store) error {
 			return s.create(ctx, s.names.cells(0), []string{"1"}, nil)
@@ -160,15 +162,6 @@ func TestCheckVersion(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("%q", v)) {
 			t.Errorf("%q: %v does not name it", v, err)
-		}
-	}
-}
-
-// A node that is empty, or anything else, is an error and nothing worse.
-func TestParseNode(t *testing.T) {
-	for _, b := range []string{"", "\xff", "\xff\x00\x00\x00\x02ab", "\xff\x00\x00\x00\x02abPBUX", "\xff\xff\xff\xff\xffPBUF", "x\x00\x00\x00\x00PBUF", "\xff\x00\x00\x00\x00PBUF"} {
-		if err := parseNode([]byte(b), &pb.Master{}); err == nil {
-			t.Errorf("%q is taken for a node", b)
 		}
 	}
 }

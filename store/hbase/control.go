@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // swap sets a column of a control row from one value to another; nil stands for
@@ -17,18 +18,18 @@ import (
 // again by itself, and the second finds the first one's value. So each swap
 // leaves the mark of its writer in the row, and who is told no, or nothing, looks
 // whether the mark is its own.
-func (l *link) swap(ctx context.Context, table, row, column string, from, to []byte) (won bool, err error) {
-	if err := checkSize([]byte(row), to); err != nil {
+func swap(ctx context.Context, c *client.Client, table, row, column string, from, to []byte) (won bool, err error) {
+	if err := client.CheckSize([]byte(row), to); err != nil {
 		return false, err
 	}
 	var mark [16]byte
 	_, _ = rand.Read(mark[:]) // never fails
-	err = l.patiently(ctx, func() error {
-		ok, failed := l.checkAndPut(ctx, table, row, controlFamily, column, from, columns{column: to, writerColumn: mark[:]})
+	err = c.Retry(ctx, func() error {
+		ok, failed := c.CheckAndPut(ctx, table, row, controlFamily, column, from, client.Columns{column: to, writerColumn: mark[:]})
 		if won = ok; ok {
 			return nil
 		}
-		last, err := l.get(ctx, table, row, controlFamily, writerColumn)
+		last, err := c.Get(ctx, table, row, controlFamily, writerColumn)
 		if err != nil {
 			return err
 		}
@@ -42,17 +43,17 @@ func (l *link) swap(ctx context.Context, table, row, column string, from, to []b
 }
 
 // rows calls fn with each cell of the control rows that begin with prefix.
-func (s *Store) rows(ctx context.Context, prefix string, fn func(kv *keyValue) error) error {
-	sc := &scan{table: s.names.control(), start: []byte(prefix), stop: after([]byte(prefix))}
+func (s *Store) rows(ctx context.Context, prefix string, fn func(kv *client.KeyValue) error) error {
+	sc := &client.Scan{Table: s.names.control(), Start: []byte(prefix), Stop: after([]byte(prefix))}
 	for more := true; more; {
 		var block []byte
 		var err error
-		if block, more, err = s.link.next(ctx, sc); err != nil {
+		if block, more, err = s.client.Next(ctx, sc); err != nil {
 			return err
 		}
 		for len(block) > 0 {
-			var kv keyValue
-			if kv, block, err = nextKeyValue(block); err != nil {
+			var kv client.KeyValue
+			if kv, block, err = client.NextKeyValue(block); err != nil {
 				return err
 			}
 			if err := fn(&kv); err != nil {
@@ -77,12 +78,12 @@ func after(prefix []byte) []byte {
 
 // Epochs implements store.Control.
 func (s *Store) Epochs(ctx context.Context) (all []store.Epoch, err error) {
-	err = s.rows(ctx, epochPrefix, func(kv *keyValue) error {
-		if string(kv.qualifier) != jsonColumn {
+	err = s.rows(ctx, epochPrefix, func(kv *client.KeyValue) error {
+		if string(kv.Qualifier) != jsonColumn {
 			return nil
 		}
 		var e store.Epoch
-		if err := json.Unmarshal(kv.value, &e); err != nil {
+		if err := json.Unmarshal(kv.Value, &e); err != nil {
 			return fmt.Errorf("%w: epoch: %w", store.ErrCorrupt, err)
 		}
 		all = append(all, e)
@@ -109,7 +110,7 @@ func (s *Store) AppendEpoch(ctx context.Context, e store.Epoch) error {
 	if err != nil {
 		return err
 	}
-	won, err := s.link.swap(ctx, s.names.control(), epochRow(e.Number), jsonColumn, nil, row)
+	won, err := swap(ctx, s.client, s.names.control(), epochRow(e.Number), jsonColumn, nil, row)
 	if err != nil {
 		return fmt.Errorf("epoch %d: %w", e.Number, err)
 	}
@@ -127,7 +128,7 @@ func (s *Store) Pointer(ctx context.Context) (store.Pointer, error) {
 
 // pointer returns the row's bytes too; nil when there is none yet.
 func (s *Store) pointer(ctx context.Context) (p store.Pointer, row []byte, err error) {
-	c, err := s.link.value(ctx, s.names.control(), pointerRow, controlFamily, jsonColumn)
+	c, err := s.client.Value(ctx, s.names.control(), pointerRow, controlFamily, jsonColumn)
 	if err != nil {
 		return p, nil, fmt.Errorf("pointer: %w", err)
 	}
@@ -154,7 +155,7 @@ func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer)
 	if err != nil {
 		return err
 	}
-	won, err := s.link.swap(ctx, s.names.control(), pointerRow, jsonColumn, from, to)
+	won, err := swap(ctx, s.client, s.names.control(), pointerRow, jsonColumn, from, to)
 	if err != nil {
 		return fmt.Errorf("pointer: %w", err)
 	}

@@ -1,11 +1,11 @@
 package hbase
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // encoder makes puts of cells: one for each url and day, with the cells of all
@@ -20,7 +20,7 @@ type encoder struct {
 	growth  int32
 	column  []byte
 	heads   []section
-	actions []action
+	actions []client.Action
 }
 
 // group holds the puts of some buckets, one behind the other.
@@ -96,7 +96,7 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 		h := e.heads[i]
 		for len(h) > 0 && h[0].Key.Hour/hoursADay == day && h[0].Key.URL == key.URL {
 			c := &h[0]
-			if err := checkSize(e.row, e.prefix, c.Value); err != nil {
+			if err := client.CheckSize(e.row, e.prefix, c.Value); err != nil {
 				return err
 			}
 			if e.hour != c.Key.Hour || e.growth != c.Growth {
@@ -106,7 +106,7 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 				e.hour, e.growth = c.Key.Hour, c.Growth
 				e.column = appendQualifier(e.column[:0], c.Key.Hour%hoursADay, shard, c.Growth)
 			}
-			g.cells = appendKeyValue(g.cells, e.row, family(c.Key.View), e.column, uint64(c.Version), e.prefix, c.Value)
+			g.cells = client.AppendKeyValue(g.cells, e.row, family(c.Key.View), e.column, uint64(c.Version), e.prefix, c.Value)
 			h = h[1:]
 			n++
 		}
@@ -119,12 +119,12 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 // Bounds of one request: what a region server does at once, and how much is sent
 // again when an answer is lost.
 const (
-	requestRows  = 5000
+	requestRows  = client.MaxRequestRows
 	requestBytes = 4 << 20
 )
 
 // requests cuts the groups into requests. They alias the encoder.
-func (e *encoder) requests() (all [][]action) {
+func (e *encoder) requests() (all [][]client.Action) {
 	e.actions = e.actions[:0]
 	var ends []int
 	for i := range e.n {
@@ -136,8 +136,8 @@ func (e *encoder) requests() (all [][]action) {
 				rows, size = 0, 0
 			}
 			cells := g.cells[start:p.end:p.end]
-			row := cells[kvLengths+2:][:binary.BigEndian.Uint16(cells[kvLengths:])]
-			e.actions = append(e.actions, action{row: row, cells: cells, n: p.n})
+			row := client.RowOf(cells)
+			e.actions = append(e.actions, client.Action{Row: row, Cells: cells, N: p.n})
 			rows, size, start = rows+1, size+p.end-start, p.end
 		}
 		if rows > 0 {

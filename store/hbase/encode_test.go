@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // randomCells makes sorted cells of one generation, each key once.
@@ -42,11 +43,11 @@ func TestEncode(t *testing.T) {
 		for _, request := range e.requests() {
 			group := -1
 			for _, a := range request {
-				if rows[string(a.row)] {
-					t.Fatalf("two puts of row %q", a.row)
+				if rows[string(a.Row)] {
+					t.Fatalf("two puts of row %q", a.Row)
 				}
-				rows[string(a.row)] = true
-				g := strings.IndexByte(hexDigits, a.row[0]) * regions / buckets
+				rows[string(a.Row)] = true
+				g := strings.IndexByte(hexDigits, a.Row[0]) * regions / buckets
 				if group >= 0 && g != group {
 					t.Fatalf("one request to groups %d and %d", group, g)
 				}
@@ -69,35 +70,35 @@ func TestEncode(t *testing.T) {
 }
 
 // cellsOf reads a put back, as a scan would.
-func cellsOf(t *testing.T, a action, shard store.Shard) (cells []store.Cell) {
+func cellsOf(t *testing.T, a client.Action, shard store.Shard) (cells []store.Cell) {
 	t.Helper()
-	row, err := parseRow(a.row)
+	row, err := parseRow(a.Row)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rest := a.cells; len(rest) > 0; {
-		var kv keyValue
-		if kv, rest, err = nextKeyValue(rest); err != nil {
+	for rest := a.Cells; len(rest) > 0; {
+		var kv client.KeyValue
+		if kv, rest, err = client.NextKeyValue(rest); err != nil {
 			t.Fatal(err)
 		}
-		hour, s, growth, err := parseQualifier(kv.qualifier)
-		if err != nil || s != shard || !bytes.Equal(kv.row, a.row) {
-			t.Fatalf("%+v in the put of %q: shard %v, %v", kv, a.row, s, err)
+		hour, s, growth, err := parseQualifier(kv.Qualifier)
+		if err != nil || s != shard || !bytes.Equal(kv.Row, a.Row) {
+			t.Fatalf("%+v in the put of %q: shard %v, %v", kv, a.Row, s, err)
 		}
-		url, value := row.url, kv.value
+		url, value := row.url, kv.Value
 		if row.hashed {
 			if url, value, err = urlOfValue(value); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var view store.ViewID
-		if _, err := fmt.Sscan(string(kv.family), &view); err != nil {
+		if _, err := fmt.Sscan(string(kv.Family), &view); err != nil {
 			t.Fatal(err)
 		}
-		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.timestamp), Value: value, Growth: growth})
+		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.Timestamp), Value: value, Growth: growth})
 	}
-	if len(cells) != a.n {
-		t.Fatalf("a put of %d cells says %d", len(cells), a.n)
+	if len(cells) != a.N {
+		t.Fatalf("a put of %d cells says %d", len(cells), a.N)
 	}
 	return cells
 }
@@ -105,7 +106,7 @@ func cellsOf(t *testing.T, a action, shard store.Shard) (cells []store.Cell) {
 // Large batches are cut: by rows and by bytes.
 func TestRequestsAreBounded(t *testing.T) {
 	var cells []store.Cell
-	for i := range 3 * requestRows {
+	for i := range 3 * client.MaxRequestRows {
 		cells = append(cells, store.Cell{Key: store.Key{View: 1, URL: fmt.Sprintf("u%06d", i)}, Value: make([]byte, 1000)})
 	}
 	e := new(encoder)
@@ -116,9 +117,9 @@ func TestRequestsAreBounded(t *testing.T) {
 	for _, request := range e.requests() {
 		bytes := 0
 		for _, a := range request {
-			bytes += len(a.cells)
+			bytes += len(a.Cells)
 		}
-		if len(request) > requestRows || bytes > requestBytes {
+		if len(request) > client.MaxRequestRows || bytes > requestBytes {
 			t.Errorf("a request of %d rows and %d bytes", len(request), bytes)
 		}
 		n += len(request)
@@ -130,27 +131,27 @@ func TestRequestsAreBounded(t *testing.T) {
 
 // A cell that a region server would refuse is refused before it is sent.
 func TestTooLarge(t *testing.T) {
-	cells := []store.Cell{{Key: store.Key{View: 1, URL: "a/"}, Value: make([]byte, maxCellBytes)}}
+	cells := []store.Cell{{Key: store.Key{View: 1, URL: "a/"}, Value: make([]byte, client.MaxCellBytes)}}
 	if err := new(encoder).encode(cells, store.Shard{}, 1); err == nil || !strings.Contains(err.Error(), "allowed are 10485760") {
 		t.Errorf("a cell of 10 MiB and more: %v", err)
 	}
-	if err := checkSize(make([]byte, maxRowBytes+1)); err == nil {
+	if err := client.CheckSize(make([]byte, client.MaxRowBytes+1)); err == nil {
 		t.Error("a row key that is too long is taken")
 	}
 }
 
 func FuzzKeyValue(f *testing.F) {
-	f.Add(appendKeyValue(nil, []byte("row"), "1", []byte("09/0/3"), 77, []byte("value")))
+	f.Add(client.AppendKeyValue(nil, []byte("row"), "1", []byte("09/0/3"), 77, []byte("value")))
 	f.Add([]byte{0, 0, 0, 200, 0, 0, 0, 12, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		kv, rest, err := nextKeyValue(b)
+		kv, rest, err := client.NextKeyValue(b)
 		if err != nil {
 			return
 		}
-		again := appendKeyValue(nil, kv.row, string(kv.family), kv.qualifier, kv.timestamp, kv.value)
-		back, none, err := nextKeyValue(again)
-		if err != nil || len(none) > 0 || !bytes.Equal(back.row, kv.row) || !bytes.Equal(back.value, kv.value) ||
-			!bytes.Equal(back.family, kv.family) || !bytes.Equal(back.qualifier, kv.qualifier) || back.timestamp != kv.timestamp {
+		again := client.AppendKeyValue(nil, kv.Row, string(kv.Family), kv.Qualifier, kv.Timestamp, kv.Value)
+		back, none, err := client.NextKeyValue(again)
+		if err != nil || len(none) > 0 || !bytes.Equal(back.Row, kv.Row) || !bytes.Equal(back.Value, kv.Value) ||
+			!bytes.Equal(back.Family, kv.Family) || !bytes.Equal(back.Qualifier, kv.Qualifier) || back.Timestamp != kv.Timestamp {
 			t.Fatalf("%x (rest %x): %+v comes back as %+v, %v", b, rest, kv, back, err)
 		}
 	})

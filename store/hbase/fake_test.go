@@ -7,21 +7,21 @@ import (
 	"github.com/tsuna/gohbase"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // faked returns a store whose requests go to a client that a test has made. The
 // real server is asked by the tests named TestCluster; this is for what it does at
 // moments that nobody can choose.
-func faked(t *testing.T, client gohbase.Client) *Store {
+func faked(t *testing.T, to gohbase.Client) *Store {
 	t.Helper()
 	o, err := Options{Quorum: []string{"127.0.0.1:1"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Store{opts: o, names: names{"p"}, link: &link{opts: o, slots: make(chan struct{}, o.Parallel)}}
+	s := &Store{opts: o, names: names{"p"}, client: client.Over(o.client(), to)}
 	s.mu.generations = make(map[uint32]string)
 	s.mu.pending = make(map[store.Shard]pendingSnapshot)
 	s.mu.committed = make(map[store.Shard]int64)
-	s.link.mu.client = client
 	return s
 }

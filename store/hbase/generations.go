@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // generation is one row of the control table.
@@ -19,15 +20,15 @@ type generation struct {
 
 // allGenerations reads all rows, by number.
 func (s *Store) allGenerations(ctx context.Context) (all []generation, err error) {
-	err = s.rows(ctx, generationPrefix, func(kv *keyValue) error {
-		if string(kv.qualifier) != stateColumn {
+	err = s.rows(ctx, generationPrefix, func(kv *client.KeyValue) error {
+		if string(kv.Qualifier) != stateColumn {
 			return nil
 		}
-		n, ok := numberOf(generationPrefix, string(kv.row))
+		n, ok := numberOf(generationPrefix, string(kv.Row))
 		if !ok {
-			return fmt.Errorf("%w: row %q", store.ErrCorrupt, kv.row)
+			return fmt.Errorf("%w: row %q", store.ErrCorrupt, kv.Row)
 		}
-		all = append(all, generation{n, string(kv.value)})
+		all = append(all, generation{n, string(kv.Value)})
 		return nil
 	})
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *Store) state(ctx context.Context, g uint32) (string, error) {
 }
 
 func (s *Store) readState(ctx context.Context, g uint32) (string, error) {
-	c, err := s.link.value(ctx, s.names.control(), generationRow(g), controlFamily, stateColumn)
+	c, err := s.client.Value(ctx, s.names.control(), generationRow(g), controlFamily, stateColumn)
 	if err != nil {
 		return "", fmt.Errorf("generation %d: %w", g, err)
 	}
@@ -84,7 +85,7 @@ func (s *Store) judge(ctx context.Context, g uint32, failed error) (gone bool, e
 		return true, nil
 	case state == "":
 		return false, fmt.Errorf("%w: %d", store.ErrNoGeneration, g)
-	case !isNoTable(failed):
+	case !client.IsNoTable(failed):
 		return false, failed
 	}
 	p, err := s.Pointer(ctx)
@@ -139,7 +140,7 @@ func (s *Store) CreateGeneration(ctx context.Context, g uint32) error {
 	if err := both.Wait(); err != nil {
 		return fmt.Errorf("generation %d: %w", g, err)
 	}
-	won, err := s.link.swap(ctx, s.names.control(), generationRow(g), stateColumn, nil, []byte(stateCreated))
+	won, err := swap(ctx, s.client, s.names.control(), generationRow(g), stateColumn, nil, []byte(stateCreated))
 	if err != nil {
 		return fmt.Errorf("generation %d: %w", g, err)
 	}
@@ -150,7 +151,7 @@ func (s *Store) CreateGeneration(ctx context.Context, g uint32) error {
 	if state, err = s.readState(ctx, g); err != nil || state == stateCreated {
 		return err
 	}
-	if err := s.master.remove(ctx, s.names.cells(g)); err != nil {
+	if err := s.master.Remove(ctx, s.names.cells(g)); err != nil {
 		return fmt.Errorf("generation %d: %w", g, err)
 	}
 	return fmt.Errorf("%w: %d", store.ErrDropped, g)
@@ -174,7 +175,7 @@ func (s *Store) DropGeneration(ctx context.Context, g uint32) error {
 		if state != "" {
 			from = []byte(state)
 		}
-		won, err := s.link.swap(ctx, s.names.control(), generationRow(g), stateColumn, from, []byte(stateDropped))
+		won, err := swap(ctx, s.client, s.names.control(), generationRow(g), stateColumn, from, []byte(stateDropped))
 		if err != nil {
 			return fmt.Errorf("generation %d: %w", g, err)
 		}
@@ -198,13 +199,13 @@ func (s *Store) sweepCells(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := s.master.tables(ctx, s.names.cellsPrefix())
+	tables, err := s.master.Tables(ctx, s.names.cellsPrefix())
 	if err != nil {
 		return err
 	}
 	for _, g := range all {
 		if g.state == stateDropped && slices.Contains(tables, s.names.cells(g.number)) {
-			if err := s.master.remove(ctx, s.names.cells(g.number)); err != nil {
+			if err := s.master.Remove(ctx, s.names.cells(g.number)); err != nil {
 				return fmt.Errorf("table %s: %w", s.names.cells(g.number), err)
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/tsuna/gohbase/pb"
 	"github.com/tsuna/gohbase/region"
 	"google.golang.org/protobuf/proto"
+
+	"speedlayer/store/hbase/client"
 )
 
 // table is a control table of which only the layout's row matters: what a look at
@@ -33,16 +35,19 @@ func (c *table) SendRPC(call hrpc.Call) (proto.Message, error) {
 			return &pb.GetResponse{Result: &pb.Result{}}, nil
 		}
 		return &pb.GetResponse{Result: &pb.Result{Cell: []*pb.Cell{{Row: row, Value: []byte(value)}}}}, nil
-	case *page:
+	case *hrpc.CheckAndPut:
+		c.puts++
+		return &pb.MutateResponse{Processed: proto.Bool(!c.taken)}, nil
+	case interface { // a page of a scan
+		hrpc.Call
+		DeserializeCellBlocks(proto.Message, []byte) (uint32, error)
+	}:
 		call.SetRegion(region.NewInfo(1, nil, []byte("t"), []byte("t,,1."), nil, nil))
 		if !c.rows {
 			return &pb.ScanResponse{}, nil
 		}
-		call.block = appendKeyValue(nil, row, controlFamily, []byte(versionColumn), 1, []byte("x"))
-		return &pb.ScanResponse{CellsPerResult: []uint32{1}}, nil
-	case *hrpc.CheckAndPut:
-		c.puts++
-		return &pb.MutateResponse{Processed: proto.Bool(!c.taken)}, nil
+		_, err := call.DeserializeCellBlocks(nil, client.AppendKeyValue(nil, row, controlFamily, []byte(versionColumn), 1, []byte("x")))
+		return &pb.ScanResponse{CellsPerResult: []uint32{1}}, err
 	}
 	return nil, errors.New("a request that this table does not know")
 }

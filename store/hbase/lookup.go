@@ -12,13 +12,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // lookup is one get of a look-up: of the columns of one url and hour, for all
 // views that are asked for.
 type lookup struct {
 	keys []int // places in the caller's keys
-	get  action
+	get  client.Action
 }
 
 // lookupRows bounds the gets of one request.
@@ -67,11 +68,11 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 			part := group[:min(len(group), lookupRows)]
 			group = group[len(part):]
 			all.Go(func() error {
-				actions := make([]action, len(part))
+				actions := make([]client.Action, len(part))
 				for i := range part {
 					actions[i] = part[i].get
 				}
-				return s.link.many(within, s.names.cells(g), actions, func(i int, cells []byte) error {
+				return s.client.Many(within, s.names.cells(g), actions, func(i int, cells []byte) error {
 					one.Lock()
 					defer one.Unlock()
 					if stop == nil {
@@ -151,7 +152,7 @@ type getter struct {
 //
 //	Get     1: row | 2: Column ... | 4: Filter
 //	Column  1: family
-func (g *getter) get(keys []store.Key, of []int) action {
+func (g *getter) get(keys []store.Key, of []int) client.Action {
 	k := &keys[of[0]]
 	row := g.day.append(appendURLRow(nil, k.URL), k.Hour/hoursADay)
 	get := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), row)
@@ -161,10 +162,10 @@ func (g *getter) get(keys []store.Key, of []int) action {
 	}
 	if g.filter == nil || g.hour != k.Hour {
 		low := appendQualifier(nil, k.Hour%hoursADay, g.id, 0)
-		g.hour, g.filter = k.Hour, encoded(columnRange(low, append(bytes.Clone(low), '/'+1)))
+		g.hour, g.filter = k.Hour, encoded(client.ColumnRange(low, append(bytes.Clone(low), '/'+1)))
 	}
 	get = protowire.AppendBytes(protowire.AppendTag(get, 4, protowire.BytesType), g.filter)
-	return action{row: row, get: get}
+	return client.Action{Row: row, Get: get}
 }
 
 // encoded is a filter as bytes. It has all fields that it needs.
@@ -179,12 +180,12 @@ func encoded(f *pb.Filter) []byte {
 // found matches the cells of one row to the keys that asked for them.
 func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, fn func(i int, version int64, value []byte) error) error {
 	for len(cells) > 0 {
-		kv, _, err := nextKeyValue(cells)
+		kv, _, err := client.NextKeyValue(cells)
 		if err != nil {
 			return err
 		}
 		u.reset()
-		view := kv.family
+		view := kv.Family
 		if cells, err = partsOf(cells, view, &keys[of[0]], id, u); err != nil {
 			return err
 		}
@@ -210,19 +211,19 @@ func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, f
 // are of the key's hour and shard.
 func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest []byte, err error) {
 	for len(cells) > 0 {
-		kv, behind, err := nextKeyValue(cells)
+		kv, behind, err := client.NextKeyValue(cells)
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(kv.family, view) {
+		if !bytes.Equal(kv.Family, view) {
 			return cells, nil
 		}
 		cells = behind
-		hour, shard, growth, err := parseQualifier(kv.qualifier)
+		hour, shard, growth, err := parseQualifier(kv.Qualifier)
 		if err != nil {
 			return nil, err
 		}
-		value := kv.value
+		value := kv.Value
 		if hashed(k.URL) {
 			var url []byte
 			if url, value, err = urlOfValue(value); err != nil {
@@ -233,7 +234,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest [
 			}
 		}
 		if shard == id && hour == k.Hour%hoursADay {
-			u.add(part{int64(kv.timestamp), value, growth > 0})
+			u.add(part{int64(kv.Timestamp), value, growth > 0})
 		}
 	}
 	return nil, nil

@@ -2,7 +2,6 @@ package hbase
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,18 +10,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tsuna/gohbase"
 	"github.com/tsuna/gohbase/pb"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // Store implements store.Store.
 type Store struct {
 	opts   Options
 	names  names
-	link   *link
-	master *master
+	client *client.Client
+	master *client.Master
 	put    atomic.Int64 // rows of cells, acknowledged
 
 	mu struct {
@@ -44,17 +43,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--store hbase://: %w", err)
 	}
-	guard(o.Logger)
-	s := &Store{opts: o, names: names{o.Prefix}, master: &master{opts: o}}
+	s := &Store{opts: o, names: names{o.Prefix}, master: client.NewMaster(o.client())}
 	s.mu.generations = make(map[uint32]string)
 	s.mu.pending = make(map[store.Shard]pendingSnapshot)
 	s.mu.committed = make(map[store.Shard]int64)
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	if err := s.open(ctx); err != nil {
-		s.master.close()
-		if s.link != nil {
-			s.link.close()
+		s.master.Close()
+		if s.client != nil {
+			s.client.Close()
 		}
 		return nil, fmt.Errorf("--store hbase://%s%s?prefix=%s: %w", strings.Join(o.Quorum, ","), o.ZNode, o.Prefix, hint(err, o))
 	}
@@ -64,9 +62,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // hint says what to change where HBase's own words do not.
 func hint(err error, o Options) error {
 	switch {
-	case isClass(err, "AccessDeniedException"):
+	case client.IsClass(err, "AccessDeniedException"):
 		return fmt.Errorf("%w; user %q lacks rights: name another with &user=", err, o.User)
-	case isClass(err, "NamespaceNotFoundException"):
+	case client.IsClass(err, "NamespaceNotFoundException"):
 		ns, _, _ := strings.Cut(o.Prefix, ":")
 		return fmt.Errorf("%w; make namespace %q first, or take another prefix", err, ns)
 	}
@@ -74,18 +72,18 @@ func hint(err error, o Options) error {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	status, err := s.master.status(ctx)
+	status, err := s.master.Status(ctx)
 	if err != nil {
 		return err
 	}
 	if err := checkVersion(status); err != nil {
 		return err
 	}
-	tables, err := s.master.tables(ctx, s.names.prefix+"_")
+	tables, err := s.master.Tables(ctx, s.names.prefix+"_")
 	if err != nil {
 		return err
 	}
-	s.link = newLink(s.opts)
+	s.client = client.New(s.opts.client())
 	fresh := true
 	for _, t := range tables {
 		fresh = fresh && t != s.names.control()
@@ -120,28 +118,28 @@ func checkVersion(status *pb.ClusterStatus) error {
 // checkLayout reads the layout's row, and writes it into a table that has
 // nothing in it yet.
 func (s *Store) checkLayout(ctx context.Context) error {
-	have, err := s.link.value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn)
-	if isClass(err, "NoSuchColumnFamilyException") {
+	have, err := s.client.Value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn)
+	if client.IsClass(err, "NoSuchColumnFamilyException") {
 		return fmt.Errorf("table %s is none of speedlayer's: take another prefix", s.names.control())
 	}
 	if err != nil {
 		return err
 	}
 	if have == nil {
-		first, _, err := s.link.next(ctx, &scan{table: s.names.control(), rows: 1})
+		first, _, err := s.client.Next(ctx, &client.Scan{Table: s.names.control(), Rows: 1})
 		if err != nil {
 			return err
 		}
 		// Another process that starts may have written it between the two looks.
 		if len(first) > 0 {
-			if have, err = s.link.value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn); err != nil {
+			if have, err = s.client.Value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn); err != nil {
 				return err
 			}
 		}
 		if len(first) > 0 && have == nil {
 			return fmt.Errorf("table %s has rows, but none that names its layout: take another prefix", s.names.control())
 		}
-		won, err := s.link.swap(ctx, s.names.control(), layoutRow, versionColumn, nil, []byte(layoutVersion))
+		won, err := swap(ctx, s.client, s.names.control(), layoutRow, versionColumn, nil, []byte(layoutVersion))
 		if err != nil || won {
 			return err
 		}
@@ -169,14 +167,14 @@ func (s *Store) create(ctx context.Context, table string, families []string, spl
 	if s.opts.Durability == "hflush" {
 		durability = "SYNC_WAL"
 	}
-	err := s.master.create(ctx, table, families, map[string]string{
+	err := s.master.Create(ctx, table, families, map[string]string{
 		"VERSIONS":             "1",
 		"BLOOMFILTER":          "ROW",
 		"DATA_BLOCK_ENCODING":  encoding,
 		"IN_MEMORY_COMPACTION": compaction,
 		"COMPRESSION":          strings.ToUpper(s.opts.Compression),
 	}, durability, splits)
-	if s.opts.Compression != "none" && isClass(err, "DoNotRetryIOException") { // they try it out before they make a table
+	if s.opts.Compression != "none" && client.IsClass(err, "DoNotRetryIOException") { // they try it out before they make a table
 		return fmt.Errorf("table %s: %w; the servers seem to lack compression %s: take compression=none or gz", table, err, s.opts.Compression)
 	}
 	if err != nil {
@@ -187,21 +185,16 @@ func (s *Store) create(ctx context.Context, table string, families []string, spl
 
 // Close ends all connections. What was acknowledged is durable already.
 func (s *Store) Close() error {
-	s.link.close()
-	s.master.close()
+	s.client.Close()
+	s.master.Close()
 	return nil
 }
 
-// Faults counts what went wrong with requests since the start and passed, or did
-// not: tries that failed and were made again, requests that were given up (their
-// caller offers its work again), and clients that were replaced because a region
-// did not answer.
-type Faults struct{ Retries, Failures, Renewals int64 }
+// Faults counts requests that went wrong since the start.
+type Faults = client.Faults
 
 // Faults returns the counts so far.
-func (s *Store) Faults() Faults {
-	return Faults{s.link.retries.Load(), s.link.failures.Load(), s.link.renewals.Load()}
-}
+func (s *Store) Faults() Faults { return s.client.Faults() }
 
 // Rows is how many rows of cells were put since the start, and acknowledged.
 func (s *Store) Rows() int64 { return s.put.Load() }
@@ -209,7 +202,7 @@ func (s *Store) Rows() int64 { return s.put.Load() }
 // Stats implements store.Store: what the master knows of our tables' regions,
 // in whole MiB and some seconds old.
 func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
-	status, err := s.master.status(ctx)
+	status, err := s.master.Status(ctx)
 	if err != nil {
 		return st, err
 	}
@@ -231,9 +224,4 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 		}
 	}
 	return st, nil
-}
-
-// isNoTable says that a table is not there, as gohbase or HBase puts it.
-func isNoTable(err error) bool {
-	return errors.Is(err, gohbase.TableNotFound) || isClass(err, "TableNotFoundException")
 }

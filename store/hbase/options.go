@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // Options say where HBase is and how it is used. Quorum must be there; zero
@@ -40,6 +41,12 @@ type Options struct {
 	Logger   *slog.Logger // nil: no messages
 
 	pageRows uint32 // of a scan; tests make it small; 0 is 10,000
+}
+
+// client are the options of the connection.
+func (o *Options) client() client.Options {
+	return client.Options{Quorum: o.Quorum, ZNode: o.ZNode, User: o.User, CallTime: o.CallTime,
+		Parallel: o.Parallel, PageRows: orDefault(o.pageRows, 10_000), Logger: o.Logger}
 }
 
 // prefixes: what HBase takes as a table's name, with room for ours behind it.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // reader reads things one by one, as they are when it comes by: what holds them
@@ -15,8 +16,8 @@ type reader struct{ s *Store }
 
 // Read implements store.Store.
 func (s *Store) Read(context.Context) (store.Reader, error) {
-	if _, err := s.link.client(); err != nil {
-		return nil, err
+	if s.client.Closed() {
+		return nil, store.ErrClosed
 	}
 	return &reader{s}, nil
 }
@@ -28,15 +29,15 @@ func (r *reader) Pointer(ctx context.Context) (store.Pointer, error) { return r.
 func (r *reader) Epochs(ctx context.Context) ([]store.Epoch, error)  { return r.s.Epochs(ctx) }
 
 func (r *reader) Commits(ctx context.Context) (all []store.ShardCommit, err error) {
-	err = r.s.rows(ctx, commitPrefix, func(kv *keyValue) error {
-		id, err := shardOf(commitPrefix, string(kv.row))
+	err = r.s.rows(ctx, commitPrefix, func(kv *client.KeyValue) error {
+		id, err := shardOf(commitPrefix, string(kv.Row))
 		if err != nil {
 			return err
 		}
-		if kv.timestamp > math.MaxInt64 {
-			return fmt.Errorf("%w: commit of %v at %d", store.ErrCorrupt, id, kv.timestamp)
+		if kv.Timestamp > math.MaxInt64 {
+			return fmt.Errorf("%w: commit of %v at %d", store.ErrCorrupt, id, kv.Timestamp)
 		}
-		all = append(all, store.ShardCommit{Shard: id, Commit: store.Commit{Offset: int64(kv.timestamp), Record: append([]byte(nil), kv.value...)}})
+		all = append(all, store.ShardCommit{Shard: id, Commit: store.Commit{Offset: int64(kv.Timestamp), Record: append([]byte(nil), kv.Value...)}})
 		return nil
 	})
 	if err != nil {
@@ -71,7 +72,7 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 	if state, err2 := r.s.readState(ctx, rg.Generation); err2 == nil && state == stateDropped {
 		return fmt.Errorf("%w: %d, while it was read", store.ErrDropped, rg.Generation)
 	}
-	if isNoTable(err) {
+	if client.IsNoTable(err) {
 		return fmt.Errorf("%w: %d was created, but its table is gone: %w", store.ErrNoGeneration, rg.Generation, err)
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // What a region server takes well. It copies cells of up to 256 KiB into memory
@@ -29,8 +30,8 @@ func (s *Store) ChunkBytes() int { return chunkBytes }
 
 // pieces cuts a chunk into the columns of its row. Their timestamp is the
 // snapshot's offset plus one.
-func pieces(chunk []byte) columns {
-	c := columns{pieceColumn(0): nil} // an empty chunk has one too
+func pieces(chunk []byte) client.Columns {
+	c := client.Columns{pieceColumn(0): nil} // an empty chunk has one too
 	n := 0
 	for piece := range slices.Chunk(chunk, pieceBytes) {
 		c[pieceColumn(n)] = piece
@@ -60,7 +61,7 @@ func (s *Store) PutChunk(ctx context.Context, id store.Shard, offset int64, inde
 	if err != nil {
 		return err
 	}
-	err = s.link.put(ctx, s.names.state(table), chunkRow(id, offset, index), stateFamily, pieces(chunk), uint64(offset)+1)
+	err = s.client.Put(ctx, s.names.state(table), chunkRow(id, offset, index), stateFamily, pieces(chunk), uint64(offset)+1)
 	if err != nil {
 		s.forget(id)
 		return fmt.Errorf("chunk %d of snapshot at %d of %v: %w", index, offset, id, err)
@@ -133,7 +134,7 @@ func (s *Store) NameSnapshot(ctx context.Context, id store.Shard, n store.Snapsh
 	}
 	value := binary.BigEndian.AppendUint64(nil, uint64(n.Chunks))
 	value = binary.BigEndian.AppendUint64(value, uint64(p.table))
-	if err := s.link.put(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, columns{nameColumn: value}, uint64(n.Offset)); err != nil {
+	if err := s.client.Put(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, client.Columns{nameColumn: value}, uint64(n.Offset)); err != nil {
 		return fmt.Errorf("name of snapshot at %d of %v: %w", n.Offset, id, err)
 	}
 	s.forget(id)
@@ -146,20 +147,20 @@ func (s *Store) NameSnapshot(ctx context.Context, id store.Shard, n store.Snapsh
 
 // chunkRows lists the rows of a shard's chunks with from <= offset < to.
 func (s *Store) chunkRows(ctx context.Context, table uint32, id store.Shard, from, to int64) (rows []string, err error) {
-	sc := &scan{table: s.names.state(table), keysOnly: true,
-		start: []byte(chunkRow(id, from, 0)), stop: []byte(chunkRow(id, to, 0))}
+	sc := &client.Scan{Table: s.names.state(table), KeysOnly: true,
+		Start: []byte(chunkRow(id, from, 0)), Stop: []byte(chunkRow(id, to, 0))}
 	for more := true; more; {
 		var block []byte
-		if block, more, err = s.link.next(ctx, sc); err != nil {
+		if block, more, err = s.client.Next(ctx, sc); err != nil {
 			return nil, err
 		}
 		for len(block) > 0 {
-			var kv keyValue
-			if kv, block, err = nextKeyValue(block); err != nil {
+			var kv client.KeyValue
+			if kv, block, err = client.NextKeyValue(block); err != nil {
 				return nil, err
 			}
-			if n := len(rows); n == 0 || rows[n-1] != string(kv.row) { // a row has several cells
-				rows = append(rows, string(kv.row))
+			if n := len(rows); n == 0 || rows[n-1] != string(kv.Row) { // a row has several cells
+				rows = append(rows, string(kv.Row))
 			}
 		}
 	}
@@ -174,7 +175,7 @@ func (s *Store) deleteChunks(ctx context.Context, table uint32, id store.Shard, 
 		return err
 	}
 	for _, row := range rows {
-		if err := s.link.deleteRow(ctx, s.names.state(table), row); err != nil {
+		if err := s.client.DeleteRow(ctx, s.names.state(table), row); err != nil {
 			return err
 		}
 	}
@@ -188,7 +189,7 @@ func (s *Store) Snapshot(ctx context.Context, id store.Shard) (store.SnapshotNam
 }
 
 func (s *Store) named(ctx context.Context, id store.Shard) (n namedSnapshot, found bool, err error) {
-	c, err := s.link.value(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, nameColumn)
+	c, err := s.client.Value(ctx, s.names.control(), shardRow(snapshotPrefix, id), controlFamily, nameColumn)
 	if err != nil {
 		return n, false, fmt.Errorf("snapshot of %v: %w", id, err)
 	}
@@ -220,8 +221,8 @@ func (s *Store) Chunk(ctx context.Context, id store.Shard, offset int64, index i
 	if !found || n.Offset != offset {
 		return dst, gone
 	}
-	cells, err := s.link.family(ctx, s.names.state(n.table), chunkRow(id, offset, index), stateFamily)
-	if isNoTable(err) || err == nil && len(cells) == 0 {
+	cells, err := s.client.Family(ctx, s.names.state(n.table), chunkRow(id, offset, index), stateFamily)
+	if client.IsNoTable(err) || err == nil && len(cells) == 0 {
 		return dst, gone
 	}
 	if err != nil {
@@ -242,7 +243,7 @@ func (s *Store) sweepSnapshots(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := s.master.tables(ctx, s.names.statePrefix())
+	tables, err := s.master.Tables(ctx, s.names.statePrefix())
 	if err != nil {
 		return err
 	}
@@ -250,7 +251,7 @@ func (s *Store) sweepSnapshots(ctx context.Context) error {
 	drops.SetLimit(2)
 	for _, t := range tables {
 		if n, ok := numberOf(s.names.statePrefix(), t); ok && n < lowest {
-			drops.Go(func() error { return s.master.remove(ctx, t) })
+			drops.Go(func() error { return s.master.Remove(ctx, t) })
 		}
 	}
 	return drops.Wait()
@@ -265,12 +266,12 @@ func (s *Store) lowestNamed(ctx context.Context) (uint32, error) {
 	}
 	newest := epochs[len(epochs)-1]
 	lowest, found := uint32(math.MaxUint32), int32(0)
-	err = s.rows(ctx, snapshotPrefix, func(kv *keyValue) error {
-		id, err := shardOf(snapshotPrefix, string(kv.row))
+	err = s.rows(ctx, snapshotPrefix, func(kv *client.KeyValue) error {
+		id, err := shardOf(snapshotPrefix, string(kv.Row))
 		if err != nil {
 			return err
 		}
-		n, err := parseName(kv.value, kv.timestamp)
+		n, err := parseName(kv.Value, kv.Timestamp)
 		if err != nil {
 			return err
 		}

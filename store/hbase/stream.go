@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"speedlayer/store"
+	"speedlayer/store/hbase/client"
 )
 
 // stream is the rows of one bucket in a range, in order of url and day. It has
@@ -13,7 +14,7 @@ import (
 // which ends with the page or the context.
 type stream struct {
 	s    *Store
-	scan scan
+	scan client.Scan
 	rg   store.Range
 
 	coming chan fetched // the page that was asked for; nil: none
@@ -29,7 +30,7 @@ type stream struct {
 type fetched struct {
 	cells []byte
 	more  bool
-	next  scan
+	next  client.Scan
 	err   error
 }
 
@@ -42,24 +43,24 @@ type line struct {
 // newStream asks for the rows of one bucket that the range may have cells in.
 func (s *Store) newStream(rg store.Range, bucket int) *stream {
 	st := &stream{s: s, rg: rg}
-	st.scan = scan{table: s.names.cells(rg.Generation), family: family(rg.View)}
+	st.scan = client.Scan{Table: s.names.cells(rg.Generation), Family: family(rg.View)}
 	first, last := rg.From/hoursADay, (rg.To-1)/hoursADay
 	if rg.Prefix {
 		first, end := rg.URLBounds()
 		row := func(url string) []byte { // a hashed url lies among those of its head
 			return append([]byte{hexDigits[bucket], ':'}, url[:min(len(url), headBytes)]...)
 		}
-		st.scan.start, st.scan.stop = row(first), row(end)
+		st.scan.Start, st.scan.Stop = row(first), row(end)
 		if len(end) == 0 || len(end) >= headBytes {
-			st.scan.stop = after(st.scan.stop)
+			st.scan.Stop = after(st.scan.Stop)
 		}
 	} else {
-		st.scan.start = appendDay(appendURLRow(nil, rg.URL), first)
-		st.scan.stop = append(appendDay(appendURLRow(nil, rg.URL), last), 0)
+		st.scan.Start = appendDay(appendURLRow(nil, rg.URL), first)
+		st.scan.Stop = append(appendDay(appendURLRow(nil, rg.URL), last), 0)
 	}
 	if first == last {
-		st.scan.low = appendHour(nil, rg.From%hoursADay)
-		st.scan.high = append(appendHour(nil, (rg.To-1)%hoursADay), '/'+1)
+		st.scan.Low = appendHour(nil, rg.From%hoursADay)
+		st.scan.High = append(appendHour(nil, (rg.To-1)%hoursADay), '/'+1)
 	}
 	return st
 }
@@ -70,7 +71,7 @@ func (st *stream) ask(ctx context.Context) {
 	st.coming = coming
 	sc := st.scan
 	go func() {
-		cells, more, err := st.s.link.next(ctx, &sc)
+		cells, more, err := st.s.client.Next(ctx, &sc)
 		coming <- fetched{cells, more, sc, err}
 	}()
 }
@@ -153,31 +154,31 @@ func (st *stream) read(ctx context.Context) (*line, error) {
 
 // line takes the cells of one row from the page.
 func (st *stream) line() (*line, error) {
-	kv, rest, err := nextKeyValue(st.cells)
+	kv, rest, err := client.NextKeyValue(st.cells)
 	if err != nil {
 		return nil, err
 	}
 	l := &line{}
-	if l.row, err = parseRow(kv.row); err != nil {
+	if l.row, err = parseRow(kv.Row); err != nil {
 		return nil, err
 	}
 	if l.hashed {
-		if l.url, _, err = urlOfValue(kv.value); err != nil {
+		if l.url, _, err = urlOfValue(kv.Value); err != nil {
 			return nil, err
 		}
 	}
-	key := kv.row
+	key := kv.Row
 	n := len(st.cells)
 	for {
 		l.cells = st.cells[:n-len(rest)]
 		if len(rest) == 0 {
 			break
 		}
-		kv, behind, err := nextKeyValue(rest)
+		kv, behind, err := client.NextKeyValue(rest)
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(kv.row, key) {
+		if !bytes.Equal(kv.Row, key) {
 			break
 		}
 		rest = behind
@@ -226,20 +227,20 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 	sorted := true
 	for rest := l.cells; len(rest) > 0; {
 		var k column
-		kv, behind, err := nextKeyValue(rest)
+		kv, behind, err := client.NextKeyValue(rest)
 		if err != nil {
 			return err
 		}
 		rest = behind
-		if k.hour, k.shard, k.growth, err = parseQualifier(kv.qualifier); err != nil {
+		if k.hour, k.shard, k.growth, err = parseQualifier(kv.Qualifier); err != nil {
 			return err
 		}
 		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
 			continue
 		}
-		k.part = part{int64(kv.timestamp), kv.value, k.growth > 0}
+		k.part = part{int64(kv.Timestamp), kv.Value, k.growth > 0}
 		if l.hashed {
-			if _, k.part.value, err = urlOfValue(kv.value); err != nil {
+			if _, k.part.value, err = urlOfValue(kv.Value); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package hbase
+package client
 
 import (
 	"bytes"
@@ -13,30 +13,26 @@ import (
 	"speedlayer/store"
 )
 
-// scan is a range of rows of one table: family alone if it is not empty,
-// columns from low to high (exclusive) alone if high is not empty.
-type scan struct {
-	table       string
-	start, stop []byte // stop is exclusive; empty is the end
-	family      string
-	low, high   []byte
-	rows        uint32 // of a page at most
-	keysOnly    bool   // values are left out
+// Scan is a range of rows of one table.
+type Scan struct {
+	Table       string
+	Start, Stop []byte // rows; Stop is exclusive, and empty is the end of the table
+	Family      string // only this family; "" is all
+	Low, High   []byte // only columns from Low to High (exclusive), if High is not empty
+	Rows        uint32 // of a page, at most; 0 is Options.PageRows
+	KeysOnly    bool   // without values
 }
 
-const (
-	pageRows  = 10_000 // if the options do not say
-	pageBytes = 2 << 20
-)
+const pageBytes = 2 << 20
 
-// page is one request of a scan: the scanner is opened, read and closed at once.
-// gohbase's own scanner asks for the next page by the scanner's id without a
-// number of the call, so a page whose answer is lost is skipped silently when
-// the question is sent again. This one says where it starts, and its answer
-// holds whole rows.
+// page is one request of a scan. It opens a scanner, reads from it and closes it.
+// gohbase's own scanner asks for the next page by the scanner's ID, without the
+// number of the call. If the answer is lost and the request is sent again, the
+// server returns the page after it, and one page is silently missing. A request
+// that names its first row can be repeated, and its answer holds whole rows.
 type page struct {
 	request
-	s     scan
+	s     Scan
 	block []byte
 }
 
@@ -44,37 +40,37 @@ type page struct {
 func (p *page) ToProto() proto.Message {
 	r := &pb.ScanRequest{
 		Region:                  &pb.RegionSpecifier{Type: pb.RegionSpecifier_REGION_NAME.Enum(), Value: p.region.Name()},
-		NumberOfRows:            proto.Uint32(p.s.rows),
+		NumberOfRows:            proto.Uint32(p.s.Rows),
 		CloseScanner:            proto.Bool(true),
 		ClientHandlesPartials:   proto.Bool(false),
 		ClientHandlesHeartbeats: proto.Bool(false),
 		Scan: &pb.Scan{
-			StartRow:      p.s.start,
-			StopRow:       p.s.stop,
+			StartRow:      p.s.Start,
+			StopRow:       p.s.Stop,
 			MaxResultSize: proto.Uint64(pageBytes),
-			Caching:       proto.Uint32(p.s.rows),
+			Caching:       proto.Uint32(p.s.Rows),
 		},
 	}
-	if p.s.family != "" {
-		r.Scan.Column = []*pb.Column{{Family: []byte(p.s.family)}}
+	if p.s.Family != "" {
+		r.Scan.Column = []*pb.Column{{Family: []byte(p.s.Family)}}
 	}
 	r.Scan.Filter = p.s.filter()
 	return r
 }
 
-// filter leaves out what is not asked for, at the server.
-func (s *scan) filter() *pb.Filter {
+// filter makes the server leave out what the scan does not want.
+func (s *Scan) filter() *pb.Filter {
 	switch {
-	case len(s.high) > 0:
-		return columnRange(s.low, s.high)
-	case s.keysOnly:
+	case len(s.High) > 0:
+		return ColumnRange(s.Low, s.High)
+	case s.KeysOnly:
 		return built(filter.NewList(filter.MustPassAll, filter.NewFirstKeyOnlyFilter(), filter.NewKeyOnlyFilter(false)))
 	}
 	return nil
 }
 
-// columnRange lets columns pass from low to high, exclusive.
-func columnRange(low, high []byte) *pb.Filter {
+// ColumnRange is a filter that passes the columns from low to high (exclusive).
+func ColumnRange(low, high []byte) *pb.Filter {
 	return built(filter.NewColumnRangeFilter(low, high, true, false))
 }
 
@@ -96,19 +92,19 @@ func (p *page) DeserializeCellBlocks(_ proto.Message, b []byte) (uint32, error) 
 	return uint32(len(b)), nil
 }
 
-// next asks for one page and moves the scan behind it. more is false when the
-// range is at its end. The cells stay valid; nobody else has them.
-func (l *link) next(ctx context.Context, s *scan) (cells []byte, more bool, err error) {
-	if s.rows == 0 {
-		s.rows = orDefault(l.opts.pageRows, pageRows)
+// Next reads one page and moves the scan past it. more is false at the end of the
+// range. The caller owns the cells, which [NextKeyValue] takes apart.
+func (l *Client) Next(ctx context.Context, s *Scan) (cells []byte, more bool, err error) {
+	if s.Rows == 0 {
+		s.Rows = l.opts.PageRows
 	}
 	var p *page
 	answer, err := l.call(ctx, func(ctx context.Context) hrpc.Call {
-		p = &page{request: newRequest(ctx, "Scan", s.table, s.start), s: *s}
+		p = &page{request: newRequest(ctx, "Scan", s.Table, s.Start), s: *s}
 		return p
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("scan of %s: %w", s.table, err)
+		return nil, false, fmt.Errorf("scan of %s: %w", s.Table, err)
 	}
 	r := answer.(*pb.ScanResponse)
 	want := uint32(0)
@@ -128,25 +124,25 @@ func (l *link) next(ctx context.Context, s *scan) (cells []byte, more bool, err 
 	stop := p.region.StopKey()
 	switch {
 	case r.GetMoreResultsInRegion() && got > 0:
-		s.start = append(bytes.Clone(last), 0)
+		s.Start = append(bytes.Clone(last), 0)
 	case r.GetMoreResultsInRegion():
 		return nil, false, fmt.Errorf("%w: an empty page in the middle of a region", store.ErrCorrupt)
-	case len(stop) == 0 || len(s.stop) > 0 && bytes.Compare(stop, s.stop) >= 0:
+	case len(stop) == 0 || len(s.Stop) > 0 && bytes.Compare(stop, s.Stop) >= 0:
 		return p.block, false, nil
 	default:
-		s.start = bytes.Clone(stop)
+		s.Start = bytes.Clone(stop)
 	}
 	return p.block, true, nil
 }
 
 // lastRow goes over a block: the row of its last cell, and how many it has.
 func lastRow(b []byte) (row []byte, n uint32, err error) {
-	var kv keyValue
+	var kv KeyValue
 	for len(b) > 0 {
-		if kv, b, err = nextKeyValue(b); err != nil {
+		if kv, b, err = NextKeyValue(b); err != nil {
 			return nil, 0, err
 		}
 		n++
 	}
-	return kv.row, n, nil
+	return kv.Row, n, nil
 }

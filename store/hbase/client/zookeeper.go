@@ -1,4 +1,4 @@
-package hbase
+package client
 
 import (
 	"context"
@@ -28,7 +28,7 @@ var errNoMaster = errors.New("no master is active")
 // knows no contexts: against a server that takes connections and says nothing it
 // waits for ever, even when it is closed. So fn has a goroutine of its own, and
 // at the end the sockets are closed under it.
-func (o Options) zookeeper(ctx context.Context, fn func(c *zk.Conn) error) error {
+func (o *Options) zookeeper(ctx context.Context, fn func(c *zk.Conn) error) error {
 	at := strings.Join(o.Quorum, ",")
 	for _, a := range o.Quorum {
 		host, _, _ := net.SplitHostPort(a)
@@ -64,7 +64,7 @@ func (o Options) zookeeper(ctx context.Context, fn func(c *zk.Conn) error) error
 }
 
 // locateMaster reads where the active master listens.
-func (o Options) locateMaster(ctx context.Context) (addr string, err error) {
+func (o *Options) locateMaster(ctx context.Context) (addr string, err error) {
 	err = o.zookeeper(ctx, func(c *zk.Conn) error {
 		b, _, err := c.Get(path.Join(o.ZNode, "master"))
 		if errors.Is(err, zk.ErrNoNode) {
@@ -85,7 +85,7 @@ func (o Options) locateMaster(ctx context.Context) (addr string, err error) {
 
 // noNode says why there is no master's node: HBase is somewhere else, or has no
 // master now.
-func (o Options) noNode(c *zk.Conn) error {
+func (o *Options) noNode(c *zk.Conn) error {
 	if there, _, err := c.Exists(path.Join(o.ZNode, "hbaseid")); err == nil && there {
 		return errNoMaster
 	}

@@ -1,4 +1,4 @@
-package hbase
+package client
 
 import (
 	"errors"
@@ -28,10 +28,10 @@ func answer(t *testing.T, m *pb.MultiResponse) proto.Message {
 }
 
 func twoPuts(t *testing.T) *multi {
-	put := func(row string) action {
-		return action{row: []byte(row), cells: appendKeyValue(nil, []byte(row), "1", []byte("00/0/0"), 5, []byte("v")), n: 1}
+	put := func(row string) Action {
+		return Action{Row: []byte(row), Cells: AppendKeyValue(nil, []byte(row), "1", []byte("00/0/0"), 5, []byte("v")), N: 1}
 	}
-	m := newMulti(t.Context(), "t", []action{put("a"), put("b"), put("x")})
+	m := newMulti(t.Context(), "t", []Action{put("a"), put("b"), put("x")})
 	m.SetRegion(region.NewInfo(1, nil, []byte("t"), []byte("t,,1.x."), nil, []byte("m")))
 	return m
 }
@@ -56,7 +56,7 @@ func TestMultiRequest(t *testing.T) {
 			t.Errorf("action %d: %v", i, a)
 		}
 	}
-	if len(blocks) != 2 || int(size) != len(m.actions[0].cells)+len(m.actions[1].cells) {
+	if len(blocks) != 2 || int(size) != len(m.actions[0].Cells)+len(m.actions[1].Cells) {
 		t.Errorf("%d blocks of %d bytes", len(blocks), size)
 	}
 }
@@ -64,7 +64,7 @@ func TestMultiRequest(t *testing.T) {
 func TestMultiResults(t *testing.T) {
 	m := twoPuts(t)
 	m.SerializeCellBlocks()
-	cells := appendKeyValue(nil, []byte("b"), "1", []byte("00/0/0"), 5, []byte("v"))
+	cells := AppendKeyValue(nil, []byte("b"), "1", []byte("00/0/0"), 5, []byte("v"))
 	_, _ = m.DeserializeCellBlocks(nil, cells)
 	full := &pb.MultiResponse{RegionActionResult: []*pb.RegionActionResult{{ResultOrException: []*pb.ResultOrException{
 		{Index: proto.Uint32(1), Exception: &pb.NameBytesPair{Name: proto.String("a.b.Busy"), Value: []byte("a.b.Busy: wait\n\tat x")}},
@@ -84,7 +84,7 @@ func TestMultiResults(t *testing.T) {
 	whole := &pb.MultiResponse{RegionActionResult: []*pb.RegionActionResult{{Exception: &pb.NameBytesPair{Name: proto.String("a.NotServingRegionException")}}}}
 	n := 0
 	if err := m.results(answer(t, whole), func(_ int, _ []byte, err error) error {
-		if isClass(err, "NotServingRegionException") {
+		if IsClass(err, "NotServingRegionException") {
 			n++
 		}
 		return nil

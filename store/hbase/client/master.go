@@ -1,4 +1,4 @@
-package hbase
+package client
 
 import (
 	"context"
@@ -20,13 +20,13 @@ import (
 	"speedlayer/store"
 )
 
-// master asks the active master: for tables, and how the cluster is. It has one
-// connection at a time. gohbase's own client for it cannot be closed, and knows
-// no namespaces.
-type master struct {
+// Master sends requests to the active master: for tables, and for the status of
+// the cluster. It has one connection at a time. gohbase's own client for the
+// master cannot be closed and does not know namespaces.
+type Master struct {
 	opts Options
 
-	mu     sync.Mutex // held while a request is on its way: they are rare
+	mu     sync.Mutex // held while a request is under way: they are rare
 	conn   hrpc.RegionClient
 	closed bool
 }
@@ -40,23 +40,31 @@ type masterCall struct {
 func (c *masterCall) ToProto() proto.Message     { return c.ask }
 func (c *masterCall) NewResponse() proto.Message { return c.answer }
 
-func (m *master) close() {
+// NewMaster returns a client of the master. It connects with the first request.
+// The caller closes it.
+func NewMaster(o Options) *Master {
+	guard(o.Logger)
+	return &Master{opts: o}
+}
+
+// Close closes the connection. A request under way fails.
+func (m *Master) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
 	m.drop()
 }
 
-func (m *master) drop() {
+func (m *Master) drop() {
 	if m.conn != nil {
 		m.conn.Close()
 		m.conn = nil
 	}
 }
 
-// ask sends a request until the master answers, or ctx ends: while masters
-// change, and while one starts, that takes some seconds.
-func (m *master) ask(ctx context.Context, name string, ask, answer proto.Message) error {
+// ask sends a request until the master answers, or ctx ends. While masters change,
+// and while one starts, that takes some seconds.
+func (m *Master) ask(ctx context.Context, name string, ask, answer proto.Message) error {
 	pause := 50 * time.Millisecond
 	for {
 		err := m.once(ctx, name, ask, answer)
@@ -72,7 +80,7 @@ func (m *master) ask(ctx context.Context, name string, ask, answer proto.Message
 	}
 }
 
-// startingUp says that a master may answer otherwise in a moment.
+// startingUp reports whether a master may give another answer in a moment.
 func startingUp(err error) bool {
 	var wrongPath errNoHBase
 	var dns *net.DNSError
@@ -87,7 +95,7 @@ func startingUp(err error) bool {
 		"MasterStoppedException", "CallQueueTooBigException", "NotAllMetaRegionsOnlineException"}, func(c string) bool { return strings.HasSuffix(e.class, "."+c) })
 }
 
-func (m *master) once(ctx context.Context, name string, ask, answer proto.Message) error {
+func (m *Master) once(ctx context.Context, name string, ask, answer proto.Message) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -107,7 +115,7 @@ func (m *master) once(ctx context.Context, name string, ask, answer proto.Messag
 		m.conn = conn
 	}
 	c := &masterCall{request: newRequest(ctx, name, "", nil), ask: ask, answer: proto.Clone(answer)}
-	go m.conn.QueueRPC(c) // writes without a look at ctx; ends with the connection
+	go m.conn.QueueRPC(c) // ignores ctx while it writes; ends with the connection
 	select {
 	case r := <-c.result:
 		err := plainly(r.Error)
@@ -126,13 +134,14 @@ func (m *master) once(ctx context.Context, name string, ask, answer proto.Messag
 	}
 }
 
-func (m *master) status(ctx context.Context) (*pb.ClusterStatus, error) {
+// Status returns the status of the cluster: its version, servers and regions.
+func (m *Master) Status(ctx context.Context) (*pb.ClusterStatus, error) {
 	var answer pb.GetClusterStatusResponse
 	err := m.ask(ctx, "GetClusterStatus", &pb.GetClusterStatusRequest{}, &answer)
 	return answer.GetClusterStatus(), err
 }
 
-// tableName takes a name apart into namespace and table.
+// tableName splits a name into namespace and table.
 func tableName(table string) *pb.TableName {
 	ns, name, ok := strings.Cut(table, ":")
 	if !ok {
@@ -141,8 +150,8 @@ func tableName(table string) *pb.TableName {
 	return &pb.TableName{Namespace: []byte(ns), Qualifier: []byte(name)}
 }
 
-// tables lists the tables whose names begin with prefix.
-func (m *master) tables(ctx context.Context, prefix string) (all []string, err error) {
+// Tables lists the tables whose names begin with prefix.
+func (m *Master) Tables(ctx context.Context, prefix string) (all []string, err error) {
 	var answer pb.GetTableNamesResponse
 	if err := m.ask(ctx, "GetTableNames", &pb.GetTableNamesRequest{}, &answer); err != nil {
 		return nil, err
@@ -160,9 +169,10 @@ func (m *master) tables(ctx context.Context, prefix string) (all []string, err e
 	return all, nil
 }
 
-// create makes a table; that it is there already is no error. Who asks a second
-// time with the same nonce gets the first answer.
-func (m *master) create(ctx context.Context, table string, families []string, attributes map[string]string, durability string, splits [][]byte) error {
+// Create creates a table with the attributes for each of its families, and waits
+// until it is there. It is not an error if the table exists. A request that is
+// repeated with the same nonce gets the first one's answer.
+func (m *Master) Create(ctx context.Context, table string, families []string, attributes map[string]string, durability string, splits [][]byte) error {
 	schema := &pb.TableSchema{TableName: tableName(table), Attributes: []*pb.BytesBytesPair{
 		{First: []byte("DURABILITY"), Second: []byte(durability)},
 	}}
@@ -179,14 +189,15 @@ func (m *master) create(ctx context.Context, table string, families []string, at
 	if err == nil {
 		err = m.wait(ctx, answer.ProcId)
 	}
-	if isClass(err, "TableExistsException") {
+	if IsClass(err, "TableExistsException") {
 		return nil
 	}
 	return err
 }
 
-// remove disables and deletes a table; that it is gone already is no error.
-func (m *master) remove(ctx context.Context, table string) error {
+// Remove disables and deletes a table, and waits until it is gone. It is not an
+// error if the table does not exist.
+func (m *Master) Remove(ctx context.Context, table string) error {
 	name := tableName(table)
 	group, nonce := nonces()
 	var disabled pb.DisableTableResponse
@@ -194,10 +205,10 @@ func (m *master) remove(ctx context.Context, table string) error {
 	if err == nil {
 		err = m.wait(ctx, disabled.ProcId)
 	}
-	if isClass(err, "TableNotFoundException") {
+	if IsClass(err, "TableNotFoundException") {
 		return nil
 	}
-	if err != nil && !isClass(err, "TableNotEnabledException") {
+	if err != nil && !IsClass(err, "TableNotEnabledException") {
 		return err
 	}
 	group, nonce = nonces()
@@ -206,17 +217,17 @@ func (m *master) remove(ctx context.Context, table string) error {
 	if err == nil {
 		err = m.wait(ctx, deleted.ProcId)
 	}
-	if isClass(err, "TableNotFoundException") {
+	if IsClass(err, "TableNotFoundException") {
 		return nil
 	}
 	return err
 }
 
-// wait waits for a procedure of the master. One it no longer knows is done: it
-// forgets them some time after.
-func (m *master) wait(ctx context.Context, id *uint64) error {
+// wait waits for a procedure of the master. A procedure that the master no longer
+// knows is done: the master forgets procedures some time after their end.
+func (m *Master) wait(ctx context.Context, id *uint64) error {
 	if id == nil {
-		return errors.New("hbase: the master did not say which procedure it began")
+		return errors.New("hbase: the master did not name the procedure that it began")
 	}
 	pause := 10 * time.Millisecond
 	for {

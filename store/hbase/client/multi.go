@@ -1,4 +1,4 @@
-package hbase
+package client
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"speedlayer/store"
 )
 
-// request is what every call of ours has. It implements hrpc.Call but for what
-// is sent and what comes back.
+// request is the part of hrpc.Call that all requests of this package share: all
+// but what is sent and what comes back.
 type request struct {
 	name       string
 	table, key []byte
@@ -52,21 +52,26 @@ func (r *request) SetContext(ctx context.Context) {
 	r.ctx = ctx
 }
 
-// action is one row of a multi: a put of cells, or a get.
-type action struct {
-	row   []byte
-	cells []byte // of a put: key values, one behind the other
-	n     int    // of a put: how many
-	get   []byte // of a get: the encoded message Get
+// Action is one row of a request: a put of cells, or a get.
+type Action struct {
+	Row   []byte
+	Cells []byte // of a put: one encoded cell after the other (AppendKeyValue)
+	N     int    // of a put: the number of cells
+	Get   []byte // of a get: the encoded message Get
 }
 
-// multi is HBase's request for many rows. gohbase makes such requests too, out of
-// single puts that wait in goroutines; this one is made whole, for the rows of
-// one region. Which region that is gohbase says when it sends: of the actions
-// those are taken whose rows lie in it, so a table may be split at any time.
+// multi is HBase's request for many rows of one region.
 //
-// Request and answer are encoded here, byte by byte, for messages made of small
-// objects cost more than all else:
+// gohbase chooses the region when it sends, by the row of the first action, and
+// calls SetRegion. encode then takes those actions whose rows are in the region,
+// and numbers them from 1 in the order in which it takes them; sent translates
+// these numbers back. So the request is right even if the table was split since
+// the last try: the region is narrower then, and fewer actions are taken.
+//
+// The messages are encoded and decoded here, field by field. As objects of the
+// protobuf library (one MutationProto, one Action and several slices a row) they
+// cost more than everything else that a batch does. The cells are not in the
+// message: HBase takes them as a block after it, in the order of the actions.
 //
 //	MultiRequest  1: RegionAction { 1: RegionSpecifier { 1: 1, 2: region's name }, 3: Action ... }
 //	Action        1: index from 1 | 2: MutationProto { 1: row, 2: PUT, 8: cells } or 3: Get
@@ -74,14 +79,14 @@ type action struct {
 //	ResultOrException  1: index | 2: Result { 2: cells } | 3: NameBytesPair { 1: class, 2: stack }
 type multi struct {
 	request
-	actions []action
+	actions []Action
 
 	sent  []int  // which of actions the request held, by index
 	block []byte // cells of the answer
 }
 
-func newMulti(ctx context.Context, table string, actions []action) *multi {
-	return &multi{request: newRequest(ctx, "Multi", table, actions[0].row), actions: actions}
+func newMulti(ctx context.Context, table string, actions []Action) *multi {
+	return &multi{request: newRequest(ctx, "Multi", table, actions[0].Row), actions: actions}
 }
 
 // CellBlocksEnabled tells gohbase to ask SerializeCellBlocks.
@@ -90,13 +95,14 @@ func (m *multi) CellBlocksEnabled() bool { return true }
 // ToProto is what hrpc.Call asks for; SerializeCellBlocks is called in its place.
 func (m *multi) ToProto() proto.Message { return m.encode() }
 
-// SerializeCellBlocks returns the request, and the cells of its puts behind it.
+// SerializeCellBlocks returns the request, and the cells of its puts, which follow
+// it on the wire.
 func (m *multi) SerializeCellBlocks() (proto.Message, [][]byte, uint32) {
 	msg := m.encode()
 	var blocks [][]byte
 	var size uint32
 	for _, i := range m.sent {
-		if c := m.actions[i].cells; len(c) > 0 {
+		if c := m.actions[i].Cells; len(c) > 0 {
 			blocks = append(blocks, c)
 			size += uint32(len(c))
 		}
@@ -106,6 +112,8 @@ func (m *multi) SerializeCellBlocks() (proto.Message, [][]byte, uint32) {
 
 const mutatePut = 2
 
+// encode takes the actions of the region. The message is returned as the unknown
+// fields of an empty one, which the protobuf library writes as they are.
 func (m *multi) encode() proto.Message {
 	m.sent = m.sent[:0]
 	start, stop := m.region.StartKey(), m.region.StopKey()
@@ -115,42 +123,42 @@ func (m *multi) encode() proto.Message {
 	ra := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), spec)
 	for i := range m.actions {
 		a := &m.actions[i]
-		if bytes.Compare(a.row, start) < 0 || len(stop) > 0 && bytes.Compare(a.row, stop) >= 0 {
+		if bytes.Compare(a.Row, start) < 0 || len(stop) > 0 && bytes.Compare(a.Row, stop) >= 0 {
 			continue
 		}
 		m.sent = append(m.sent, i)
 		ra = appendAction(ra, a, uint64(len(m.sent)))
 	}
 	request := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), ra)
-	msg := &emptypb.Empty{} // a message's unknown fields are written as they are
+	msg := &emptypb.Empty{}
 	msg.ProtoReflect().SetUnknown(request)
 	return msg
 }
 
-func appendAction(dst []byte, a *action, index uint64) []byte {
+func appendAction(dst []byte, a *Action, index uint64) []byte {
 	size := 1 + protowire.SizeVarint(index)
-	put := 1 + protowire.SizeBytes(len(a.row)) + 2 + 1 + protowire.SizeVarint(uint64(a.n))
-	if a.get == nil {
+	put := 1 + protowire.SizeBytes(len(a.Row)) + 2 + 1 + protowire.SizeVarint(uint64(a.N))
+	if a.Get == nil {
 		size += 1 + protowire.SizeBytes(put)
 	} else {
-		size += 1 + protowire.SizeBytes(len(a.get))
+		size += 1 + protowire.SizeBytes(len(a.Get))
 	}
 	dst = protowire.AppendTag(dst, 3, protowire.BytesType)
 	dst = protowire.AppendVarint(dst, uint64(size))
 	dst = protowire.AppendTag(dst, 1, protowire.VarintType)
 	dst = protowire.AppendVarint(dst, index)
-	if a.get != nil {
+	if a.Get != nil {
 		dst = protowire.AppendTag(dst, 3, protowire.BytesType)
-		return protowire.AppendBytes(dst, a.get)
+		return protowire.AppendBytes(dst, a.Get)
 	}
 	dst = protowire.AppendTag(dst, 2, protowire.BytesType)
 	dst = protowire.AppendVarint(dst, uint64(put))
 	dst = protowire.AppendTag(dst, 1, protowire.BytesType)
-	dst = protowire.AppendBytes(dst, a.row)
+	dst = protowire.AppendBytes(dst, a.Row)
 	dst = protowire.AppendTag(dst, 2, protowire.VarintType)
 	dst = protowire.AppendVarint(dst, mutatePut)
 	dst = protowire.AppendTag(dst, 8, protowire.VarintType)
-	return protowire.AppendVarint(dst, uint64(a.n))
+	return protowire.AppendVarint(dst, uint64(a.N))
 }
 
 // NewResponse returns a message that keeps the answer as it came.
