@@ -28,8 +28,8 @@ func TestRulesCanFail(t *testing.T) {
 			"sim/a/a.go": "package a\nimport _ \"speedlayer/cmd/x\"\n", "cmd/x/x.go": "package x\n"},
 			"sim/a imports cmd/x"},
 		{"oracle shares code", importRules, map[string]string{
-			"sim/oracle/o.go": "package oracle\nimport _ \"speedlayer/view\"\n", "view/v.go": "package view\n"},
-			"sim/oracle imports view"},
+			"verify/oracle/o.go": "package oracle\nimport _ \"speedlayer/view\"\n", "view/v.go": "package view\n"},
+			"verify/oracle imports view"},
 		{"a package that no rule knows", importRules, map[string]string{"helpers/h.go": "package helpers\n"}, "helpers: no rule"},
 		{"as it should be", importRules, map[string]string{
 			"queue/q.go": "package queue\nimport _ \"speedlayer/event\"\n", "event/e.go": "package event\n",

@@ -13,7 +13,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // Clients that send again until they get an answer, over connections that break

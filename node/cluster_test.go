@@ -13,9 +13,9 @@ import (
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
-	"speedlayer/sim/verify"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/verify"
 )
 
 // unowned is a store that several nodes of a test share: none of them closes it.

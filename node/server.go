@@ -18,7 +18,7 @@ import (
 	"speedlayer/collector"
 	"speedlayer/dashboard"
 	"speedlayer/internal/problem"
-	"speedlayer/sim/verify"
+	"speedlayer/verify"
 )
 
 // drainTime is how long requests under way may take when the server stops.

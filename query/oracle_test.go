@@ -13,7 +13,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/sim/generate"
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // generated is a world with a generated log, two generations, and equiv edges;

@@ -12,8 +12,8 @@ import (
 	"speedlayer/crdt"
 	"speedlayer/query"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 	"speedlayer/view"
 )
 

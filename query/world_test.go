@@ -16,9 +16,9 @@ import (
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/verify/oracle"
 	"speedlayer/view"
 )
 

@@ -12,8 +12,8 @@ import (
 	"speedlayer/batch/compute"
 	"speedlayer/batch/views"
 	"speedlayer/event"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // A run holds what the oracle says, cell by cell, for random small logs of

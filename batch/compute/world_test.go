@@ -15,8 +15,8 @@ import (
 	"speedlayer/event"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 func seeded(t testing.TB) *rand.Rand {

@@ -15,7 +15,7 @@ import (
 
 	"speedlayer/node"
 	"speedlayer/queue"
-	"speedlayer/sim/verify"
+	"speedlayer/verify"
 )
 
 type verifyFlags struct {

@@ -8,9 +8,9 @@ import (
 
 	"speedlayer/node"
 	"speedlayer/queue"
-	"speedlayer/sim/verify"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/verify"
 )
 
 // spoiled is a data directory whose store has one commit that is not what the

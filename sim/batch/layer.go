@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"speedlayer/query"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // errGone: the views of a run are not there.

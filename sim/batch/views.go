@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"speedlayer/batch/views"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // Views are the views of one run, as query.Views has them. Not changed once made.

@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"speedlayer/microbatch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // witness notes what the store has acknowledged.

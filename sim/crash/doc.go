@@ -8,7 +8,7 @@
 // directory entries), and another life begins on the clone; it may be cut in
 // its turn, while it recovers. After each cut the next life compares
 //
-//   - every cell and commit row with sim/oracle, byte for byte, before it does
+//   - every cell and commit row with verify/oracle, byte for byte, before it does
 //     anything else, and again when it has caught up with the log;
 //   - what is there with what was acknowledged before the cut: commits,
 //     snapshots, epochs and the pointer never go back;

@@ -17,9 +17,9 @@ import (
 	"speedlayer/expire"
 	"speedlayer/microbatch"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/verify/oracle"
 	"speedlayer/view"
 )
 

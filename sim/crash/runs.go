@@ -16,8 +16,8 @@ import (
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // errHole: records below a run's vector were lost before they were archived.

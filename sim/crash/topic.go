@@ -11,7 +11,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 const topicID = "00112233445566778899aabbccddeeff"

@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // archive is all that the log ever held: topics end, what they said stays.

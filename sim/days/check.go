@@ -13,8 +13,8 @@ import (
 	"speedlayer/event"
 	"speedlayer/query"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // judge compares the store with the log.

@@ -11,7 +11,7 @@
 // a batch run absorbs the log; it may fail, be killed, and be rolled back.
 //
 // At many moments, while all of it runs, one snapshot of the store is compared
-// with sim/oracle: each commit record, and every cell, byte for byte. At the
+// with verify/oracle: each commit record, and every cell, byte for byte. At the
 // end answers of package query are compared too, and, without any oracle: each
 // pageview that was acknowledged is counted once.
 //

@@ -8,8 +8,8 @@ import (
 
 	"speedlayer/expire"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // runEvery is the pause between batch runs.

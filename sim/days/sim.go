@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // Options say what is run.

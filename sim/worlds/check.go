@@ -9,8 +9,8 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 func cellKey(k store.Key) oracle.CellKey {

@@ -9,7 +9,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // TestQueriesAcrossMarker tries one small case in full: views of one page before

@@ -9,8 +9,8 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 const hourMS = 60 * minute

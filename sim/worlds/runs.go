@@ -13,8 +13,8 @@ import (
 	"speedlayer/expire"
 	"speedlayer/queue"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // Info implements expire.RunLog.

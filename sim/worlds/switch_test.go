@@ -3,7 +3,7 @@ package worlds
 import (
 	"testing"
 
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // TestQueriesAcrossSwitch tries one small case in full: two batch runs, the second

@@ -3,7 +3,7 @@ package worlds
 import (
 	"encoding/binary"
 
-	"speedlayer/sim/oracle"
+	"speedlayer/verify/oracle"
 )
 
 // cell is what a read of a cell answers: the whole united with its growths, at

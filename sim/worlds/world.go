@@ -9,8 +9,8 @@ import (
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/sim/batch"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // Sizes of a world.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"math"
 
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // views are all that a store holds, in the order of their keys.

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/queue"
-	"speedlayer/sim/oracle"
 	"speedlayer/store"
+	"speedlayer/verify/oracle"
 )
 
 // Log is what a run reads of the queue; *queue.Client is one.
