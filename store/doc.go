@@ -9,6 +9,7 @@
 //	snapshot    (shard, offset, chunk) -> bytes      operator state, named by one row per shard
 //	epoch       number -> Epoch                      one life of the topic each, append-only
 //	pointer     one row -> Pointer                   compare-and-set on its counter
+//	row         name -> bytes                        compare-and-set on its bytes
 //	generation  number                               created, then dropped whole, never again
 //
 // # Laws of an implementation
@@ -28,7 +29,7 @@
 //     NameSnapshot is refused above the commit, and a lower offset than the one
 //     named changes nothing. Chunks below the name are deleted after the name
 //     is durable, never before; the chunks of the name are never deleted.
-//  5. Compare-and-set. AppendEpoch and SwapPointer are atomic against any
+//  5. Compare-and-set. AppendEpoch, SwapPointer and SwapRow are atomic against any
 //     number of callers; exactly one of two callers with the same expectation
 //     wins, the other gets ErrConflict.
 //  6. A generation is dropped whole, and its number is never used again:

@@ -118,6 +118,12 @@ type Control interface {
 	// SwapPointer replaces the row if its counter is still expect; p.Counter
 	// must be expect+1. Else ErrConflict.
 	SwapPointer(ctx context.Context, expect uint64, p Pointer) error
+	// Row returns the bytes of a named row, which are the caller's; nil when there is
+	// none. Names are 1 to 200 bytes of ASCII.
+	Row(ctx context.Context, name string) ([]byte, error)
+	// SwapRow sets a named row to other bytes if it still has the bytes from, where
+	// nil stands for a row that is not there. won is false if it has not.
+	SwapRow(ctx context.Context, name string, from, to []byte) (won bool, err error)
 	// CreateGeneration makes a generation's table; doing it again is no error.
 	CreateGeneration(ctx context.Context, g uint32) error
 	// DropGeneration drops all cells of a generation, whole. Doing it again, or

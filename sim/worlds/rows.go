@@ -2,6 +2,7 @@ package worlds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -164,3 +165,12 @@ func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCel
 	}
 	return nil
 }
+
+// The named rows are not of what the worlds look at.
+func (s *tornStore) Row(context.Context, string) ([]byte, error) { return nil, errNoRows }
+
+func (s *tornStore) SwapRow(context.Context, string, []byte, []byte) (bool, error) {
+	return false, errNoRows
+}
+
+var errNoRows = errors.New("worlds: no named rows")

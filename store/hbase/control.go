@@ -164,3 +164,24 @@ func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer)
 	}
 	return nil
 }
+
+// Row implements store.Control.
+func (s *Store) Row(ctx context.Context, name string) ([]byte, error) {
+	c, err := s.link.value(ctx, s.names.control(), rowPrefix+name, controlFamily, bytesColumn)
+	if err != nil {
+		return nil, fmt.Errorf("row %s: %w", name, err)
+	}
+	if c == nil {
+		return nil, nil
+	}
+	return append([]byte{}, c.Value...), nil
+}
+
+// SwapRow implements store.Control.
+func (s *Store) SwapRow(ctx context.Context, name string, from, to []byte) (won bool, err error) {
+	won, err = s.link.swap(ctx, s.names.control(), rowPrefix+name, bytesColumn, from, to)
+	if err != nil {
+		return false, fmt.Errorf("row %s: %w", name, err)
+	}
+	return won, nil
+}

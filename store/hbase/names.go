@@ -21,11 +21,12 @@ import (
 //	layout                  version   the number of this layout, in decimal
 //	pointer                 json      store.Pointer; writer: 16 random bytes
 //	epoch/0000000002        json      store.Epoch; writer: 16 random bytes
+//	row/NAME                bytes     a named row; writer: 16 random bytes
 //	generation/0000000007   state     "created" or "dropped"
 //	commit/E/P              record    a commit record; timestamp: its offset
 //	snapshot/E/P            name      chunks u64 | table u64; timestamp: its offset
 //
-// pointer, epoch and generation have the server's time as timestamp: a
+// pointer, epoch, row and generation have the server's time as timestamp: a
 // check-and-put with a timestamp below the stored one would be answered with
 // true and change nothing that is seen.
 const (
@@ -36,6 +37,7 @@ const (
 	pointerRow       = "pointer"
 	epochPrefix      = "epoch/"
 	generationPrefix = "generation/"
+	rowPrefix        = "row/"
 	commitPrefix     = "commit/"
 	snapshotPrefix   = "snapshot/"
 
@@ -44,6 +46,7 @@ const (
 	writerColumn  = "writer"
 	stateColumn   = "state"
 	recordColumn  = "record"
+	bytesColumn   = "bytes"
 	nameColumn    = "name"
 
 	stateCreated = "created"

@@ -16,6 +16,7 @@ import (
 //	'e' | number u32                                                                     epoch (JSON)
 //	'g' | number u32                                                                     generation: 1 created, 0 dropped
 //	'p'                                                                                  pointer (JSON)
+//	'r' | name                                                                           a named row
 //
 // A url holds no 0x00, so the byte ends it, and the keys of one url lie
 // together, by hour. hour is counted from 1970 and never negative.
@@ -32,6 +33,7 @@ const (
 	epochPrefix      = 'e'
 	generationPrefix = 'g'
 	pointerKey       = "p"
+	rowPrefix        = "r"
 )
 
 // cellTail is what follows a cell's url: its end, hour, epoch and partition.

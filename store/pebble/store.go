@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -276,6 +277,29 @@ func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer)
 		return err
 	}
 	return s.db.Set([]byte(pointerKey), row, s.sync)
+}
+
+// Row implements store.Control.
+func (s *Store) Row(_ context.Context, name string) (row []byte, err error) {
+	if s.isClosed() {
+		return nil, store.ErrClosed
+	}
+	_, err = get(s.db, []byte(rowPrefix+name), func(value []byte) error {
+		row = append([]byte{}, value...)
+		return nil
+	})
+	return row, err
+}
+
+// SwapRow implements store.Control.
+func (s *Store) SwapRow(ctx context.Context, name string, from, to []byte) (won bool, err error) {
+	s.control.Lock()
+	defer s.control.Unlock()
+	have, err := s.Row(ctx, name)
+	if err != nil || (have == nil) != (from == nil) || !bytes.Equal(have, from) {
+		return false, err
+	}
+	return true, s.db.Set([]byte(rowPrefix+name), to, s.sync)
 }
 
 // CreateGeneration implements store.Control.

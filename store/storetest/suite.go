@@ -31,6 +31,7 @@ func Run(t *testing.T, h Harness) {
 		{"3 no step back", (*suite).noStepBack},
 		{"4 one snapshot per name", (*suite).snapshots},
 		{"5 compare and set", (*suite).compareAndSet},
+		{"5 compare and set of a named row", (*suite).rows},
 		{"6 a generation is dropped whole", (*suite).generations},
 		{"7 an error is never an empty answer", (*suite).errors},
 		{"scans are in order and in bounds", (*suite).scans},
