@@ -167,7 +167,7 @@ func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer)
 
 // Row implements store.Control.
 func (s *Store) Row(ctx context.Context, name string) ([]byte, error) {
-	c, err := s.link.value(ctx, s.names.control(), rowPrefix+name, controlFamily, bytesColumn)
+	c, err := s.client.Value(ctx, s.names.control(), rowPrefix+name, controlFamily, bytesColumn)
 	if err != nil {
 		return nil, fmt.Errorf("row %s: %w", name, err)
 	}
@@ -179,7 +179,7 @@ func (s *Store) Row(ctx context.Context, name string) ([]byte, error) {
 
 // SwapRow implements store.Control.
 func (s *Store) SwapRow(ctx context.Context, name string, from, to []byte) (won bool, err error) {
-	won, err = s.link.swap(ctx, s.names.control(), rowPrefix+name, bytesColumn, from, to)
+	won, err = swap(ctx, s.client, s.names.control(), rowPrefix+name, bytesColumn, from, to)
 	if err != nil {
 		return false, fmt.Errorf("row %s: %w", name, err)
 	}
