@@ -2,10 +2,23 @@ package compute
 
 import "fmt"
 
-// rankRows calls fn with the rows of a stream of all spills of the persons, and
-// the rank of the url that their first two words name. While the urls are in
-// memory the rank is looked up; else rows and ranks are sorted by hash, and
-// joined.
+// rankRows calls fn with every row of a stream, together with the rank of the URL
+// that the row's first two words (its hash) name. Ranks number the URLs of a run in
+// the order of their text, and exist only after all URLs have been seen.
+//
+// It is a join of two relations on the hash: the rows, spilled by person, and the
+// table hash -> rank. There are two ways:
+//
+//   - The table fits into memory: each row is looked up as it is read.
+//   - It does not: both sides are sorted by hash and merged. byURL sorts the rows,
+//     in bounded memory and with runs on disk; ranks are sorted already.
+//
+// Looking ranks up on disk instead would cost one random read a row, and there are
+// several rows for each pageview of the archive. Sorting costs two sequential
+// passes.
+//
+// A hash that is counted but not named is an error, never skipped: it would mean
+// that the two stages read different logs.
 func rankRows[T words](c *celler, w *worker, stream int, byURL *sorter[T], fn func(rank uint32, row *T) error) (err error) {
 	take := byURL.add
 	if c.urls.inMemory() {
@@ -35,6 +48,11 @@ func rankRows[T words](c *celler, w *worker, stream int, byURL *sorter[T], fn fu
 	return byURL.reset()
 }
 
+// joinRanks merges rows and ranks, which are both in the order of the hash.
+//
+// Invariant: at is the first rank whose hash is not below that of any row seen so
+// far. Rows come in ascending order, so at only moves forward, and rows with equal
+// hashes (many pageviews of one URL) meet the same rank.
 func joinRanks[T words](rows *sorter[T], ranks *sorter[ranked], fn func(rank uint32, row *T) error) error {
 	all, err := ranks.cursor()
 	if err != nil {
