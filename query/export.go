@@ -24,10 +24,10 @@ var exportViews = [...]struct {
 // exportBlock bounds the bytes of cells in memory at once.
 const exportBlock = 8 << 20
 
-// Export implements Answers. Of a store that is not atomic it goes through the
-// views block by block, in the order of law 9 within each; if the list of
-// generations changes meanwhile, it fails: what was handed out cannot be taken
-// back, so the caller starts anew.
+// Export implements Answers. With a store that is not atomic, it reads the views
+// block by block, and within each block in the order of law 9. If the list of
+// generations changes meanwhile, Export fails: the cells that the caller already
+// has cannot be taken back, so the caller must start again.
 func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) error) error {
 	from, to := req.From, req.To
 	if from == "" {
@@ -94,8 +94,8 @@ type export struct {
 	end   place  // of the block; it comes nearer as sources do not fit
 }
 
-// place is a place in the order of cells. A block is what lies from one to
-// another: all hours of some urls, or some hours of one.
+// place is a position in the order of cells. A block is the cells from one place to
+// another: all hours of some URLs, or some hours of one URL.
 type place struct {
 	url  string
 	hour int32
@@ -112,12 +112,26 @@ type part struct {
 	batch      bool
 }
 
-// errFull: a source has more cells than there is room for; the block ends before.
+// errFull: a source has more cells than there is room for. The block ends before
+// the one that did not fit.
 var errFull = errors.New("query: block is full")
 
-// all exports one view. One generation comes from the store in the right order.
-// Several, and batch views, must be merged, and for each cell the newest read
-// first, so they are read in blocks that fit into memory.
+// all exports one view.
+//
+// A single generation comes from the store in the right order and is streamed.
+// Several generations, or one and batch views, must be merged. The obvious way is
+// to merge one stream of each source. Law 9 forbids it: each cell must be read in
+// the newest generation first and in the oldest last, and streams that run beside
+// each other read the same cell at any time. So all works in blocks, and reads
+// each block from one source after the other:
+//
+//  1. readBlock reads the cells from the place at on, from every source, up to a
+//     bound of memory that it finds out as it reads.
+//  2. flush merges them and hands them to the caller.
+//  3. The next block begins where this one ended.
+//
+// Invariant: when a block is flushed, it holds every cell of every source from at
+// (inclusive) to end (exclusive), and the caller has every cell before at.
 func (x *export) all(ctx context.Context) error {
 	if len(x.r.generations) == 1 && x.r.views == nil {
 		return x.stream(ctx)
@@ -132,7 +146,7 @@ func (x *export) all(ctx context.Context) error {
 		switch {
 		case x.end != place{}:
 			at = x.end
-		case at.hour > x.hours.From: // the rest of one url; a url holds no 0x00
+		case at.hour > x.hours.From: // the rest of one URL; a URL contains no 0x00
 			at = place{at.url + "\x01", x.hours.From}
 		default:
 			return nil
@@ -140,9 +154,18 @@ func (x *export) all(ctx context.Context) error {
 	}
 }
 
-// readBlock reads the block that begins at a place, from one source after the
-// other. Each may take an equal share of what fits, and one cell in any case;
-// where it would take more the block ends, for those before it too.
+// readBlock reads the block that begins at a place, from the newest generation to
+// the oldest and then from the batch views.
+//
+// The end of the block is not known before, since nobody knows how large the cells
+// are. So it starts at infinity and only moves towards at. Each source may take an
+// equal share of the memory. If a source has more, the block is cut before the
+// cell that did not fit: cells beyond are dropped from the sources that were read
+// before, and the sources after it are asked for the shorter range only. A source
+// may always take one cell, however large, so that every block makes progress.
+//
+// Reading ever longer prefixes until they fit, which this replaces, took 255 scans
+// of HBase for each step.
 func (x *export) readBlock(ctx context.Context, at place) error {
 	x.clear()
 	x.end = place{}
@@ -167,7 +190,9 @@ func (x *export) readBlock(ctx context.Context, at place) error {
 	return nil
 }
 
-// rest is the range from a place to the end of the block.
+// rest is the range from a place to the end of the block. It is one of two shapes,
+// because a store scans either whole hours of many URLs, or some hours of one:
+// after a cut within a URL the block is confined to that URL.
 func (x *export) rest(at place) store.Range {
 	rg := store.Range{View: x.view, From: x.hours.From, To: x.hours.To}
 	if at.hour == x.hours.From && (x.end == place{} || x.end.url != at.url) {
@@ -181,8 +206,9 @@ func (x *export) rest(at place) store.Range {
 	return rg
 }
 
-// cut ends the block before the last part that was taken, which did not fit:
-// before its url, or before its hour where the block has but one url.
+// cut ends the block before the last part that was taken, which did not fit: before
+// its URL, or before its hour if the block has only that URL. It drops what the
+// sources before have beyond the new end; they are read again in the next block.
 func (x *export) cut(at place) {
 	x.end = x.block[len(x.block)-1].place
 	if x.end.url != at.url {
@@ -211,13 +237,13 @@ func (x *export) stream(ctx context.Context) error {
 
 func (x *export) clear() { x.block, x.bytes, x.taken, x.size = x.block[:0], x.bytes[:0], 0, 0 }
 
-// partBytes is what a part takes besides its value.
+// partBytes is the memory of a part besides its value.
 const partBytes = 48
 
 func (x *export) takeSpeed(c *store.ScanCell) error { return x.take(c.URL, c.Hour, c.Value, false) }
 
-// take adds a part of the source that is read to the block. The one that did not
-// fit is the last.
+// take adds a part of the current source to the block. When the source is full, the
+// part that did not fit is added without its value, so that cut knows its place.
 func (x *export) take(cellURL []byte, hour int32, value []byte, batch bool) error {
 	p := part{place: place{hour: hour}, begin: len(x.bytes), batch: batch}
 	own := x.block[x.taken:]
@@ -239,7 +265,8 @@ func (x *export) take(cellURL []byte, hour int32, value []byte, batch bool) erro
 	return nil
 }
 
-// flush merges the parts of the block and hands the cells out.
+// flush merges the parts of the block and passes the cells on. The sort is stable, so
+// the parts of a cell stay in the order in which they were read.
 func (x *export) flush() error {
 	slices.SortStableFunc(x.block, func(a, b part) int { return a.compare(b.place) })
 	for rest := x.block; len(rest) > 0; {

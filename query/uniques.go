@@ -8,8 +8,7 @@ import (
 	"speedlayer/view"
 )
 
-// partHours is how many hours are in memory at once when an answer has parts,
-// so that a year of sketches is not: 31 days.
+// partHours is how many hours of an answer with parts are in memory at once: 31 days.
 const partHours = 31 * 24
 
 const noteSketch = "estimated: cells of more than 2,048 visitors are sketches; equiv edges are not in those"
@@ -51,14 +50,25 @@ func (e *Engine) Uniques(ctx context.Context, req URLQuery) (*UniquesAnswer, err
 	return a, nil
 }
 
-// who says how persons are resolved in one reading.
+// who maps hashes of raw persons to their canonical persons, within one reading.
+//
+// There are two maps, because there are two states of the equiv edges. A sketch of
+// the batch views was built from canonical persons, by the edges of its run. It
+// cannot be taken apart again, so whatever is merged with it must be mapped by the
+// same edges: else one person would be in the sketch under the old name and in the
+// rest under the new one, and count twice. Where there is no such sketch, all
+// persons are still raw, and the edges that are known now give the better answer.
+//
+// Which of the two applies is known only after the last cell of a number was read.
+// So with a batch run, persons are added raw, and estimate maps them at the end.
+// Without one they are mapped as they are added, which needs one set instead of
+// two.
 type who struct {
-	now func(uint64) uint64 // by the edges known now; nil: nobody is anybody else
-	run func(uint64) uint64 // by those of the batch run; nil: there is none
+	now func(uint64) uint64 // by the edges known now; nil if there are none
+	run func(uint64) uint64 // by the edges of the batch run; nil without a run
 }
 
-// onAdding resolves persons as they are added. With a batch run they are
-// resolved at the end: only then it is known by whose edges.
+// onAdding is the map to apply to persons as they are added.
 func (w *who) onAdding() func(uint64) uint64 {
 	if w.run != nil {
 		return nil
@@ -73,10 +83,10 @@ func (r *reading) who(now func(uint64) uint64) who {
 	return who{now: now, run: r.views.Canonical}
 }
 
-// visitors are those of one number of an answer.
+// visitors are the visitors behind one number of an answer.
 type visitors struct {
 	*crdt.Union
-	byRun bool // a sketch of the batch views is in it
+	byRun bool // it contains a sketch of the batch views
 }
 
 func (v *visitors) merge(o *visitors) {
@@ -99,9 +109,8 @@ func (v *visitors) addBatch(c *batchCell, w *who) error {
 	return nil
 }
 
-// estimate counts visitors. A sketch of the batch views holds canonical persons
-// by the run's edges: so all others that it is united with are taken by those
-// too. Else the edges known now decide (law 8).
+// estimate counts visitors. If they contain a sketch of the batch views, the run's
+// edges map all others; otherwise the edges known now do (law 8, and see who).
 func (e *Engine) estimate(v *visitors, w *who) (n uint64, exact bool, relative float64, err error) {
 	as := w.now
 	if v.byRun {
@@ -116,7 +125,7 @@ func (e *Engine) estimate(v *visitors, w *who) (n uint64, exact bool, relative f
 	return u.Estimate()
 }
 
-// uniques unites the visitors of a range, and of its hours or days.
+// uniques merges the visitors of a range, and of its hours or days.
 type uniques struct {
 	e       *Engine
 	by      breakdown
@@ -147,8 +156,9 @@ func (u *uniques) release() {
 	u.e.putUnion(u.total.Union)
 }
 
-// scan reads the range, all at once or, if there are parts, a stretch after the
-// other; each stretch in the order of generations that law 9 wants.
+// scan reads the range: as a whole or, if the answer has parts, in stretches of
+// partHours, so that not all sketches of a year are in memory. Each stretch is read
+// in the order of generations that law 9 requires.
 func (u *uniques) scan(ctx context.Context, r *reading, rg store.Range) error {
 	if u.by == 0 {
 		return u.stretch(ctx, r, rg)
