@@ -109,7 +109,7 @@ func showDemo(ctx context.Context, io streams, n *node.Node, f demoFlags, dir st
 		Format: importer.Combined, Host: demoHost, DropBots: f.bot == "drop",
 		Sink: &importer.Server{URL: n.URL(), Client: client},
 	}, file)
-	if err != nil {
+	if err = errors.Join(err, report.Err()); err != nil {
 		return err
 	}
 	fmt.Fprintf(io.out, "A web server's log of %s, 17 to 20 May 2015: %s lines, %s pageviews, queryable after %v.\n\n",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,27 +12,46 @@ import (
 	"github.com/spf13/cobra"
 
 	"speedlayer/collector/importer"
-	"speedlayer/event"
 )
 
 type importFlags struct {
-	format, host, bots string
-	where              whereFlags
-	json               bool
+	lines formatFlags
+	bots  string
+	where whereFlags
+	json  bool
 }
 
 func newImport(io streams) *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
-		Use:   "import --format combined|common|jsonl [--host HOST] [--bots keep|drop] [--server URL | --data DIR] FILE...",
+		Use:   "import [--format FORMAT] [--host HOST] [--bots keep|drop] [--server URL | --data DIR] FILE...",
 		Short: "Take log files or JSON lines into the queue",
-		Long: `Takes access logs (combined or common log format) or JSON lines into the queue
-and returns when all of it is queryable. "-" is standard input; .gz and .zst are
-read as they are. A line of a log is a pageview if it is a GET with status
-200-299 or 304 for a page; what is not, and what is broken, is counted by
-reason. Importing a file again, grown, renamed or packed, changes nothing while
+		Long: `Takes access logs or JSON lines into the queue and returns when all of it is
+queryable. "-" is standard input. Files packed by gzip, zstd, bzip2 and xz are
+read as they are.
+
+The format is found from a file's first lines, if --format does not name it:
+  combined    Apache's and nginx's usual format, nginx's main and Traefik's too
+  common      the same without referrer and user agent
+  vhost       either, with the host in front (vhost_combined); no --host needed
+  w3c         IIS and others, with a #Fields line; cloudfront is one of these
+  alb, elb    Amazon's load balancers
+  haproxy     HAProxy's HTTP log; it has no user agents, and no zone (--time-zone)
+  caddy       Caddy's JSON
+  json        any JSON, one object a line: nginx, Traefik, or as --fields says
+  jsonl       this program's own events: person, url, ts
+What syslog, journald, Docker and Kubernetes put in front of lines is cut off.
+
+A line of a log is a pageview if it is a GET with status 200-299 or 304 for a
+page; what is not, and what is broken, is counted by reason. The client's first
+field must be an address or a host name. A file of which no line is understood,
+and one that is damaged, is named, and the exit status is 1; other files, and
+what was read before the damage, count. A last line without a line end is left
+for the next import, as the file may grow. Importing a file again, grown, renamed or packed, changes nothing while
 dedupe remembers it.`,
-		Example: `  speedlayer import --format combined --host example.org --data DIR access.log.gz
+		Example: `  speedlayer import --host example.org --data DIR access.log access.log.*.gz
+  speedlayer import other_vhosts_access.log
+  speedlayer import --format json --fields time=at,client=ip --host example.org app.json
   zcat old.jsonl.gz | speedlayer import --format jsonl -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -42,8 +62,7 @@ dedupe remembers it.`,
 		RunE: func(cmd *cobra.Command, files []string) error { return runImport(cmd.Context(), io, f, files) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "", "`FORMAT` of the lines: combined, common or jsonl")
-	flags.StringVar(&f.host, "host", "", "`HOST` of the site whose log it is (combined, common)")
+	f.lines.add(flags)
 	flags.StringVar(&f.bots, "bots", "drop", "`WHAT` to do with bots that a list of user agents names: keep or drop")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	f.where.add(flags)
@@ -51,20 +70,8 @@ dedupe remembers it.`,
 }
 
 func (f *importFlags) check(files []string) error {
-	switch importer.Format(f.format) {
-	case importer.Combined, importer.Common:
-		if f.host == "" {
-			return usagef("--host is missing: a log names no host, so say which site's it is, as in --host example.org")
-		}
-		if _, err := event.Domain(f.host); err != nil {
-			return usagef("--host %q: %w", f.host, err)
-		}
-	case importer.JSONLines:
-		if f.host != "" {
-			return usagef("--host is not used with --format jsonl: its lines have urls")
-		}
-	default:
-		return usagef("--format %q: allowed are combined, common, jsonl", f.format)
+	if err := f.lines.check(); err != nil {
+		return err
 	}
 	if f.bots != "keep" && f.bots != "drop" {
 		return usagef("--bots %q: allowed are keep, drop", f.bots)
@@ -90,6 +97,7 @@ type importReport struct {
 	BotsDropped int64         `json:"bots_dropped"`
 	NotPageview []importCount `json:"not_pageviews"`
 	Rejected    []importCount `json:"rejected"`
+	Files       []importFile  `json:"files"`
 }
 
 type importCount struct {
@@ -106,42 +114,51 @@ func runImport(ctx context.Context, io streams, f importFlags, files []string) e
 	if err != nil {
 		return err
 	}
-	report, err := importFiles(ctx, io, f, target, files)
+	report, bad, err := importFiles(ctx, io, f, target, files)
 	if err2 := target.close(); err == nil {
 		err = err2
 	}
 	if err != nil {
+		return errors.Join(err, bad)
+	}
+	if err := report.print(io.out, f.json); err != nil {
 		return err
 	}
-	return report.print(io.out, f.json)
+	return bad
 }
 
-// importFiles imports and waits until all is queryable.
-func importFiles(ctx context.Context, io streams, f importFlags, t *target, files []string) (importReport, error) {
+// importFiles imports and waits until all is queryable. bad names the files that
+// were not read, or only in part.
+func importFiles(ctx context.Context, io streams, f importFlags, t *target, files []string) (r importReport, bad, err error) {
 	before, err := t.duplicates(ctx)
 	if err != nil {
-		return importReport{}, err
+		return importReport{}, bad, err
 	}
 	p := newProgress(io.err, "import")
 	done, err := importer.Import(ctx, importer.Config{
-		Format: importer.Format(f.format), Host: f.host, DropBots: f.bots == "drop", Sink: t.sink, Stdin: io.in,
+		Format: importer.Format(f.lines.format), Host: f.lines.host, Log: f.lines.options(), LastLine: f.lines.lastLine, DropBots: f.bots == "drop", Sink: t.sink, Stdin: io.in,
 		Progress: func(read, total, lines int64) { p.update(read, total, "bytes") },
 	}, files...)
 	p.finish()
+	tellFiles(io.err, done.Files)
+	if bad = done.Err(); bad != nil {
+		bad = fmt.Errorf("import: %w", bad)
+	}
 	if err != nil {
-		return importReport{}, fmt.Errorf("import: %w", err)
+		return importReport{}, bad, fmt.Errorf("import: %w", err)
 	}
 	if err := t.applied(ctx, done.Behind); err != nil {
-		return importReport{}, err
+		return importReport{}, bad, err
 	}
 	after, err := t.duplicates(ctx)
 	if err != nil {
-		return importReport{}, err
+		return importReport{}, bad, err
 	}
 	return importReport{
 		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: after - before, BotsDropped: done.BotsDropped,
 		NotPageview: importCounts(done.NotPageview), Rejected: importCounts(done.Rejected),
-	}, nil
+		Files: importFileReports(done.Files),
+	}, bad, nil
 }
 
 func importCounts(counts []importer.Count) []importCount {

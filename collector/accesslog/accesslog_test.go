@@ -7,6 +7,10 @@ import (
 	"speedlayer/event"
 )
 
+func parse(line string, f Format, l *Line) error {
+	return NewParser(Options{Format: f}).Parse([]byte(line), l)
+}
+
 func TestPageview(t *testing.T) {
 	const front, behind = `1.2.3.4 - - [17/May/2015:12:05:03 +0200] `, ` 5 "http://r/" "agent \"x\" \xc3\xa9"`
 	for _, c := range []struct {
@@ -37,7 +41,7 @@ func TestPageview(t *testing.T) {
 		{front + `"GET http://a..b/ HTTP/1.1" 200` + behind, RefusedTarget, "", ""},
 	} {
 		var l Line
-		if err := Parse([]byte(c.line), true, &l); err != nil {
+		if err := parse(c.line, Combined, &l); err != nil {
 			t.Errorf("%s: %v", c.line, err)
 			continue
 		}
@@ -57,12 +61,12 @@ func TestNotALine(t *testing.T) {
 	for _, line := range []string{"", "x", `1.2.3.4 - - [x] "GET / HTTP/1.1" 200 5 "-" "-"`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 5`,
 		`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" abc 5 "-" "-"`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1 200 5 - -`, `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 5 "-" x`} {
 		var l Line
-		if err := Parse([]byte(line), true, &l); err == nil {
+		if err := parse(line, Combined, &l); err == nil {
 			t.Errorf("%q is a line of the combined format: %+v", line, l)
 		}
 	}
 	var l Line
-	if err := Parse([]byte(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 -`), false, &l); err != nil {
+	if err := parse(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET / HTTP/1.1" 200 -`, Common, &l); err != nil {
 		t.Errorf("common format: %v", err)
 	}
 }
@@ -72,7 +76,7 @@ func TestCutLine(t *testing.T) {
 	const line = `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.1" 200 5 "http://r/" "agent"`
 	for n := strings.Index(line, `"http`) + 1; n <= len(line); n++ {
 		var l Line
-		if err := Parse([]byte(line[:n]), true, &l); err != nil {
+		if err := parse(line[:n], Combined, &l); err != nil {
 			t.Fatalf("%s: %v", line[:n], err)
 		}
 		if string(l.Target) != "/a" || !strings.HasPrefix("http://r/", string(l.Referrer)) || !strings.HasPrefix("agent", string(l.UserAgent)) {
@@ -84,9 +88,9 @@ func TestCutLine(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET /a\x20 HTTP/1.1" 200 5 "-" "\"`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		for _, combined := range []bool{false, true} {
+		for _, f := range Formats() {
 			var l Line
-			if Parse(line, combined, &l) != nil {
+			if parse(string(line), f, &l) != nil {
 				continue
 			}
 			var pv event.Pageview
@@ -102,16 +106,16 @@ func FuzzParse(f *testing.F) {
 // What a client sent as headers may be any bytes; they reach the queue as UTF-8,
 // or a processor would refuse the pageview.
 func TestPageviewIsUTF8(t *testing.T) {
-	parse := func(text string) (pv event.Pageview, why Reason, err error) {
+	read := func(text string) (pv event.Pageview, why Reason, err error) {
 		t.Helper()
 		var l Line
-		if err := Parse([]byte(text), true, &l); err != nil {
+		if err := parse(text, Combined, &l); err != nil {
 			t.Fatal(err)
 		}
 		why, err = l.Pageview("foo.com", &pv)
 		return pv, why, err
 	}
-	pv, why, err := parse(`1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "http://x/\xff" "M\xE4c"`)
+	pv, why, err := read(`1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "http://x/\xff" "M\xE4c"`)
 	if why != "" || err != nil {
 		t.Fatal(why, err)
 	}
@@ -123,7 +127,7 @@ func TestPageviewIsUTF8(t *testing.T) {
 	if err := d.Decode(event.AppendJSON(nil, &pv), &back); err != nil {
 		t.Errorf("a processor would refuse it: %v", err)
 	}
-	if _, why, err := parse(`1.2.3.4 - s\xff [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "-"`); why != RefusedTarget || err == nil {
+	if _, why, err := read(`1.2.3.4 - s\xff [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "-"`); why != RefusedTarget || err == nil {
 		t.Errorf("a user that is not UTF-8: %q, %v", why, err)
 	}
 }

@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -22,7 +23,8 @@ const (
 )
 
 // Pageview makes a pageview of a line; its nonce is the caller's. host is that
-// of targets that are paths. The reason is empty if the line is one.
+// of targets that are paths, on lines that name none. The reason is empty if the
+// line is one.
 func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 	*pv = event.Pageview{}
 	if string(l.Method) != "GET" {
@@ -36,7 +38,14 @@ func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 		if len(url) == 0 || url[0] != '/' {
 			return RefusedTarget, errTarget
 		}
-		url = append([]byte("http://"+host), url...)
+		at := append([]byte("http://"), l.Host...)
+		if len(l.Host) == 0 {
+			if host == "" {
+				return RefusedTarget, ErrNoHost
+			}
+			at = append(at, host...)
+		}
+		url = append(at, url...)
 	}
 	page, err := event.IsPage(url)
 	if err != nil {
@@ -68,6 +77,9 @@ type targetError struct{}
 func (targetError) Error() string {
 	return "target is neither a path nor an absolute url: " + strings.Join([]string{"/about", "http://foo.com/about"}, " and ") + " are"
 }
+
+// ErrNoHost: neither the line nor the caller names the site.
+var ErrNoHost = errors.New("the line names no host, and no other is given")
 
 var errTarget = targetError{}
 

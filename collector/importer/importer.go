@@ -2,31 +2,33 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"speedlayer/collector/accesslog"
 	"speedlayer/collector/bots"
 	"speedlayer/event"
 	"speedlayer/queue"
 )
 
-// Format of the lines.
-type Format string
+// Format of the lines: one of accesslog's, or JSON lines.
+type Format = accesslog.Format
 
-// The formats.
+// The formats that a caller names most often.
 const (
-	Combined  Format = "combined"
-	Common    Format = "common"
-	JSONLines Format = "jsonl"
+	Combined  = accesslog.Combined
+	Common    = accesslog.Common
+	JSONLines = accesslog.JSONLines
 )
 
 // Config says what to import and where to.
 type Config struct {
-	Format   Format
-	Host     string // of targets that are paths; access logs only
+	Format   Format            // empty: found from each file's first lines
+	Log      accesslog.Options // how an access log is read; its Format is not used
+	Host     string            // of targets that are paths, where a line names none; access logs only
+	LastLine bool              // a last line without a line end is whole, though the file may grow
 	DropBots bool
 	Sink     Sink
 	Stdin    io.Reader        // for the file "-"
@@ -63,6 +65,7 @@ type Report struct {
 	Rejected    []Count // broken lines, by reason
 	Last        []queue.Position
 	Behind      bool // a server took something that was not queryable yet
+	Files       []File
 }
 
 // Count is how often a reason held, with the first lines it held for.
@@ -72,8 +75,9 @@ type Count struct {
 	Examples []string
 }
 
-// Import reads the files, one after the other. An error is one of reading a
-// file or of the sink; what was appended before stays.
+// Import reads the files, one after the other. Its error is the sink's; what was
+// appended before stays. A file that cannot be read, or not to its end, does not
+// keep the others from being read: Report.Err names it.
 func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
 	cfg.setDefaults()
 	im := &importer{cfg: cfg, host: cfg.Host, limits: limits{lines: batchLines, bytes: batchBytes}}
@@ -110,23 +114,6 @@ func totalSize(files []string) (sum int64) {
 		sum += info.Size()
 	}
 	return sum
-}
-
-func (im *importer) file(ctx context.Context, name string) error {
-	var in io.Reader = im.cfg.Stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return errors.Unwrap(err) // the caller names the file
-		}
-		defer f.Close()
-		in = f
-	}
-	in, err := unpack(&counting{in, &im.read})
-	if err != nil {
-		return err
-	}
-	return im.lines(ctx, in)
 }
 
 func (im *importer) progress() {

@@ -135,7 +135,7 @@ broken
 // A first line too long to read is still the same first line, however the file
 // comes in: in large pieces or byte by byte.
 func TestLongFirstLine(t *testing.T) {
-	in := strings.Repeat("x", maxLine+10) + "\n" + `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"` + "\n" + strings.Repeat("y", maxLine)
+	in := strings.Repeat("x", maxLine+10) + "\n" + `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"` + "\n" + strings.Repeat("y", maxLine+1)
 	var values []string
 	for _, r := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in))} {
 		sink := &collect{}
@@ -151,8 +151,11 @@ func TestLongFirstLine(t *testing.T) {
 }
 
 func TestMissingFile(t *testing.T) {
-	_, err := Import(t.Context(), Config{Format: Combined, Sink: &collect{}}, "/no/such/file")
-	if err == nil || !strings.HasPrefix(err.Error(), "/no/such/file: ") {
+	r, err := Import(t.Context(), Config{Format: Combined, Sink: &collect{}}, "/no/such/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = r.Err(); err == nil || !strings.HasPrefix(err.Error(), "/no/such/file: ") {
 		t.Fatal(err)
 	}
 }

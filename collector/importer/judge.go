@@ -9,58 +9,77 @@ import (
 	"speedlayer/event"
 )
 
-// line judges one line. Its error is the sink's.
-func (im *importer) line(ctx context.Context, first []byte, position int64, line []byte) error {
-	var pv event.Pageview
-	if im.cfg.Format == JSONLines {
-		if len(bytes.TrimSpace(line)) == 0 {
-			im.skip("empty line", line)
-			return nil
-		}
-		if !im.jsonLine(line, &pv) {
-			return nil
-		}
-	} else if !im.logLine(line, &pv) {
+// line judges one line. Its error is the sink's, or errNoHost.
+func (f *file) line(ctx context.Context, l line) error {
+	im := f.im
+	if len(bytes.TrimSpace(l.text)) == 0 {
+		im.skip("empty line", l.text)
 		return nil
+	}
+	var pv event.Pageview
+	host := ""
+	if f.report.Format == JSONLines {
+		if !f.jsonLine(l.text, &pv) {
+			return nil
+		}
+	} else if ok, named, err := f.logLine(l.text, &pv); !ok {
+		return err
+	} else if !named {
+		host = im.host
 	}
 	if im.cfg.DropBots && im.bots.IsBot(pv.UserAgent) {
 		im.report.BotsDropped++
+		f.good++
 		return nil
 	}
 	if err := event.CheckAhead(pv.TS, im.cfg.Now().UnixMilli(), event.MaxAheadCollector); err != nil {
-		im.reject(reason(err), line)
+		f.reject(reason(err), l.text)
 		return nil
 	}
 	if !pv.HasNonce {
-		pv.Nonce, pv.HasNonce = nonce(im.host, first, position, line), true
+		pv.Nonce, pv.HasNonce = nonce(host, f.first, l.position, l.text), true
 	}
-	return im.append(ctx, &pv, line)
+	f.pageviews++
+	f.good++
+	return im.append(ctx, &pv, l.text)
 }
 
-func (im *importer) logLine(line []byte, pv *event.Pageview) bool {
+// errNoHost ends the reading of a file whose lines do not name their site.
+var errNoHost = errors.New("no site is known")
+
+// logLine reads a line of an access log. named says that the line names its own
+// host, so that the site which the import was given is no part of it.
+func (f *file) logLine(text []byte, pv *event.Pageview) (ok, named bool, err error) {
 	var l accesslog.Line
-	if err := accesslog.Parse(line, im.cfg.Format == Combined, &l); err != nil {
-		im.reject(string(accesslog.NotALine), line)
-		return false
+	switch err := f.parser.Parse(text, &l); {
+	case errors.Is(err, accesslog.ErrDirective):
+		f.im.skip(err.Error(), text)
+		return false, false, nil
+	case err != nil:
+		f.reject(err.Error(), text)
+		return false, false, nil
 	}
-	switch why, err := l.Pageview(im.cfg.Host, pv); why {
-	case "":
-		return true
-	case accesslog.RefusedTarget:
-		im.reject(string(why)+": "+reason(err), line)
+	switch why, err := l.Pageview(f.im.cfg.Host, pv); {
+	case why == "":
+		return true, l.Host != nil, nil
+	case errors.Is(err, accesslog.ErrNoHost) && f.pageviews == 0 && !f.report.Format.NamesHosts():
+		return false, false, errNoHost
+	case why == accesslog.RefusedTarget:
+		f.reject(string(why)+": "+reason(err), text)
 	default:
-		im.skip(string(why), line)
+		f.good++
+		f.im.skip(string(why), text)
 	}
-	return false
+	return false, false, nil
 }
 
-func (im *importer) jsonLine(line []byte, pv *event.Pageview) bool {
-	err := im.decoder.Decode(bytes.TrimSpace(line), pv)
+func (f *file) jsonLine(line []byte, pv *event.Pageview) bool {
+	err := f.im.decoder.Decode(bytes.TrimSpace(line), pv)
 	if err == nil {
 		_, err = event.AppendPage(nil, pv.URL)
 	}
 	if err != nil {
-		im.reject(reason(err), line)
+		f.reject(reason(err), line)
 		return false
 	}
 	return true

@@ -3,43 +3,161 @@ package importer
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
-// counting counts what was read of the packed file.
-type counting struct {
-	io.Reader
-	n *int64
-}
+// peeked is how many first bytes of a file tell what it is: a tar archive names
+// itself at byte 257.
+const peeked = 512
 
-func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	*c.n += int64(n)
-	return n, err
-}
+// maxNested bounds how often a file may be packed.
+const maxNested = 3
 
-// unpack reads gzip and zstd as they are, known by their first bytes.
-func unpack(in io.Reader) (io.Reader, error) {
+// unpack reads gzip, zstd, bzip2 and xz as they are, known by their first bytes,
+// not by the file's name. packed says that it was one of these. Garbage after
+// the packed data is told to note.
+func unpack(in io.Reader, note func(string)) (r *bufio.Reader, packed bool, err error) {
 	b := bufio.NewReaderSize(in, 1<<16)
-	magic, err := b.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	for range maxNested {
+		magic, err := b.Peek(peeked)
+		if err != nil && len(magic) == 0 && !errors.Is(err, io.EOF) {
+			return nil, packed, err
+		}
+		inner, err := unpacker(b, magic, note)
+		if err != nil {
+			return nil, packed, err
+		}
+		if inner == nil {
+			return b, packed, refuse(magic)
+		}
+		b, packed = bufio.NewReaderSize(inner, 1<<16), true
 	}
+	return nil, packed, fmt.Errorf("it is packed more than %d times", maxNested)
+}
+
+// unpacker is nil for a file that is not packed.
+func unpacker(b *bufio.Reader, magic []byte, note func(string)) (io.Reader, error) {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(b)
+		return newGzip(b, note)
 	case isZstd(magic):
 		return zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	case bytes.HasPrefix(magic, []byte("BZh")) && len(magic) > 3 && magic[3] >= '1' && magic[3] <= '9':
+		return bzip2.NewReader(b), nil
+	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
+		return xz.ReaderConfig{DictCap: 1 << 26}.NewReader(b)
 	}
-	return b, nil
+	return nil, nil
 }
 
 // isZstd knows a frame, and a frame to be skipped, with which pzstd begins.
 func isZstd(magic []byte) bool {
-	return bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
-		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
+	return bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		len(magic) >= 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:4], []byte{0x2a, 0x4d, 0x18})
+}
+
+// refuse names what is not a text file of lines, by its first bytes.
+func refuse(magic []byte) error {
+	for _, k := range []struct {
+		at           int
+		bytes, error string
+	}{
+		{257, "ustar", "it is a tar archive: unpack it, and import its files"},
+		{0, "PK\x03\x04", "it is a zip archive: unpack it, and import its files"},
+		{0, "7z\xbc\xaf\x27\x1c", "it is a 7z archive: unpack it, and import its files"},
+		{0, "Rar!", "it is a rar archive: unpack it, and import its files"},
+		{0, "\x04\x22\x4d\x18", "it is packed with lz4: unpack it first"},
+		{0, "\x1f\x9d", "it is packed with compress: unpack it first"},
+		{0, "PAR1", "it is a Parquet file, not one of lines"},
+		{0, "\xff\xfe", "it is UTF-16: convert it first, as in iconv -f UTF-16 -t UTF-8"},
+		{0, "\xfe\xff", "it is UTF-16: convert it first, as in iconv -f UTF-16 -t UTF-8"},
+	} {
+		if len(magic) >= k.at && bytes.HasPrefix(magic[k.at:], []byte(k.bytes)) {
+			return errors.New(k.error)
+		}
+	}
+	if isUTF16(magic) {
+		return errors.New("it is UTF-16 without a byte order mark: convert it first, as in iconv -f UTF-16LE -t UTF-8")
+	}
+	return nil
+}
+
+// isUTF16 reports whether every other byte of a text is NUL, and no other is.
+func isUTF16(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	var nul [2]int
+	for i, c := range b {
+		if c == 0 {
+			nul[i%2]++
+		}
+	}
+	few, many := min(nul[0], nul[1]), max(nul[0], nul[1])
+	return few == 0 && many >= len(b)/2-2
+}
+
+// gzipReader reads all members of a gzip file. Padding after the last one, as
+// tapes and some tools leave it, is not an error; other bytes are told.
+type gzipReader struct {
+	in   *bufio.Reader
+	z    *gzip.Reader
+	note func(string)
+}
+
+func newGzip(in *bufio.Reader, note func(string)) (io.Reader, error) {
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, err
+	}
+	z.Multistream(false)
+	return &gzipReader{in: in, z: z, note: note}, nil
+}
+
+func (g *gzipReader) Read(p []byte) (int, error) {
+	for {
+		n, err := g.z.Read(p)
+		if n > 0 || !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		more, err := g.in.Peek(2)
+		if !bytes.Equal(more, []byte{0x1f, 0x8b}) {
+			return 0, g.end(err)
+		}
+		if err := g.z.Reset(g.in); err != nil {
+			return 0, err
+		}
+		g.z.Multistream(false)
+	}
+}
+
+// end looks at what follows the last member.
+func (g *gzipReader) end(err error) error {
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	padding, other := 0, 0
+	for {
+		c, err := g.in.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			if other > 0 {
+				g.note(fmt.Sprintf("%d bytes after the packed data are not gzip: they were left out", padding+other))
+			}
+			return io.EOF
+		case err != nil:
+			return err
+		case c == 0:
+			padding++
+		default:
+			other++
+		}
+	}
 }
