@@ -73,19 +73,17 @@ func (p *Parser) head(head []byte, l *Line) error {
 	if !ok || len(first) == 0 {
 		return ErrFormat
 	}
-	var second origin
-	rest, two := cutClient(after, &second)
-	two = two && !second.none // that is the ident, usually
 	host, isHost := virtualHost(first)
-	if two && (isHost || p.o.Format == VHost) {
-		if len(host) > 0 {
-			l.Host = host
+	if isHost || p.o.Format == VHost && bytes.IndexByte(first, ',') < 0 {
+		if rest, ok := cutSecond(after, &l.from); ok {
+			if len(host) > 0 {
+				l.Host = host
+			}
+			return p.user(rest, l)
 		}
-		l.from = second
-		return p.user(rest, l)
 	}
 	if rest, ok := cutClient(head, &l.from); ok {
-		if two {
+		if _, two := cutSecond(rest, &origin{}); two {
 			return ErrTwo
 		}
 		return p.user(rest, l)
@@ -95,6 +93,16 @@ func (p *Parser) head(head []byte, l *Line) error {
 		return p.user(after, l)
 	}
 	return ErrAddress
+}
+
+// cutSecond reads a client that is not the first field. A - there is the ident.
+func cutSecond(b []byte, from *origin) (rest []byte, ok bool) {
+	var second origin
+	if rest, ok = cutClient(b, &second); !ok || second.none {
+		return nil, false
+	}
+	*from = second
+	return rest, true
 }
 
 // user reads ident, which nobody trusts, and the user.

@@ -41,7 +41,7 @@ var caddyFields = fieldMap{
 // usualFields are the names that people give to nginx's variables, and those of
 // Traefik, CloudFront and the Elastic Common Schema.
 var usualFields = fieldMap{
-	fieldTime:      {"time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts", "StartUTC", "StartLocal", "datetime", "date"},
+	fieldTime:      {"StartUTC", "time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts", "StartLocal", "datetime", "date"},
 	fieldClient:    {"remote_addr", "remote_ip", "client_ip", "clientip", "client", "ip", "ClientHost", "ClientAddr", "c-ip", "source.ip", "client.ip", "request.client_ip", "request.remote_ip"},
 	fieldUser:      {"remote_user", "ClientUsername", "user", "user_id"},
 	fieldHost:      {"host", "http_host", "server_name", "vhost", "RequestHost", "RequestAddr", "x-host-header", "cs(Host)", "url.domain", "request.host"},

@@ -127,14 +127,22 @@ const maxPrefixes = 4
 func (p *Parser) Parse(line []byte, l *Line) error {
 	line = trimEnd(line)
 	err := p.parse(line, l)
-	for n := 0; n < maxPrefixes && err != nil && !errors.Is(err, ErrDirective); n++ {
+	if err == nil || errors.Is(err, ErrDirective) {
+		return err
+	}
+	for range maxPrefixes {
 		rest, kind, ok := cutPrefix(line)
 		if !ok {
 			break
 		}
 		line = trimEnd(rest)
-		if err = p.parse(line, l); err == nil {
+		inner := p.parse(line, l)
+		if inner == nil || errors.Is(inner, ErrDirective) {
 			p.seen.prefix = kind
+			return inner
+		}
+		if inner != ErrFormat { // it tells more than that
+			err = inner
 		}
 	}
 	return err

@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"speedlayer/event"
@@ -112,7 +113,7 @@ func isoTime(text string, zone *time.Location) (ms int64, ok bool) {
 	if b[10] == ' ' {
 		b[10] = 'T'
 	}
-	if n := len(b); n > 24 && (b[n-5] == '+' || b[n-5] == '-') {
+	if n := len(b); n >= 24 && (b[n-5] == '+' || b[n-5] == '-') {
 		b = append(append(append([]byte(nil), b[:n-2]...), ':'), b[n-2:]...)
 	}
 	if ms, err := event.ParseTime(string(b)); err == nil {
@@ -150,7 +151,7 @@ func unixTime(text string) (ms int64, ok bool) {
 		}
 	}
 	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil { // an exponent
+	if err != nil || strings.ContainsAny(text, "eE") {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || f < 0 || f > 1e18 {
 			return 0, false

@@ -114,6 +114,9 @@ func (c *columns) target(get func(int) []byte) []byte {
 // text undoes how a field's spaces were written: + by IIS, %20 by CloudFront,
 // which for a while encoded the % again.
 func (c *columns) text(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
 	if !c.encoded {
 		return bytes.ReplaceAll(b, []byte("+"), []byte(" "))
 	}

@@ -5,6 +5,11 @@
 // unpacked file, and its bytes: so importing a file again, grown, renamed or packed,
 // is harmless while dedupe remembers it. The order of a person's lines is kept.
 //
+// A file is unpacked (unpack.go), split into lines (lines.go), its format found
+// or given (file.go), each line judged (judge.go), and what counts is sent
+// (send.go).
+//
 // Nothing in a file stops an import: lines that are not pageviews, and broken
-// ones, are counted by reason, with the first examples of each.
+// ones, are counted by reason, with the first examples of each. What ends the
+// reading of one file stands in its report; the other files are read.
 package importer

@@ -84,7 +84,7 @@ func (f *file) reject(why string, text []byte) {
 
 // open opens and unpacks a file.
 func (f *file) open(ctx context.Context) error {
-	in, grows := f.im.cfg.Stdin, false
+	in, regular := f.im.cfg.Stdin, false
 	if f.report.Name != "-" {
 		opened, err := os.Open(f.report.Name)
 		if err != nil {
@@ -93,15 +93,15 @@ func (f *file) open(ctx context.Context) error {
 		}
 		defer opened.Close()
 		info, err := opened.Stat()
-		grows = err == nil && info.Mode().IsRegular()
+		regular = err == nil && info.Mode().IsRegular()
 		in = opened
 	}
-	unpacked, packed, err := unpack(&counting{in, &f.im.read}, f.note)
+	unpacked, packed, err := unpack(&counting{in, &f.im.read}, !regular, f.note)
 	if err != nil {
 		f.report.Err = damaged(err)
 		return nil
 	}
-	return f.read(ctx, newScanner(unpacked), grows && !packed && !f.im.cfg.LastLine)
+	return f.read(ctx, newScanner(unpacked), regular && !packed && !f.im.cfg.LastLine)
 }
 
 // read reads the lines. A file that grows may end in half a line.

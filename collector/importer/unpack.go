@@ -13,6 +13,9 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
+// magicBytes tell how a file is packed.
+const magicBytes = 6
+
 // peeked is how many first bytes of a file tell what it is: a tar archive names
 // itself at byte 257.
 const peeked = 512
@@ -22,11 +25,12 @@ const maxNested = 3
 
 // unpack reads gzip, zstd, bzip2 and xz as they are, known by their first bytes,
 // not by the file's name. packed says that it was one of these. Garbage after
-// the packed data is told to note.
-func unpack(in io.Reader, note func(string)) (r *bufio.Reader, packed bool, err error) {
+// the packed data is told to note. Of a stream, only what has come is looked at:
+// the rest may be long in coming.
+func unpack(in io.Reader, stream bool, note func(string)) (r *bufio.Reader, packed bool, err error) {
 	b := bufio.NewReaderSize(in, 1<<16)
 	for range maxNested {
-		magic, err := b.Peek(peeked)
+		magic, err := begin(b, stream)
 		if err != nil && len(magic) == 0 && !errors.Is(err, io.EOF) {
 			return nil, packed, err
 		}
@@ -40,6 +44,17 @@ func unpack(in io.Reader, note func(string)) (r *bufio.Reader, packed bool, err 
 		b, packed = bufio.NewReaderSize(inner, 1<<16), true
 	}
 	return nil, packed, fmt.Errorf("it is packed more than %d times", maxNested)
+}
+
+// begin returns the first bytes of a file.
+func begin(b *bufio.Reader, stream bool) ([]byte, error) {
+	if !stream {
+		return b.Peek(peeked)
+	}
+	if magic, err := b.Peek(magicBytes); err != nil {
+		return magic, err
+	}
+	return b.Peek(min(peeked, b.Buffered()))
 }
 
 // unpacker is nil for a file that is not packed.
