@@ -81,7 +81,7 @@ func (p *Parser) json(line []byte, l *Line) error {
 		return missing(fieldTime, p.fields)
 	}
 	if l.Time, ok = p.anyTime(at); !ok {
-		return fmt.Errorf("%w: time %q", ErrFormat, at)
+		return errTime
 	}
 	if request := get(fieldRequest); strings.Contains(request, " ") {
 		l.Method, l.Target = splitRequest([]byte(request))
@@ -105,6 +105,9 @@ func (p *Parser) json(line []byte, l *Line) error {
 	}
 	return l.from.set([]byte(client))
 }
+
+// errTime does not have the time in it: reasons are counted, and must be few.
+var errTime = fmt.Errorf("%w: its time is not understood", ErrFormat)
 
 func header(text string) []byte {
 	if text == "" || text == "-" {
