@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -26,6 +28,7 @@ type Config struct {
 	// Connections bounds those that the port has open at a time; 0 is 1,000. Clients
 	// of Dialer are not among them.
 	Connections int
+	segment     int // bytes of a file of the log; 0 is segmentBytes
 	// Failed is told when nothing more can be promised to be on disk: the owner
 	// must close the broker. It is called once at most, and may be nil.
 	Failed func(error)
@@ -33,11 +36,18 @@ type Config struct {
 
 // Broker is the embedded broker. Topics are made by Dial, as on a cluster.
 type Broker struct {
-	cluster *kfake.Cluster
-	lock    *flock.Flock
-	dir     *directorySync
-	group   *groupSync
-	local   *localListener
+	cfg   Config
+	lock  *flock.Flock
+	dir   *directorySync
+	group *groupSync
+	opts  []kfake.Opt // of openSync
+
+	mu struct {
+		sync.Mutex
+		cluster *kfake.Cluster // nil after Close, or a Repair that failed
+		local   *localListener // its port
+		damage  []Damage
+	}
 }
 
 // MaxMessageBytes is the largest batch of records that the broker takes.
@@ -55,6 +65,12 @@ func Start(cfg Config) (*Broker, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = 8
 	}
+	if cfg.segment == 0 {
+		cfg.segment = segmentBytes
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	if cfg.Connections == 0 {
 		cfg.Connections = 1000
 	}
@@ -69,60 +85,101 @@ func Start(cfg Config) (*Broker, error) {
 	if !held {
 		return nil, fmt.Errorf("queue in %s is held by another process", cfg.Dir)
 	}
-	if err := prepareRestart(filepath.Join(cfg.Dir, "log")); err != nil {
-		return nil, errors.Join(fmt.Errorf("queue in %s: %w", cfg.Dir, err), lock.Unlock())
-	}
-	dir, opts, err := openSync(cfg.Dir)
-	if err != nil {
+	b := &Broker{cfg: cfg, lock: lock}
+	b.group = newGroupSync(func() error { return b.dir.sync() }, cfg.failed)
+	if b.dir, b.opts, err = openSync(cfg.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: %w", err), lock.Unlock())
 	}
-	b := &Broker{lock: lock, dir: dir, group: newGroupSync(dir.sync, cfg.failed)}
-	listen := net.Listen
-	if cfg.ListenFunc != nil {
-		listen = cfg.ListenFunc
-	}
-	b.cluster, err = kfake.NewCluster(append(opts,
-		kfake.NumBrokers(1),
-		kfake.ClusterID("speedlayer"),
-		kfake.DefaultNumPartitions(int(cfg.Partitions)),
-		kfake.DataDir(filepath.Join(cfg.Dir, "log")),
-		kfake.BrokerConfigs(map[string]string{
-			"log.segment.bytes": fmt.Sprint(segmentBytes),
-			"message.max.bytes": fmt.Sprint(MaxMessageBytes),
-		}),
-		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-			l, err := listen(network, cfg.Listen)
-			if err != nil {
-				return nil, err
-			}
-			b.local = listenLocally(descriptors.Listen(l, cfg.Connections, "--kafka-listen", cfg.Logger))
-			return &syncListener{Listener: b.local, group: b.group}, nil
-		}),
-		kfake.WithLogger(brokerLog{cfg.Logger}),
-	)...)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("queue in %s, listening on %s: %w", cfg.Dir, cfg.Listen, err), dir.close(), lock.Unlock())
+	if err := b.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("queue in %s: %w", cfg.Dir, err), b.dir.close(), lock.Unlock())
 	}
 	return b, nil
 }
 
+// start repairs the log where it is damaged, and starts the broker on it.
+func (b *Broker) start() error {
+	if err := b.repairLog(); err != nil {
+		return err
+	}
+	listen := net.Listen
+	if b.cfg.ListenFunc != nil {
+		listen = b.cfg.ListenFunc
+	}
+	var local *localListener
+	cluster, err := kfake.NewCluster(append(slices.Clone(b.opts),
+		kfake.NumBrokers(1),
+		kfake.ClusterID("speedlayer"),
+		kfake.DefaultNumPartitions(int(b.cfg.Partitions)),
+		kfake.DataDir(filepath.Join(b.cfg.Dir, "log")),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": fmt.Sprint(b.cfg.segment),
+			"message.max.bytes": fmt.Sprint(MaxMessageBytes),
+		}),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			l, err := listen(network, b.cfg.Listen)
+			if err != nil {
+				return nil, err
+			}
+			local = listenLocally(descriptors.Listen(l, b.cfg.Connections, "--kafka-listen", b.cfg.Logger))
+			return &syncListener{Listener: local, group: b.group}, nil
+		}),
+		kfake.WithLogger(brokerLog{b.cfg.Logger}),
+	)...)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", b.cfg.Listen, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.cluster, b.mu.local = cluster, local
+	return nil
+}
+
+// Repair stops the broker, repairs its log where it is damaged, and starts it
+// again on the same port: what is damaged while the broker runs is noticed by
+// those who read it. Clients find a broker that is away for as long as a start
+// takes. After an error the broker is closed.
+func (b *Broker) Repair() error {
+	b.mu.Lock()
+	cluster := b.mu.cluster
+	if cluster == nil {
+		b.mu.Unlock()
+		return net.ErrClosed
+	}
+	b.cfg.Listen = cluster.ListenAddrs()[0]
+	b.mu.cluster = nil
+	b.mu.Unlock()
+	cluster.Close()
+	if err := b.start(); err != nil {
+		return fmt.Errorf("queue in %s: starting again after damage: %w", b.cfg.Dir, err)
+	}
+	return nil
+}
+
 // failed reports a sync that failed.
 func (c *Config) failed(err error) {
-	if c.Logger != nil {
-		c.Logger.Error("broker: appends are no longer acknowledged", "err", err)
-	}
+	c.Logger.Error("broker: appends are no longer acknowledged", "err", err)
 	if c.Failed != nil {
 		c.Failed(fmt.Errorf("broker: the log's file system failed, and what it had not written may be lost: %w", err))
 	}
 }
 
 // Addr is where the broker listens.
-func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }
+func (b *Broker) Addr() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.local.Addr().String()
+}
 
 // Close stops the broker; what it acknowledged is on disk already.
 func (b *Broker) Close() error {
 	b.group.close()
-	b.cluster.Close()
+	b.mu.Lock()
+	cluster := b.mu.cluster
+	b.mu.cluster = nil
+	b.mu.Unlock()
+	if cluster != nil {
+		cluster.Close()
+	}
 	return errors.Join(b.dir.close(), b.lock.Unlock())
 }
 
@@ -130,9 +187,6 @@ func (b *Broker) Close() error {
 type brokerLog struct{ log *slog.Logger }
 
 func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
-	if l.log == nil {
-		return
-	}
 	switch level {
 	case kfake.LogLevelError:
 		l.log.Error("broker: " + fmt.Sprintf(format, args...))

@@ -81,5 +81,10 @@ func (l *localListener) dial(ctx context.Context, _, _ string) (net.Conn, error)
 
 // Dialer connects clients in this process to the broker, without its port.
 func (b *Broker) Dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
-	return b.local.dial
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		b.mu.Lock()
+		local := b.mu.local
+		b.mu.Unlock()
+		return local.dial(ctx, network, address)
+	}
 }

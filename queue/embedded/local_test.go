@@ -45,7 +45,7 @@ func TestLocalClients(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.Dialer()(t.Context(), "tcp", b.local.Addr().String()); err == nil {
+	if _, err := b.Dialer()(t.Context(), "tcp", b.Addr()); err == nil {
 		t.Error("a broker that was closed is reached")
 	}
 }

@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,9 +20,10 @@ import (
 // have written is written before it starts, with what the segments say.
 //
 // What the broker then trusts and what it does not (kfake, persist.go): it reads
-// every batch and checks its sum either way, and lowers the end of the log to the
-// last batch it found. It takes the size of the last segment from the file, and
-// so the place of the next append: hence a torn batch at the end is cut off here.
+// every batch and checks its sum either way, and cuts a segment off at the first
+// that is damaged: hence the repair before (see check.go). It takes the size of
+// the last segment from the file, and so the place of the next append: hence a
+// torn batch at the end is cut off before, too.
 // Records of transactions that were open at the kill need the broker's own,
 // slower way; a partition that has any is left to it.
 
@@ -34,7 +32,6 @@ const (
 	brokerSnapshot = "snapshot.json"
 	brokerFormat   = 1  // kfake's currentPersistVersion
 	indexEntry     = 15 // bytes of an entry of an index file, the last of which are flags
-	batchHead      = 61 // bytes of a record batch before its records
 )
 
 // partitionState is kfake's persistPartSnapshot, as far as it is needed.
@@ -53,46 +50,57 @@ type segmentState struct {
 	Size       int64 `json:"size"`
 }
 
-// prepareRestart writes the states of all partitions below a broker's data
-// directory that have none that fits.
-func prepareRestart(dataDir string) error {
-	dirs, err := os.ReadDir(filepath.Join(dataDir, partitionsDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a fresh broker
-	}
+// readState reads the state that the broker left, and whether it fits the
+// segments: then the broker was stopped gracefully, and its state is the log's.
+func (r *repair) readState(dir string, segments []segmentState) (state partitionState, fits bool) {
+	path := filepath.Join(dir, brokerSnapshot)
+	b, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return state, false
 	}
-	for _, d := range dirs {
-		if err := prepareRestartOf(filepath.Join(dataDir, partitionsDir, d.Name())); err != nil {
-			return fmt.Errorf("log of %s: %w", d.Name(), err)
-		}
+	if err := json.Unmarshal(b, &state); err != nil {
+		r.note("a control file of the log is damaged: it is made again from the segments", "file", path, "err", err)
+		return partitionState{}, false
 	}
-	return nil
+	return state, slices.Equal(state.Segments, segments)
 }
 
-func prepareRestartOf(dir string) error {
-	segments, err := segmentsOf(dir)
-	if err != nil || len(segments) == 0 {
-		return err
+// amendState corrects a state that fitted by what the segments say now, and leaves
+// all else in it as it is.
+func (r *repair) amendState(dir string, segments []segmentState, was partitionState, end int64) error {
+	if slices.Equal(was.Segments, segments) && was.HighWatermark == end {
+		return nil
 	}
-	var state partitionState
-	if b, err := os.ReadFile(filepath.Join(dir, brokerSnapshot)); err == nil {
-		if json.Unmarshal(b, &state) == nil && slices.Equal(state.Segments, segments) {
-			return nil // stopped gracefully
-		}
-	}
-	if transactions, err := hasTransactions(dir, segments); transactions || err != nil {
-		return err
-	}
-	last := &segments[len(segments)-1]
-	epoch, err := cutTornTail(dir, last)
+	path := filepath.Join(dir, brokerSnapshot)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	// Both ends are lowered to the last batch. The start as it was at the last
-	// graceful stop is a better bound than the first segment's.
-	state.Version, state.HighWatermark, state.LastStableOffset = brokerFormat, math.MaxInt64, math.MaxInt64
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	if was.HighWatermark != end {
+		r.note("a control file of the log does not agree with the segments: it is corrected", "file", path, "end", was.HighWatermark, "corrected", end)
+	}
+	now := make(map[string]any)
+	for name, value := range all {
+		now[name] = value
+	}
+	now["segments"], now["high_watermark"] = segments, end
+	if was.LastStableOffset == was.HighWatermark || was.LastStableOffset > end {
+		now["last_stable_offset"] = end
+	}
+	if b, err = json.Marshal(now); err != nil {
+		return err
+	}
+	return replaceFile(path, b)
+}
+
+// writeState writes the state of a broker that was killed. The start as it was at
+// the last graceful stop is a better bound than the first segment's.
+func writeState(dir string, segments []segmentState, state partitionState, end int64, epoch int32) error {
+	state.Version, state.HighWatermark, state.LastStableOffset = brokerFormat, end, end
 	state.LogStartOffset = max(state.LogStartOffset, segments[0].BaseOffset)
 	state.Epoch = max(state.Epoch, epoch)
 	if state.CreatedAt.IsZero() {
@@ -155,39 +163,6 @@ func hasTransactions(dir string, segments []segmentState) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// cutTornTail cuts off what is no whole batch at the end of a segment, as the
-// broker would, and returns the leader epoch of the last one. A batch begins
-//
-//	first offset i64 | length i32, of what follows | leader epoch i32 | magic i8
-//	| CRC-32C u32, of what follows | attributes i16 | ... first timestamp i64 at 27
-//
-// big-endian.
-func cutTornTail(dir string, s *segmentState) (epoch int32, err error) {
-	path := segmentPath(dir, s.BaseOffset, ".dat")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	at := 0
-	for len(b)-at >= batchHead {
-		length := int64(int32(binary.BigEndian.Uint32(b[at+8:])))
-		if length < batchHead-12 || length > int64(len(b)-at-12) {
-			break
-		}
-		batch := b[at : at+12+int(length)]
-		if crc32.Checksum(batch[21:], castagnoli) != binary.BigEndian.Uint32(batch[17:]) {
-			break
-		}
-		epoch = int32(binary.BigEndian.Uint32(batch[12:]))
-		at += len(batch)
-	}
-	s.Size = int64(at)
-	if at == len(b) {
-		return epoch, nil
-	}
-	return epoch, os.Truncate(path, int64(at))
 }
 
 // firstTime is the time of a segment's first record.

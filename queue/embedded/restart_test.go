@@ -144,7 +144,7 @@ func TestRestartStateFits(t *testing.T) {
 	left := killed(t, dir)
 	c.Close()
 	b.Close()
-	if err := prepareRestart(filepath.Join(left, "log")); err != nil {
+	if _, err := repairAll(filepath.Join(left, "log")); err != nil {
 		t.Fatal(err)
 	}
 	ours, err := filepath.Glob(filepath.Join(left, "log", partitionsDir, "*", brokerSnapshot))
@@ -153,7 +153,7 @@ func TestRestartStateFits(t *testing.T) {
 	}
 	rel, _ := filepath.Rel(left, ours[0])
 	for _, path := range []string{ours[0], filepath.Join(dir, rel)} {
-		if err := prepareRestartOf(filepath.Dir(path)); err != nil {
+		if err := (&repair{}).run(filepath.Dir(path), true); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -195,7 +195,7 @@ func TestTornTailIsCut(t *testing.T) {
 		}
 	}
 	tear(t, rand.New(rand.NewPCG(seed, 4)), left)
-	if err := prepareRestart(filepath.Join(left, "log")); err != nil {
+	if _, err := repairAll(filepath.Join(left, "log")); err != nil {
 		t.Fatal(err)
 	}
 	for part, want := range whole {
