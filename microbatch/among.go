@@ -204,7 +204,7 @@ func (c *EpochConfig) otherLife(ctx context.Context, e store.Epoch) (queue.Topic
 	}
 	commits, needed := make([]int64, e.Partitions), make([]int64, e.Partitions)
 	for part := range e.Partitions {
-		if commits[part], needed[part], err = position(ctx, c.Store, e, part); err != nil {
+		if commits[part], needed[part], err = Position(ctx, c.Store, e, part); err != nil {
 			return before, "", err
 		}
 	}

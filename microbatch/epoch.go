@@ -45,8 +45,8 @@ func makeGeneration(ctx context.Context, st store.Store, g uint32, settings stri
 	return nil
 }
 
-// position is a partition's commit and the offset from which its log is needed.
-func position(ctx context.Context, st store.Store, e store.Epoch, partition int32) (commit, needed int64, err error) {
+// Position is a partition's commit and the offset from which its log is needed.
+func Position(ctx context.Context, st store.Store, e store.Epoch, partition int32) (commit, needed int64, err error) {
 	shard := store.Shard{Epoch: e.Number, Partition: partition}
 	commit, needed = e.Starts[partition], e.Starts[partition]
 	c, found, err := st.Commit(ctx, shard)
@@ -83,7 +83,7 @@ func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.To
 		e.Generation = max(e.Generation, p.Generations[n-1])
 	}
 	for part := range last.Partitions {
-		commit, _, err := position(ctx, st, last, part)
+		commit, _, err := Position(ctx, st, last, part)
 		if err != nil {
 			return e, err
 		}

@@ -31,6 +31,10 @@ type RunnerConfig struct {
 	// could end it.
 	Fence *Fence
 
+	// Repairs: who runs the runner can repair a log that cannot be read. Run returns
+	// *queue.ErrUnreadable then; else it goes on trying.
+	Repairs bool
+
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
 	MaxDelay      time.Duration // a commit follows at the latest; 0 is 100 ms. Up to twenty times that for records that are old already
 	SnapshotEvery time.Duration // between snapshots of one partition; 0 is 5 s
@@ -58,6 +62,8 @@ type Runner struct {
 	cfg   RunnerConfig
 	store store.Store // behind the fence, if there is one
 	crew  atomic.Pointer[crew]
+
+	health *health
 	// snapshots holds the one buffer for operator state: so one snapshot is
 	// written at a time, and memory for it is bounded.
 	snapshots chan []byte
@@ -83,7 +89,8 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.Assignment == nil {
 		cfg.Assignment = everything(cfg.Epoch.Partitions)
 	}
-	r := &Runner{cfg: cfg, store: cfg.Store, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2)}
+	r := &Runner{cfg: cfg, store: cfg.Store, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2),
+		health: newHealth(cfg.Logger, time.Now)}
 	r.snapshots <- nil
 	if cfg.Fence != nil {
 		r.store = &fencedStore{cfg.Store, cfg.Fence}
@@ -117,6 +124,8 @@ func (r *Runner) Owned() []int32 {
 // partition keeps a processor of one partition alive.
 func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) error {
 	log := r.cfg.Logger.With("partition", part)
+	r.health.begin(part)
+	defer r.health.end(part)
 	for attempt := 1; ; attempt++ {
 		w := &worker{r: r, part: part, log: log}
 		err := w.run(ctx, stop)
@@ -125,8 +134,10 @@ func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) 
 			return nil
 		case errors.Is(err, ErrGap), errors.Is(err, ErrEpochEnded):
 			return err
+		case r.cfg.Repairs && errors.As(err, new(*queue.ErrUnreadable)):
+			return err
 		}
-		log.Error("processor stopped, another takes over from its commit", "err", err, "attempt", attempt)
+		r.health.failed(part, fmt.Errorf("processor stopped, another takes over from its commit: %w", err))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -173,6 +184,7 @@ func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 	}
 	w.snapDone = make(chan error, 1)
 	cfg.Progress.Set(w.part, w.proc.Committed())
+	w.r.health.loaded(w.part, w.proc.Next())
 	w.log.Debug("took over", "from", w.proc.Next(), "commit", w.proc.Committed(), "took", time.Since(began))
 	w.reader, err = cfg.Queue.NewReader(w.part, w.proc.Next())
 	if err != nil {
@@ -243,6 +255,7 @@ func (w *worker) loop(ctx, work context.Context) error {
 			w.dead = true
 			return err
 		}
+		w.r.health.moved(w.part, w.proc.Next())
 		if w.due() {
 			if err := w.commit(work); err != nil {
 				return err
@@ -342,6 +355,7 @@ func (w *worker) commit(ctx context.Context) error {
 		return err
 	}
 	apply := time.Since(begin)
+	w.r.health.moved(w.part, w.proc.Next())
 	w.r.cfg.Progress.Set(w.part, w.proc.Committed())
 	if w.r.cfg.Observe != nil {
 		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: w.proc.wrote.cells, Bytes: w.proc.wrote.bytes,
@@ -359,9 +373,7 @@ func (w *worker) retry(ctx context.Context, attempt int, err error) error {
 	if errors.Is(err, store.ErrClosed) || errors.Is(err, ErrEpochEnded) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
 		return err
 	}
-	if attempt == 1 || attempt%100 == 0 {
-		w.log.Warn("store or queue refused, trying again", "attempt", attempt, "err", err)
-	}
+	w.r.health.failed(w.part, err)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

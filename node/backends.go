@@ -12,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/internal/descriptors"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
 	"speedlayer/store/pebble"
@@ -47,6 +48,9 @@ func (n *Node) openBackends(ctx context.Context) (err error) {
 func (n *Node) queueConfig() queue.Config {
 	c := n.opts.Kafka
 	c.Brokers, c.Partitions, c.Logger = n.brokers(), n.opts.Partitions, n.opts.Logger
+	if n.broker != nil {
+		c.Dialer = n.broker.Dialer()
+	}
 	if n.broker == nil && n.opts.Roles.has(RoleProcessor) {
 		c.Group = n.opts.Group
 	}
@@ -83,7 +87,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 		n.store, err = n.opts.OpenStore(ctx)
 		return err
 	}
-	st, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.opts.Data, "store"), Logger: n.opts.Logger})
+	st, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.opts.Data, "store"), MaxOpenFiles: descriptors.Here().Store, Logger: n.opts.Logger})
 	if err != nil {
 		return err
 	}
@@ -94,6 +98,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 func (n *Node) startBroker() (err error) {
 	n.broker, err = embedded.Start(embedded.Config{
 		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
+		Connections: descriptors.Here().Kafka, Failed: n.fail,
 	})
 	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
 		return fmt.Errorf("--kafka-listen %s: %w", n.opts.KafkaListen, op)

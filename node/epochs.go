@@ -49,7 +49,11 @@ func (n *Node) firstEpoch(ctx context.Context, settings microbatch.Settings) (st
 			return e, nil
 		}
 	}
-	epoch, err := n.settle(ctx, nil, settings)
+	known, err := n.knownDamage(ctx)
+	if err != nil {
+		return store.Epoch{}, err
+	}
+	epoch, err := n.settle(ctx, known, settings)
 	if err != nil || !n.opts.Roles.has(RoleProcessor) {
 		return epoch, err
 	}
@@ -100,6 +104,9 @@ func (n *Node) settle(ctx context.Context, known *microbatch.KnownEnd, settings 
 	if reason != "" && epoch.Number > 0 {
 		n.opts.Logger.Warn("a new log epoch begins; what was counted before stays", "epoch", epoch.Number, "reason", reason, "starts", epoch.Starts)
 	}
+	if n.broker != nil {
+		return epoch, n.broker.Settle()
+	}
 	return epoch, nil
 }
 
@@ -148,17 +155,30 @@ func (n *Node) epochNow() store.Epoch {
 // process works, epoch after epoch, until ctx ends.
 func (n *Node) process(ctx context.Context) error {
 	again := 0 // times in a row that an epoch ended and none followed
+	vain := 0  // times in a row that a repair found nothing
 	for {
 		epoch := n.epochNow()
 		err := n.processEpoch(ctx, epoch)
-		switch {
+		var known *microbatch.KnownEnd
+		switch why, damaged := n.unreadable(err); {
 		case ctx.Err() != nil || err == nil:
 			return nil
+		case damaged:
+			if known, err = n.repair(ctx, why, &vain); err != nil {
+				return err
+			}
+			if known == nil {
+				continue
+			}
+			err = errors.New(known.Reason)
 		case !errors.Is(err, microbatch.ErrGap) && !errors.Is(err, microbatch.ErrEpochEnded):
 			return err
 		}
+		if known == nil {
+			known = microbatch.EndKnownFrom(epoch.Number, err)
+		}
 		n.opts.Logger.Warn("processing stops: the log epoch has ended", "epoch", epoch.Number, "err", err)
-		if err := n.follow(ctx, epoch, err); err != nil {
+		if err := n.follow(ctx, known); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -175,8 +195,7 @@ func (n *Node) process(ctx context.Context) error {
 
 // follow settles which epoch comes behind one that has ended, and goes on trying
 // while the queue or the store is away.
-func (n *Node) follow(ctx context.Context, ended store.Epoch, why error) error {
-	known := microbatch.EndKnownFrom(ended.Number, why)
+func (n *Node) follow(ctx context.Context, known *microbatch.KnownEnd) error {
 	for {
 		e, err := n.settle(ctx, known, n.opts.Settings)
 		if err == nil {

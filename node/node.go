@@ -109,6 +109,7 @@ type Node struct {
 	applied  atomic.Int64                      // ns until the store had the last batch
 	runner   atomic.Pointer[microbatch.Runner] // of the newest epoch
 	keeper   *logKeeper
+	stalls   stalls
 	epoch    struct {
 		sync.Mutex
 		now   store.Epoch
@@ -143,7 +144,7 @@ func (n *Node) Run(ctx context.Context) error {
 // is looked at does not change.
 func OpenBackends(ctx context.Context, c Config) (*Node, error) {
 	c.setDefaults()
-	n := &Node{opts: c, cancel: func() {}}
+	n := &Node{opts: c, failed: make(chan error, 1), cancel: func() {}}
 	if err := n.openBackends(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -191,6 +192,7 @@ func (n *Node) start(ctx context.Context) error {
 	if n.opts.Roles.has(RoleProcessor) {
 		n.goFail(func() error { return n.process(run) })
 		n.keeper.start(run, &n.done)
+		n.done.Go(func() { n.watchStalls(run) })
 	}
 	if n.opts.shared() {
 		n.done.Go(func() { n.followCommits(run) })
@@ -219,12 +221,17 @@ func (n *Node) start(ctx context.Context) error {
 func (n *Node) goFail(f func() error) {
 	n.done.Go(func() {
 		if err := f(); err != nil {
-			select {
-			case n.failed <- err:
-			default:
-			}
+			n.fail(err)
 		}
 	})
+}
+
+// fail ends the node with its first error.
+func (n *Node) fail(err error) {
+	select {
+	case n.failed <- err:
+	default:
+	}
 }
 
 // Close stops downward: nothing more is taken over HTTP, processors commit, then

@@ -34,6 +34,7 @@ func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presenceTap(), Growths: store.Growths(n.store)})
 		},
 		Logger:        n.opts.Logger,
+		Repairs:       n.broker != nil,
 		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
 		Observe: n.observe, Snapshotted: n.keeper.snapshotted,
 	}
@@ -175,6 +176,14 @@ func (n *Node) info(ctx context.Context) map[string]any {
 	}
 	if f, ok := n.faults(); ok {
 		i["store_retries"], i["store_failures"], i["store_renewals"] = f.Retries, f.Failures, f.Renewals
+	}
+	if n.broker != nil {
+		if damage := n.broker.Damage(); len(damage) > 0 {
+			i["log_damage"] = damage
+		}
+	}
+	if stuck := n.stalls.stuck(time.Now()); len(stuck) > 0 {
+		i["stuck"] = stuck
 	}
 	if size, err := n.queue.Size(ctx); err == nil {
 		i["queue_bytes"] = size

@@ -17,6 +17,7 @@ import (
 
 	"speedlayer/collector"
 	"speedlayer/dashboard"
+	"speedlayer/internal/descriptors"
 	"speedlayer/internal/problem"
 	"speedlayer/verify"
 )
@@ -57,6 +58,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
 	}
+	l = descriptors.Listen(l, descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.progress.Wait, Now: time.Now, TrustedProxies: o.TrustedProxies,
@@ -147,20 +149,6 @@ func (s *server) operations(m *metrics) map[string]problem.Methods {
 			_, _ = w.Write(openAPI) // the client may be gone
 		}},
 	}
-}
-
-// ready says why a request would fail now, if it would.
-func (s *server) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, scrapeTime)
-	defer cancel()
-	if s.stopping.Load() {
-		return errors.New("stopping")
-	}
-	if _, err := s.node.queue.Info(ctx); err != nil {
-		return err
-	}
-	_, err := s.node.store.Pointer(ctx)
-	return err
 }
 
 // URL is where a person on this machine reaches the node over HTTP; "" without it.

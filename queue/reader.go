@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,36 @@ type ErrLogCut struct {
 
 func (e *ErrLogCut) Error() string {
 	return fmt.Sprintf("queue: the log of partition %d was cut off at %d, below %d: acknowledged records were lost", e.Partition, e.Cut, e.Offset)
+}
+
+// ErrUnreadable: the log has something at an offset, and it cannot be read: a file
+// of the broker's is damaged.
+type ErrUnreadable struct {
+	Partition int32
+	Offset    int64 // from which on; the record may lie a little above
+	Err       error
+}
+
+func (e *ErrUnreadable) Error() string {
+	return fmt.Sprintf("queue: the log of partition %d cannot be read from offset %d on: %v", e.Partition, e.Offset, e.Err)
+}
+
+func (e *ErrUnreadable) Unwrap() error { return e.Err }
+
+// unreadable says whether an error of a fetch may come from damage: the client
+// found that a batch is not what its checksum says, or the broker could not read
+// its file.
+func unreadable(err error) bool {
+	var code *kerr.Error
+	if errors.As(err, &code) {
+		return errors.Is(err, kerr.CorruptMessage) || errors.Is(err, kerr.UnknownServerError) || errors.Is(err, kerr.KafkaStorageError)
+	}
+	for _, text := range []string{"encoded crc", "encoded length", "is too short to allow", "unable to read", "invalid record batch", "unknown magic"} {
+		if strings.Contains(err.Error(), text) { // kgo has no types for them
+			return true
+		}
+	}
+	return false
 }
 
 // fetchBytes bounds what a reader holds: one fetch being worked on and one
@@ -110,6 +141,9 @@ func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, er
 // for by the client.
 func (r *Reader) outside(ctx context.Context, err error) error {
 	if !errors.Is(err, kerr.OffsetOutOfRange) {
+		if unreadable(err) {
+			return &ErrUnreadable{Partition: r.partition, Offset: r.next, Err: err}
+		}
 		if kerr.IsRetriable(err) {
 			return nil
 		}

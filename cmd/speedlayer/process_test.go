@@ -24,6 +24,7 @@ const asProgram = "SPEEDLAYER_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		limitFiles()
 		main()
 	}
 	os.Exit(m.Run())

@@ -170,6 +170,9 @@ func (b *Broker) Addr() string {
 	return b.mu.local.Addr().String()
 }
 
+// Health is why the broker acknowledges nothing now; nil if it does.
+func (b *Broker) Health() error { return b.group.health() }
+
 // Close stops the broker; what it acknowledged is on disk already.
 func (b *Broker) Close() error {
 	b.group.close()

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -36,6 +37,7 @@ type groupSync struct {
 		begun   uint64 // syncs begun
 		ended   uint64 // number of the last that ended
 		err     error  // its result; once set it stays: what was lost stays lost
+		waits   error  // why the one running cannot begin; nil if it runs
 	}
 	ended sync.Cond // on mu
 }
@@ -79,14 +81,29 @@ func (g *groupSync) syncOnce() error {
 	for attempt := 0; ; attempt++ {
 		err := g.sync()
 		if !errors.Is(err, errNotBegun) {
+			g.setWaits(nil)
 			return err
 		}
+		g.setWaits(err)
 		select {
 		case <-time.After(min(time.Second, time.Millisecond<<min(attempt, 10))):
 		case <-g.closed:
 			return err
 		}
 	}
+}
+
+func (g *groupSync) setWaits(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.waits = err
+}
+
+// health is why nothing is acknowledged now; nil if syncs run.
+func (g *groupSync) health() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return cmp.Or(g.mu.err, g.mu.waits)
 }
 
 // close ends retries; nobody is told "durable" by it.

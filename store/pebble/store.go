@@ -23,6 +23,7 @@ type Options struct {
 	FS            vfs.FS // nil is the disk
 	CacheBytes    int64  // of blocks, and of the memtables at the time; 0 is 64 MiB. More for a while after Open: see start.go
 	MemTableBytes uint64 // each of at most four; 0 is 16 MiB
+	MaxOpenFiles  int    // tables that are kept open; 0 is 1,000
 	Logger        *slog.Logger
 
 	// NoSync leaves out every sync. It exists so that the crash tests can show
@@ -70,6 +71,9 @@ func Open(o Options) (*Store, error) {
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = 16 << 20
 	}
+	if o.MaxOpenFiles == 0 {
+		o.MaxOpenFiles = 1000
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -108,7 +112,7 @@ func tune(o Options, cache *pebble.Cache, compactions *scheduler) *pebble.Option
 		L0CompactionThreshold:       10,
 		L0StopWritesThreshold:       40,
 		LBaseMaxBytes:               256 << 20,
-		MaxOpenFiles:                1000,
+		MaxOpenFiles:                o.MaxOpenFiles,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      logger{o.Logger},
 		Merger:                      merger,
