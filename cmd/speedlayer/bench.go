@@ -24,12 +24,14 @@ func newBench(io streams) *cobra.Command {
 		Short: "Measure, each thing against a baseline in the same run",
 		Long: `Measures on this machine: views (log to durable views), latency (event to
 queryable), query (answers while events come in), recovery (after a kill),
-memory (of a node), post (acknowledged requests) and batch (archive to batch
-views). Each result stands beside its baseline.
+memory (at its peak), post (acknowledged requests) and batch (archive to batch
+views). Each result stands beside its baseline. latency, query, recovery and
+memory run "speedlayer serve" as a process of its own, with HTTP, archive and
+queries on.
 
 cluster runs only when it is named: the main job, queries and the kill of a
 processor on real Kafka and HBase, which it starts (Java 17 and Maven are needed).`,
-		Example: "  speedlayer bench views --events 1000000\n  speedlayer bench cluster",
+		Example: "  speedlayer bench views --sizes 1000000,3000000,5000000,20000000\n  speedlayer bench cluster",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o.Names, o.Intervals = names, intervals
 			var err error
@@ -41,6 +43,7 @@ processor on real Kafka and HBase, which it starts (Java 17 and Maven are needed
 	}
 	flags := cmd.Flags()
 	flags.Int64Var(&o.Events, "events", 5_000_000, "events in the log")
+	flags.Int64SliceVar(&o.Sizes, "sizes", nil, "numbers of events to measure views with, one after the other, in place of --events")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the stream")
 	flags.StringVar(&o.Dir, "dir", "", "`DIR`ectory for logs and stores; a temporary one by default, removed at the end")
 	flags.BoolVar(&o.Keep, "keep", false, "keep the log in --dir and use it again")

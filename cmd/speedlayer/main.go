@@ -6,8 +6,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-
-	"speedlayer/sim/bench"
 )
 
 // gcPercent trades processor for memory: most of what is alive is what dedupe and
@@ -19,9 +17,6 @@ const gcPercent = 33
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
-	}
-	if bench.Child() {
-		return
 	}
 	// SIGTERM and Ctrl-C ask for a graceful stop; a second one ends at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

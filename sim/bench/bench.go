@@ -9,12 +9,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"speedlayer/internal/devcluster"
 )
 
 // Options say what to measure, and on how much.
 type Options struct {
 	Names  []string // benchmarks to run; none is all that are not Explicit
 	Events int64    // in the log of views and query; 0 is 5 million
+	Sizes  []int64  // views are measured with each of these in place of Events, if there are any
 	Seed   uint64   // of the stream
 	Dir    string   // for logs and stores; "" is a temporary one, removed at the end
 
@@ -27,11 +30,14 @@ type Options struct {
 	Kills     int             // of recovery at the first interval, at the others 5 at most; 0 is 20
 	Intervals []time.Duration // between snapshots, the rows of recovery's table; none is 5 s, 10 s, 2 s
 
-	// Program is the path of speedlayer, of which cluster runs processes.
+	// Program is the path of speedlayer, of which latency, query, memory, recovery
+	// and cluster run processes.
 	Program string
 
 	Progress func(format string, args ...any) // lines for people; nil drops them
 	Logger   *slog.Logger                     // of the system measured; nil drops
+
+	spawner *devcluster.Spawner // of the processes
 }
 
 // Figure is one number.
@@ -98,6 +104,8 @@ func Run(ctx context.Context, o Options, more ...Benchmark) (all []Result, err e
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
+	o.spawner = devcluster.NewSpawner()
+	defer o.spawner.Close()
 	if o.Dir == "" {
 		if o.Dir, err = os.MkdirTemp("", "speedlayer-bench-"); err != nil {
 			return nil, err
@@ -155,6 +163,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if len(o.Sizes) > 0 && slices.Min(o.Sizes) < 10_000 {
+		return o, fmt.Errorf("bench: sizes %v: allowed is 10000 or more", o.Sizes)
 	}
 	if o.Events < 10_000 || o.Rate < 1000 || o.Kills < 1 || o.Time < time.Second || slices.Min(o.Intervals) < 100*time.Millisecond {
 		return o, fmt.Errorf("bench: %d events, %d events/s, %v, %d kills, snapshots every %v: allowed are at least 10000, 1000, 1s, 1, 100ms",

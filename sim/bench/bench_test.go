@@ -3,16 +3,12 @@ package bench
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 )
-
-func TestMain(m *testing.M) {
-	if !Child() {
-		os.Exit(m.Run())
-	}
-}
 
 // optionsOf are small, unless the environment says otherwise: the directory is
 // kept, and its log used again, so that repeated runs see the same log.
@@ -77,13 +73,24 @@ func BenchmarkViews(b *testing.B) {
 	})
 }
 
+// buildProgram builds speedlayer.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "speedlayer")
+	if out, err := exec.Command("go", "build", "-o", program, "speedlayer/cmd/speedlayer").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
 // All benchmarks, small: they run, they hold their own checks, and their results
 // have what Run's callers print.
 func TestRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten seconds of load: not with -short")
 	}
-	o := Options{Events: 100_000, Rate: 5000, Time: time.Second, Kills: 2, Intervals: []time.Duration{time.Second}, Progress: t.Logf, Dir: t.TempDir()}
+	o := Options{Events: 100_000, Rate: 5000, Time: time.Second, Kills: 2, Intervals: []time.Duration{time.Second}, Progress: t.Logf, Dir: t.TempDir(),
+		Program: buildProgram(t), Sizes: []int64{20_000, 50_000}}
 	results, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,6 @@ func embeddedViews(ctx context.Context, o Options) (rate float64, err error) {
 type servers struct {
 	o       Options
 	cluster *devcluster.Cluster
-	spawner *devcluster.Spawner
 	queue   *queue.Client
 	http    *http.Client
 	sites   []*site // all that were opened
@@ -86,7 +85,7 @@ func openCluster(ctx context.Context, o Options) (_ *servers, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &servers{o: o, spawner: devcluster.NewSpawner(), http: &http.Client{Timeout: 10 * time.Second}}
+	c := &servers{o: o, http: &http.Client{Timeout: 10 * time.Second}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -111,7 +110,6 @@ func (c *servers) close() error {
 	if c.queue != nil {
 		c.queue.Close()
 	}
-	c.spawner.Close()
 	if c.cluster != nil {
 		errs = append(errs, c.cluster.KillAll())
 	}

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,11 +12,7 @@ import (
 // results have what Run's callers print.
 func TestClusterBench(t *testing.T) {
 	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
-	program := filepath.Join(t.TempDir(), "speedlayer")
-	if out, err := exec.Command("go", "build", "-o", program, "speedlayer/cmd/speedlayer").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	o := Options{Names: []string{"cluster"}, Events: 100_000, Time: time.Second, Kills: 1, Progress: t.Logf, Dir: t.TempDir(), Program: program}
+	o := Options{Names: []string{"cluster"}, Events: 100_000, Time: time.Second, Kills: 1, Progress: t.Logf, Dir: t.TempDir(), Program: buildProgram(t)}
 	results, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

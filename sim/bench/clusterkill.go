@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,9 @@ func (s *site) killOne(ctx context.Context, l *flow, random *rand.Rand) (took ti
 	}
 	victim := random.IntN(len(s.members))
 	began := time.Now()
-	s.members[victim].kill()
+	if err := s.members[victim].Kill(); err != nil {
+		return 0, err
+	}
 	name := s.members[victim].name
 	s.members = append(s.members[:victim:victim], s.members[victim+1:]...)
 	if err := s.reached(ctx, atLeast(l.acked())); err != nil {
@@ -73,7 +76,7 @@ func (s *site) killOne(ctx context.Context, l *flow, random *rand.Rand) (took ti
 		return 0, err
 	}
 	took = time.Since(began)
-	again, err := s.startMember(name)
+	again, err := s.startMember(name, "processor")
 	if err != nil {
 		return 0, err
 	}
@@ -83,26 +86,41 @@ func (s *site) killOne(ctx context.Context, l *flow, random *rand.Rand) (took ti
 
 // shared waits until every processor works on some partitions.
 func (s *site) shared(ctx context.Context) error {
+	return s.waitOwned(ctx, func(owned []float64) bool { return slices.Min(owned) > 0 })
+}
+
+// assigned waits until every partition is worked on.
+func (s *site) assigned(ctx context.Context) error {
+	return s.waitOwned(ctx, func(owned []float64) bool {
+		all := 0.0
+		for _, n := range owned {
+			all += n
+		}
+		return all == partitions
+	})
+}
+
+// waitOwned waits until enough says yes to how many partitions each processor
+// works on.
+func (s *site) waitOwned(ctx context.Context, enough func(owned []float64) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterStart)
 	defer cancel()
 	for {
-		idle := ""
-		for _, m := range s.members {
+		owned := make([]float64, len(s.members))
+		for i, m := range s.members {
 			v, err := m.metrics(ctx)
 			if err != nil {
 				return err
 			}
-			if v["speedlayer_partitions_owned"] == 0 {
-				idle = m.name
-			}
+			owned[i] = v["speedlayer_partitions_owned"]
 		}
-		if idle == "" {
+		if enough(owned) {
 			return nil
 		}
 		select {
 		case <-time.After(siteLook):
 		case <-ctx.Done():
-			return fmt.Errorf("%s gets no partition: %w", idle, ctx.Err())
+			return fmt.Errorf("the processors work on %v partitions: %w", owned, ctx.Err())
 		}
 	}
 }

@@ -2,15 +2,17 @@ package bench
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"time"
+
+	"speedlayer/query"
 )
 
 // clusterDay is the part of the events that lie in 24 hours, for the questions.
 const clusterDay = 5
 
-// query asks for 24 hours of one url, as [Query] does, with the store in HBase
-// and the processors in processes of their own, first with nothing coming in,
+// query asks for 24 hours of one url, as [Query] does, a process that has the role
+// query, with the store in HBase and the processors in other processes, first with nothing coming in,
 // then at clusterRate.
 func (c *servers) query(ctx context.Context) (results []Result, err error) {
 	day := c.o
@@ -27,30 +29,30 @@ func (c *servers) query(ctx context.Context) (results []Result, err error) {
 	if err := s.reached(ctx, atLeast(ends)); err != nil {
 		return nil, err
 	}
-	asked := systemOn(c.o, s.store) // which is the site's to close
-	asked.queue = c.queue
-	if err := asked.locate(ctx); err != nil {
+	front, err := s.startMember(s.prefix+"-query", "query")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, front.Kill()) }()
+	if err := front.ready(ctx); err != nil {
 		return nil, err
 	}
 	subjects, err := popularity(day)
 	if err != nil {
 		return nil, err
 	}
-	known := c.queue.NewEnds()
-	following, cancel := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() { known.Follow(following) })
-	defer done.Wait()
-	defer cancel()
-	e := asked.engine(known)
+	a, err := query.NewClient(front.url, c.http)
+	if err != nil {
+		return nil, err
+	}
 	for i := range subjects {
-		if err := subjects[i].ask(ctx, e, &subjects[i].idle, c.o.Time/2); err != nil {
+		if err := subjects[i].ask(ctx, a, &subjects[i].idle, c.o.Time/2); err != nil {
 			return nil, err
 		}
 	}
 	slow := c.o
 	slow.Rate = clusterRate
-	cost, n, err := asked.askWhileFed(ctx, slow, e, subjects)
+	rate, err := askWhileFed(ctx, slow, c.queue, a, subjects)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (c *servers) query(ctx context.Context) (results []Result, err error) {
 		r.detail("p50 with no events coming in", ms(u.idle.at(0.5)), "ms")
 		u.fed.spread(&r, "")
 		r.detail("views of it in these 24 hours", float64(u.views), "")
-		r.detail("events coming in", cost.rate(n), "events/s")
+		r.detail("events coming in", rate, "events/s")
 		c.o.Progress("  %s: p50 %.1f ms, p99 %.1f ms", u.what, ms(u.fed.at(0.5)), r.Value)
 		results = append(results, r)
 	}

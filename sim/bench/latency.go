@@ -3,163 +3,134 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
-	"speedlayer/microbatch"
-	"speedlayer/queue"
+	"golang.org/x/sync/errgroup"
+
+	"speedlayer/event"
 	"speedlayer/sim/generate"
 )
 
-// Latency measures event -> queryable: from the moment when an event was due to
-// be handed to the queue until it is both acknowledged and in the views. First
-// events are offered without a bound, which gives the highest rate and the
-// highest memory; then, to the same system, at half of that rate.
-func Latency(ctx context.Context, o Options) (results []Result, err error) {
-	logDir, err := freshDir(o, "log-latency")
-	if err != nil {
-		return nil, err
-	}
-	q, err := openQueue(ctx, o, logDir, "")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, q.close()) }()
-	dir, err := freshDir(o, "store-latency")
-	if err != nil {
-		return nil, err
-	}
-	s, err := openSystem(ctx, o, q.client, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	t := newTracker(s)
-	s.observe = t.committed
-	s.start(ctx)
+// Of the pageviews that latency is measured with.
+const (
+	probeEvery = 20 * time.Millisecond
+	maxProbes  = 512 // on their way
+)
 
-	highest, full, err := t.unbounded(ctx, o)
+// Latency measures event -> queryable, as a client of serve sees it: from the
+// moment when a pageview was due to be posted until the answer to it, with
+// ?wait=applied, which is that it is acknowledged and in the views. Meanwhile
+// events come in through the queue's port: first without a bound, which gives the
+// highest rate; then, to the same process, at half of that rate.
+func Latency(ctx context.Context, o Options) (results []Result, err error) {
+	f, err := feedable(ctx, o, "latency")
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, f.close(ctx)) }()
+	g, err := live(o, 1, float64(o.Events)/10, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	full, err := f.under(ctx, g, 0)
+	if err != nil {
+		return nil, err
+	}
+	highest := Result{Name: "highest rate", What: "events appended, acknowledged and queryable by serve, load generator beside it", Value: full.rate(), Unit: "events/s"}
+	full.add(&highest)
 	o.Progress("  highest rate: %.0f events/s", highest.Value)
-	r := Result{Name: "latency", What: "event to queryable at half of the highest rate, p99", Unit: "ms"}
-	c, n, err := t.paced(ctx, o, highest.Value/2)
+	if g, err = live(o, 2, highest.Value/2, o.Time); err != nil {
+		return nil, err
+	}
+	half, err := f.under(ctx, g, highest.Value/2)
 	if err != nil {
 		return nil, err
 	}
-	r.Value = ms(t.samples.at(0.99))
-	r.against("events offered without a bound", ms(full.at(0.99)), "ms")
-	r.detail("rate", c.rate(n), "events/s")
-	t.samples.spread(&r, "")
-	c.add(&r, n)
-	s.written(&r, n)
+	r := Result{Name: "latency", What: "a pageview posted to serve until it is queryable, at half of the highest rate, p99", Value: ms(half.samples.at(0.99)), Unit: "ms"}
+	r.against("events offered without a bound", ms(full.samples.at(0.99)), "ms")
+	r.detail("rate", half.rate(), "events/s")
+	half.samples.spread(&r, "")
+	half.add(&r)
 	return []Result{highest, r}, nil
 }
 
-// unbounded feeds as fast as events are taken.
-func (t *tracker) unbounded(ctx context.Context, o Options) (r Result, s samples, err error) {
-	g, err := live(o, 1, float64(o.Events)/10, 10*time.Second)
-	if err != nil {
-		return r, s, err
-	}
-	m := startMeter()
-	n, err := t.feed(ctx, g, 0)
-	if err != nil {
-		return r, s, err
-	}
-	c := m.stop()
-	r = Result{Name: "highest rate", What: "events appended, acknowledged and queryable, load generator in the same process", Value: c.rate(n), Unit: "events/s"}
-	c.add(&r, n)
-	return r, t.take(), nil
+// stress is a stretch of time in which events came in and probes were posted.
+type stress struct {
+	events    int64
+	wall, cpu time.Duration // until all was queryable; of the process
+	peak      float64       // MiB resident
+	samples   samples
 }
 
-func (t *tracker) paced(ctx context.Context, o Options, rate float64) (c cost, n int64, err error) {
-	g, err := live(o, 2, rate, o.Time)
-	if err != nil {
-		return c, 0, err
-	}
-	m := startMeter()
-	t.s.resetWritten()
-	n, err = t.feed(ctx, g, rate)
-	return m.stop(), n, err
+func (l *stress) rate() float64 { return float64(l.events) / l.wall.Seconds() }
+
+func (l *stress) add(r *Result) {
+	r.detail("cpu of serve", float64(l.cpu.Nanoseconds())/float64(l.events), "ns/event")
+	r.detail("cores of serve", l.cpu.Seconds()/l.wall.Seconds(), "")
+	r.detail("peak resident of serve", l.peak, "MiB")
 }
 
-// tracker joins what the queue acknowledged with what the processors committed.
-type tracker struct {
-	s  *system
-	mu sync.Mutex
-	// All under mu.
-	parts [partitions]struct {
-		waiting   []sent // acknowledged, not queryable; in order of offsets
-		committed int64
-		end       int64 // behind the last acknowledged
-	}
-	samples samples
-}
-
-type sent struct {
-	offset int64
-	due    time.Time
-}
-
-func newTracker(s *system) *tracker { return &tracker{s: s} }
-
-func (t *tracker) acknowledged(m *message, at queue.Position) {
-	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p := &t.parts[at.Partition]
-	p.end = max(p.end, at.Offset+1)
-	switch {
-	case m.due.IsZero():
-	case at.Offset < p.committed:
-		t.samples.add(now.Sub(m.due))
-	default:
-		p.waiting = append(p.waiting, sent{at.Offset, m.due})
-	}
-}
-
-func (t *tracker) committed(c microbatch.CommitStats) {
-	now := time.Now()
-	offset := t.s.progress.Committed()[c.Partition]
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p := &t.parts[c.Partition]
-	p.committed = max(p.committed, offset)
-	n := 0
-	for ; n < len(p.waiting) && p.waiting[n].offset < p.committed; n++ {
-		t.samples.add(now.Sub(p.waiting[n].due))
-	}
-	p.waiting = p.waiting[:copy(p.waiting, p.waiting[n:])]
-}
-
-// feed sends a stream and returns when all of it is queryable.
-func (t *tracker) feed(ctx context.Context, g *generate.Generator, rate float64) (int64, error) {
-	t.take()
-	a := newAppender(t.s.queue, 50_000, t.acknowledged)
+// under feeds a stream, and posts probes meanwhile.
+func (f *fed) under(ctx context.Context, g *generate.Generator, rate float64) (l stress, err error) {
+	f.forgetPeak()
+	began, cpu := time.Now(), processTime(f.PID())
+	p := f.startProbes(ctx)
+	a := newAppender(f.client, 50_000, nil)
 	n, err := feed(ctx, a, g, rate)
-	if err := errors.Join(err, a.drain(), ctx.Err()); err != nil {
-		return n, err
+	err = errors.Join(err, a.drain(), ctx.Err())
+	if err == nil {
+		err = f.probe(ctx)
 	}
-	return n, t.s.wait(ctx, t.ends())
+	l = stress{events: n, wall: time.Since(began), cpu: processTime(f.PID()) - cpu, peak: f.peak()}
+	l.samples, err = p.stop(err)
+	return l, err
 }
 
-func (t *tracker) ends() []int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ends := make([]int64, partitions)
-	for i := range ends {
-		ends[i] = t.parts[i].end
-	}
-	return ends
+// probes are pageviews that are posted one after the other, each when it is due.
+type probes struct {
+	cancel context.CancelFunc
+	all    errgroup.Group
+	mu     sync.Mutex
+	taken  samples // under mu
 }
 
-// take returns the samples so far and begins anew.
-func (t *tracker) take() samples {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := t.samples
-	t.samples = samples{}
-	return s
+func (f *fed) startProbes(ctx context.Context) *probes {
+	p := &probes{}
+	until, cancel := context.WithCancel(ctx)
+	p.cancel = cancel
+	p.all.SetLimit(maxProbes)
+	p.all.Go(func() error { // ends with stop
+		began := time.Now()
+		for n := 1; ; n++ {
+			due := began.Add(time.Duration(n) * probeEvery)
+			select {
+			case <-time.After(time.Until(due)):
+			case <-until.Done():
+				return nil
+			}
+			p.all.Go(func() error { return p.post(ctx, f.served, n, due) }) // waits for a place: then it is posted late, and was due when it was
+		}
+	})
+	return p
+}
+
+func (p *probes) post(ctx context.Context, s *served, n int, due time.Time) error {
+	person := fmt.Appendf(nil, "visitor-%d", n)
+	pv := event.Pageview{Person: person, URL: []byte("http://probe.example/latency"), TS: time.Now().UnixMilli()}
+	if err := s.post(ctx, event.AppendJSON(nil, &pv)); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken.add(time.Since(due))
+	return nil
+}
+
+// stop posts no more and returns what was measured.
+func (p *probes) stop(err error) (samples, error) {
+	p.cancel()
+	err = errors.Join(err, p.all.Wait())
+	return p.taken, err
 }

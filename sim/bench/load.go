@@ -117,7 +117,7 @@ func openLog(ctx context.Context, o Options, span time.Duration) (*logQueue, que
 			return nil, queue.TopicInfo{}, err
 		}
 	}
-	q, err := openQueue(ctx, o, dir, "")
+	q, err := openQueue(ctx, o, dir)
 	if err != nil {
 		return nil, queue.TopicInfo{}, err
 	}

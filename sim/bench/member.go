@@ -7,113 +7,39 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
+
+	"speedlayer/internal/child"
 )
 
-// member is a processor, a process of the real program. It dies with this one.
+// member is a process of the real program that works on a site. It dies with this
+// one.
 type member struct {
-	name, url, log string
-	site           *site
-	cmd            *exec.Cmd
-	done           chan struct{} // closed when it has ended
-	err            error         // how; behind done
+	*child.Process
+	name, url string // url is known when it is ready
+	site      *site
 }
 
-func (s *site) startMember(name string) (*member, error) {
+func (s *site) startMember(name, role string) (*member, error) {
 	c := s.servers
-	listen, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	m := &member{name: name, url: "http://" + listen, site: s, done: make(chan struct{}), log: filepath.Join(c.o.Dir, name+".log")}
-	m.cmd = exec.Command(c.o.Program, "serve", "--roles", "processor", "--listen", listen, "--group", s.prefix, "--log-level", "warn",
+	cmd := exec.Command(c.o.Program, "serve", "--roles", role, "--listen", "127.0.0.1:0", "--group", s.prefix, "--log-level", "warn",
 		"--kafka", strings.Join(c.cluster.Brokers(), ","), "--store", "hbase://"+c.cluster.ZooKeeper()+"/hbase?prefix="+s.prefix,
 		"--dedupe-entries", strconv.Itoa(s.settings.DedupeEntries))
-	log, err := os.OpenFile(m.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	p, err := child.Start(name, cmd, c.o.spawner.Start, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the process has its own handle
-	m.cmd.Stdout, m.cmd.Stderr = log, log
-	if err := c.spawner.Start(m.cmd); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	go func() { // ends with the process
-		m.err = m.cmd.Wait()
-		close(m.done)
-	}()
-	return m, nil
+	return &member{Process: p, name: name, site: s}, nil
 }
 
-func (m *member) running() bool {
-	select {
-	case <-m.done:
-		return false
-	default:
-		return true
-	}
-}
-
-// ended says how it ended, with the last that it said.
-func (m *member) ended() error {
-	text, err := os.ReadFile(m.log)
-	if err != nil {
-		return err
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return fmt.Errorf("%s has ended: %v; it said last: %s", m.name, m.err, lines[len(lines)-1])
-}
-
-// kill ends it at once, and returns when it is gone.
-func (m *member) kill() {
-	if m.running() {
-		_ = m.cmd.Process.Kill() // it has ended then, which is as good
-		<-m.done
-	}
-}
-
-// stop ends it as a user does.
-func (m *member) stop(ctx context.Context) error {
-	if !m.running() {
-		return m.ended()
-	}
-	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-m.done:
-		if m.err != nil {
-			return m.ended()
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// ready waits until it says that it is.
-func (m *member) ready(ctx context.Context) error {
+// ready waits until it listens, which it does when it is at work.
+func (m *member) ready(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterStart)
 	defer cancel()
-	for {
-		body, err := m.get(ctx, "/readyz")
-		if err == nil {
-			return body.Close()
-		}
-		select {
-		case <-m.done:
-			return m.ended()
-		case <-time.After(siteLook):
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", m.name, err)
-		}
-	}
+	m.url, err = m.URL(ctx)
+	return err
 }
 
 func (m *member) get(ctx context.Context, path string) (io.ReadCloser, error) {

@@ -8,19 +8,18 @@ import (
 	"speedlayer/sim/generate"
 )
 
-// Memory measures the peak of resident memory of a node, a process of its own
-// with store and embedded broker, while Options.Events events are offered to it
+// Memory measures the peak of resident memory of serve, with HTTP, archive and
+// queries on, while Options.Events events are offered to it
 // as fast as it takes them: dedupe and visits remember all they may, and the
 // processors fall behind. The generator offers them from another process. The
-// baseline is the same node before the first event.
+// baseline is the same process before the first event.
 func Memory(ctx context.Context, o Options) (results []Result, err error) {
 	v, err := newVictim(ctx, o, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
-	pid := v.proc.cmd.Process.Pid
-	idle := statusMiB(pid, "VmHWM:")
+	idle := v.proc.peak()
 	g, err := generate.New(generate.Config{Events: o.Events, Seed: o.Seed, Start: time.Now(), Span: 10 * time.Second})
 	if err != nil {
 		return nil, err
@@ -32,18 +31,18 @@ func Memory(ctx context.Context, o Options) (results []Result, err error) {
 		return nil, err
 	}
 	took := time.Since(began)
-	r := Result{Name: "memory", What: "resident memory of a node, peak, events offered as fast as it takes them", Value: statusMiB(pid, "VmHWM:"), Unit: "MiB"}
-	r.against("the same node before the first event", idle, "MiB")
+	r := Result{Name: "memory", What: "resident memory of serve, peak, events offered as fast as it takes them", Value: v.proc.peak(), Unit: "MiB"}
+	r.against("the same process before the first event", idle, "MiB")
 	r.detail("events", float64(n), "")
 	r.detail("appended", float64(n)/took.Seconds(), "events/s")
 	// A start says how far the processors had come: it waits for all.
-	if err := v.proc.stop(); err != nil {
+	if err := v.proc.stop(ctx); err != nil {
 		return nil, err
 	}
 	if err := v.restart(ctx); err != nil {
 		return nil, err
 	}
-	r.detail("after a graceful stop, caught up", v.proc.startup.Seconds(), "s")
-	r.detail("peak resident while it caught up", statusMiB(v.proc.cmd.Process.Pid, "VmHWM:"), "MiB")
+	r.detail("after a graceful stop, caught up", v.startup.Seconds(), "s")
+	r.detail("peak resident while it caught up", v.proc.peak(), "MiB")
 	return []Result{r}, nil
 }

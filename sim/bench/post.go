@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"speedlayer/collector"
+	"speedlayer/node"
 	"speedlayer/sim/load"
 )
 
@@ -32,18 +33,12 @@ func Post(ctx context.Context, o Options) (results []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := openQueue(ctx, o, dir+"/queue", "")
+	n, err := node.Open(ctx, node.Config{Data: dir, Partitions: partitions, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, q.close()) }()
-	s, err := openSystem(ctx, o, q.client, dir+"/store")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.start(ctx)
-	c := collector.New(collector.Config{Queue: q.client, Logger: o.Logger})
+	defer func() { err = errors.Join(err, n.Close()) }()
+	c := collector.New(collector.Config{Queue: n.Queue(), Logger: o.Logger})
 	plain, err := postTo(ctx, c.Handlers()["/api/v1/pageviews"], nil, requests, "nethttp")
 	if err != nil {
 		return nil, err

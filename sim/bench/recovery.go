@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,17 +15,17 @@ import (
 
 // What recovery does.
 const (
-	recoveryRate = 50_000    // events/s, before, while and after the node is down
-	fewKills     = 5         // at intervals other than the first
-	recoveryLog  = 512 << 20 // bytes to which the log is kept
+	recoveryRate = 50_000   // events/s, before, while and after the node is down
+	fewKills     = 5        // at intervals other than the first
+	recoveryLog  = "512MiB" // to which the log is kept
 )
 
-// Recovery measures how long after kill -9 the node is back: from before the new
+// Recovery measures how long after kill -9 serve is back: from before the new
 // process starts until all that was acknowledged when the old one died is
-// queryable, and so is a new pageview in every partition. The node, with store
-// and embedded broker, is a process of its own; the load generator is not, and
-// offers 50,000 events/s all the time. Its log is kept to a bound, as with
-// --max-log-size, but never cut above a snapshot. Kills come at random moments, evenly over
+// queryable, and so is a new pageview in every partition, which is posted over
+// HTTP. The process is serve with HTTP, archive and queries on; the load generator
+// is this one, and offers 50,000 events/s through the queue's port all the time.
+// The log is kept to a bound with --max-log-size. Kills come at random moments, evenly over
 // the interval between snapshots. The baseline is a start after a graceful stop,
 // which leaves nothing to replay.
 func Recovery(ctx context.Context, o Options) (results []Result, err error) {
@@ -53,6 +51,7 @@ func recover(ctx context.Context, o Options, every time.Duration, kills int) (r 
 	if err := v.underLoad(ctx, o, kills); err != nil {
 		return r, errors.Join(err, v.end())
 	}
+	v.listening = 0
 	times, err := v.killAll(ctx, o, kills)
 	if err != nil {
 		return r, errors.Join(err, v.end())
@@ -67,30 +66,30 @@ func recover(ctx context.Context, o Options, every time.Duration, kills int) (r 
 	r.detail("snapshot interval", every.Seconds(), "s")
 	r.detail("p50", times.at(0.5).Seconds(), "s")
 	r.detail("max", times.at(1).Seconds(), "s")
-	r.detail("broker and client up, mean", v.broker/float64(kills), "ms")
-	r.detail("store open, mean", v.store/float64(kills), "ms")
-	r.detail("snapshots loaded and log replayed, mean", v.replay/float64(kills), "ms")
+	r.detail("until it listens, mean", ms(v.listening)/float64(kills), "ms")
 	r.detail("events acknowledged", float64(sum(v.acked())), "")
-	r.detail("events refused while the node was down", float64(v.refused), "")
-	r.detail("peak resident of the node", v.peak, "MiB")
+	r.detail("times that the load failed", float64(v.refused), "")
+	r.detail("peak resident of serve", v.peak, "MiB")
 	return r, nil
 }
 
-// victim is a node under load that is killed and started again.
+// victim is serve under load that is killed and started again.
 type victim struct {
-	spec    node
-	proc    *process
+	serve   func(context.Context) (*served, error)
+	every   time.Duration // between snapshots
+	proc    *served
 	client  *queue.Client
 	cancel  context.CancelFunc // ends the load
 	load    errgroup.Group
 	random  *rand.Rand
 	refused int
 
-	broker, store, replay, peak float64
+	startup, listening time.Duration // of the last start until all was queryable; of all starts until they listened
+	peak               float64
 
 	mu struct {
 		sync.Mutex
-		ends []int64 // behind the last acknowledged
+		ends []int64 // after the last acknowledged
 	}
 }
 
@@ -99,17 +98,19 @@ func newVictim(ctx context.Context, o Options, every time.Duration) (*victim, er
 	if err != nil {
 		return nil, err
 	}
-	listen, err := freePort()
+	kafka, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	v := &victim{random: rand.New(rand.NewPCG(o.Seed, 1)), cancel: func() {},
-		spec: node{Log: filepath.Join(dir, "log"), Store: filepath.Join(dir, "store"), Listen: listen, SnapshotEvery: every, MaxLogBytes: recoveryLog}}
-	v.mu.ends = make([]int64, partitions)
-	if v.proc, err = startNode(ctx, v.spec); err != nil {
-		return nil, err
+	v := &victim{random: rand.New(rand.NewPCG(o.Seed, 1)), cancel: func() {}, every: every}
+	v.serve = func(ctx context.Context) (*served, error) {
+		return o.serve(ctx, dir, kafka, "--snapshot-every", every.String(), "--max-log-size", recoveryLog)
 	}
-	v.client, err = queue.Dial(ctx, queue.Config{Brokers: []string{listen}, Partitions: partitions, Logger: o.Logger})
+	v.mu.ends = make([]int64, partitions)
+	if err := v.restart(ctx); err != nil {
+		return nil, errors.Join(err, v.end())
+	}
+	v.client, err = queue.Dial(ctx, queue.Config{Brokers: []string{kafka}, Partitions: partitions, Logger: o.Logger})
 	if err != nil {
 		return nil, errors.Join(err, v.end())
 	}
@@ -118,7 +119,7 @@ func newVictim(ctx context.Context, o Options, every time.Duration) (*victim, er
 
 // underLoad feeds the node for longer than the kills take, until the victim's end.
 func (v *victim) underLoad(ctx context.Context, o Options, kills int) error {
-	long := time.Duration(kills+2) * (2*v.spec.SnapshotEvery + 20*time.Second)
+	long := time.Duration(kills+2) * (2*v.every + 20*time.Second)
 	g, err := live(o, 4, recoveryRate, long)
 	if err != nil {
 		return err
@@ -136,15 +137,6 @@ func (v *victim) underLoad(ctx context.Context, o Options, kills int) error {
 	return nil
 }
 
-// freePort is a port that nobody listens on: the node must come back to it.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
 func (v *victim) acknowledged(_ *message, at queue.Position) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -160,48 +152,56 @@ func (v *victim) acked() []int64 {
 func (v *victim) killAll(ctx context.Context, o Options, kills int) (times samples, err error) {
 	for n := range kills {
 		// The first snapshots of a life are taken one interval after its start.
-		life := v.spec.SnapshotEvery + time.Duration(v.random.Int64N(int64(v.spec.SnapshotEvery)))
+		life := v.every + time.Duration(v.random.Int64N(int64(v.every)))
 		select {
 		case <-time.After(life):
 		case <-ctx.Done():
 			return times, ctx.Err()
 		}
-		v.peak = max(v.peak, statusMiB(v.proc.cmd.Process.Pid, "VmHWM:"))
-		if err := v.proc.kill(); err != nil {
+		v.peak = max(v.peak, v.proc.peak())
+		if err := v.proc.Kill(); err != nil {
 			return times, err
 		}
+		before := v.listening
 		if err := v.restart(ctx); err != nil {
 			return times, fmt.Errorf("kill %d: %w", n+1, err)
 		}
-		times.add(v.proc.startup)
-		at := v.proc.at
-		v.broker, v.store, v.replay = v.broker+at.Broker, v.store+at.Store, v.replay+at.Queryable-at.Located
-		o.Progress("  kill %d of %d after %.1f s: back in %.2f s (broker %.0f ms, store %.0f ms, replay %.0f ms)", n+1, kills,
-			life.Seconds(), v.proc.startup.Seconds(), at.Broker, at.Store, at.Queryable-at.Located)
+		times.add(v.startup)
+		o.Progress("  kill %d of %d after %.1f s: back in %.2f s, it listened after %.2f s", n+1, kills,
+			life.Seconds(), v.startup.Seconds(), (v.listening - before).Seconds())
 	}
 	return times, nil
 }
 
-// restart starts the node anew and waits for what is acknowledged by now.
-func (v *victim) restart(ctx context.Context) (err error) {
-	v.spec.Ends = v.acked()
-	v.proc, err = startNode(ctx, v.spec)
+// restart starts serve and waits until what is acknowledged by now is queryable.
+func (v *victim) restart(ctx context.Context) error {
+	began := time.Now()
+	p, err := v.serve(ctx)
+	if err != nil {
+		return err
+	}
+	v.proc = p
+	v.listening += time.Since(began)
+	ctx, cancel := context.WithTimeout(ctx, servedStart)
+	defer cancel()
+	err = p.probe(ctx)
+	v.startup = time.Since(began)
 	return err
 }
 
-// graceful stops the node, without load, and times its start.
+// graceful stops serve, without load, and times its start.
 func (v *victim) graceful(ctx context.Context) (time.Duration, error) {
 	v.cancel()
 	if err := v.load.Wait(); err != nil {
 		return 0, err
 	}
-	if err := v.proc.stop(); err != nil {
+	if err := v.proc.stop(ctx); err != nil {
 		return 0, err
 	}
 	if err := v.restart(ctx); err != nil {
 		return 0, err
 	}
-	return v.proc.startup, nil
+	return v.startup, nil
 }
 
 // end ends everything that still runs.
@@ -212,7 +212,7 @@ func (v *victim) end() error {
 	}
 	err := v.load.Wait()
 	if v.proc != nil {
-		err = errors.Join(err, v.proc.kill())
+		err = errors.Join(err, v.proc.Kill())
 	}
 	return err
 }

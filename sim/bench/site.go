@@ -40,7 +40,7 @@ func (c *servers) openStore(ctx context.Context, prefix string) (*hbase.Store, e
 // launch starts processors until there are n, and waits until they are ready.
 func (s *site) launch(ctx context.Context, n int) error {
 	for i := len(s.members); i < n; i++ {
-		m, err := s.startMember(fmt.Sprintf("%s-%d", s.prefix, i+1))
+		m, err := s.startMember(fmt.Sprintf("%s-%d", s.prefix, i+1), "processor")
 		if err != nil {
 			return err
 		}
@@ -58,17 +58,18 @@ func (s *site) launch(ctx context.Context, n int) error {
 func (s *site) stop(ctx context.Context) error {
 	var errs []error
 	for _, m := range s.members {
-		errs = append(errs, m.stop(ctx))
+		errs = append(errs, m.Stop(ctx))
 	}
 	s.members = nil
 	return errors.Join(errs...)
 }
 
 func (s *site) close() error {
+	var errs []error
 	for _, m := range s.members {
-		m.kill()
+		errs = append(errs, m.Kill())
 	}
-	return s.store.Close()
+	return errors.Join(append(errs, s.store.Close())...)
 }
 
 // beginGeneration has a processor begin one, as it does when its settings differ
@@ -149,8 +150,8 @@ func (s *site) look(ctx context.Context, enough func(offsets []int64, counts sto
 			return err
 		}
 		for _, m := range s.members {
-			if !m.running() {
-				return m.ended()
+			if !m.Running() {
+				return m.Ended()
 			}
 		}
 		select {

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/node"
+	"speedlayer/queue"
 	"speedlayer/store"
 )
 
@@ -50,7 +52,7 @@ func (c *servers) rowsOnly(ctx context.Context, ends []int64) (r rowRate, err er
 	return rowRate{events: float64(sum(ends)) / took, rows: float64(st.Rows()) / took}, err
 }
 
-// record runs processors in this process over the whole log, and returns what
+// record runs a processor in this process over the whole log, and returns what
 // they put, by partition.
 func (c *servers) record(ctx context.Context, ends []int64) (_ [][]store.Batch, err error) {
 	c.o.Progress("  keeping the rows")
@@ -59,17 +61,17 @@ func (c *servers) record(ctx context.Context, ends []int64) (_ [][]store.Batch, 
 		return nil, err
 	}
 	rec := &recorder{Store: st, batches: make([][]store.Batch, partitions)}
-	s := systemOn(c.o, rec)
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.queue = c.queue
-	if err := s.locate(ctx); err != nil {
+	dir, err := freshDir(c.o, "record")
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	n, err := node.Open(ctx, node.Config{Data: dir, Kafka: queue.Config{Brokers: c.cluster.Brokers()}, Partitions: partitions, Group: "record",
+		Roles: node.RoleProcessor, OpenStore: func(context.Context) (store.Store, error) { return rec, nil }, Logger: c.o.Logger})
+	if err != nil {
 		return nil, err
 	}
-	s.start(ctx)
-	if err := s.wait(ctx, ends); err != nil {
-		return nil, err
-	}
-	if err := s.stop(); err != nil {
+	defer func() { err = errors.Join(err, n.Close()) }() // the store, too
+	if err := n.CatchUp(ctx); err != nil {
 		return nil, err
 	}
 	if rec.cells() == 0 {

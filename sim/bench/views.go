@@ -11,16 +11,35 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/microbatch"
+	"speedlayer/node"
 	"speedlayer/queue"
 	"speedlayer/store"
 	"speedlayer/view"
 )
 
 // Views measures log -> durable, deduped views of all three kinds: from the
-// first poll until the last commit is durable, on a log that is full already.
+// start of the node until the last commit is durable, on a log that is full
+// already.
 // Baselines, on the same log: reading and parsing it and doing nothing, which is
 // the limit; and batches of one event, each committed before the next.
+//
+// With Options.Sizes it is measured for each number of events: a figure that
+// falls with the size is not one for every size.
 func Views(ctx context.Context, o Options) (results []Result, err error) {
+	if len(o.Sizes) == 0 {
+		return viewsOf(ctx, o)
+	}
+	for _, o.Events = range o.Sizes {
+		more, err := viewsOf(ctx, o)
+		results = append(results, more...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+func viewsOf(ctx context.Context, o Options) (results []Result, err error) {
 	q, info, err := openLog(ctx, o, time.Hour)
 	if err != nil {
 		return nil, err
@@ -51,18 +70,20 @@ func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 	if err != nil {
 		return r, err
 	}
-	s, err := openSystem(ctx, o, q.client, dir)
+	var w written
+	config := q.node(o, dir)
+	config.Observe = w.observe
+	m := startMeter()
+	n, err := node.Open(ctx, config)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	m := startMeter()
-	s.start(ctx)
-	if err := s.wait(ctx, info.Ends); err != nil {
+	defer func() { err = errors.Join(err, n.Close()) }()
+	if err := n.CatchUp(ctx); err != nil {
 		return r, err
 	}
 	c := m.stop()
-	counts, err := s.counts(ctx)
+	counts, err := counts(ctx, n.Store())
 	if err != nil {
 		return r, err
 	}
@@ -74,7 +95,7 @@ func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 	c.add(&r, o.Events)
 	r.detail("events", float64(o.Events), "")
 	r.detail("duplicates dropped", float64(counts.Duplicates), "")
-	s.written(&r, o.Events)
+	w.add(&r, o.Events)
 	return r, nil
 }
 
@@ -119,11 +140,15 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 	if err != nil {
 		return 0, err
 	}
-	s, err := openSystem(ctx, o, q.client, dir)
+	n, err := node.OpenBackends(ctx, q.node(o, dir))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
+	epoch, _, err := microbatch.EnsureEpoch(ctx, n.Store(), info, microbatch.DefaultSettings())
+	if err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var events [partitions]int64
@@ -131,7 +156,7 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 	began := time.Now()
 	for part := range int32(partitions) {
 		g.Go(func() error {
-			n, err := s.single(work, part, info.Ends[part], began.Add(min(singleTime, o.Time)))
+			n, err := single(work, n, epoch, part, info.Ends[part], began.Add(min(singleTime, o.Time)))
 			events[part] = n
 			return err
 		})
@@ -141,17 +166,17 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 }
 
 // single is a processor whose every batch is one event.
-func (s *system) single(ctx context.Context, part int32, end int64, until time.Time) (n int64, err error) {
+func single(ctx context.Context, on *node.Node, epoch store.Epoch, part int32, end int64, until time.Time) (n int64, err error) {
 	p, err := microbatch.Load(ctx, microbatch.Config{
-		Store: s.store, Shard: store.Shard{Epoch: s.epoch.Number, Partition: part}, Epoch: s.epoch,
+		Store: on.Store(), Shard: store.Shard{Epoch: epoch.Number, Partition: part}, Epoch: epoch,
 		Topic: queue.TopicPageviews, Hash: microbatch.PageviewHash(), Sink: noSink{},
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growths: store.Growths(s.store)}),
+		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growths: store.Growths(on.Store())}),
 	})
 	if err != nil {
 		return 0, err
 	}
 	done := errors.New("time is up")
-	err = s.queue.ReadAll(ctx, part, 0, end, func(r *kgo.Record) error {
+	err = on.Queue().ReadAll(ctx, part, 0, end, func(r *kgo.Record) error {
 		if err := p.Process(ctx, []*kgo.Record{r}); err != nil {
 			return err
 		}
