@@ -1,9 +1,11 @@
 # The work is in scripts; this file is for those who type make.
-.PHONY: build test list demo torture
+.PHONY: build test test-all list demo torture
 build:
 	go build ./cmd/speedlayer
 test:
 	scripts/test.sh
+test-all:
+	scripts/test.sh --all
 list:
 	scripts/test.sh --list
 demo:

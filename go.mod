@@ -2,6 +2,8 @@ module speedlayer
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/OneOfOne/xxhash v1.2.8
 	github.com/Shopify/toxiproxy/v2 v2.12.0

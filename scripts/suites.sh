@@ -57,7 +57,7 @@ suite_unit() {
 	local packages
 	packages=$(light)
 	# shellcheck disable=SC2086
-	gotest -timeout 5m -skip '^TestTorture$|^TestCluster' $packages
+	gotest -timeout 30m -skip '^TestTorture$|^TestCluster' $packages
 }
 
 suite_race() {
@@ -66,38 +66,40 @@ suite_race() {
 	needcompiler
 	packages="$(light) $(inbrowser)"
 	# shellcheck disable=SC2086
-	gotest -race -timeout 10m -skip '^(TestTorture|TestEveryStepFails)$|^TestCluster' $packages
+	gotest -race -timeout 30m -skip '^(TestTorture|TestEveryStepFails)$|^TestCluster' $packages
 }
 
 # racesims is one process after the other, so it fits beside race.
 suite_racesims() {
-	tested sim/worlds && tested sim/crash && tested sim/days
+	tested sim/worlds
+	tested sim/crash
+	tested sim/days
 	needcompiler
-	gotest -race -timeout 5m ./batch/archive -run '^TestEveryStepFails$' -worlds 1
-	gotest -race -timeout 5m ./sim/worlds -worlds 300
-	gotest -race -timeout 5m ./sim/crash -crashes 60
-	gotest -race -timeout 5m ./sim/days -seeds 1 -days 1
-	gotest -race -timeout 5m ./cmd/speedlayer -run '^TestTorture$' -torture.kills 3
+	gotest -race -timeout 30m ./batch/archive -run '^TestEveryStepFails$' -worlds 1
+	gotest -race -timeout 30m ./sim/worlds -worlds 300
+	gotest -race -timeout 30m ./sim/crash -crashes 60
+	gotest -race -timeout 30m ./sim/days -seeds 1 -days 1
+	gotest -race -timeout 30m ./cmd/speedlayer -run '^TestTorture$' -torture.kills 3
 }
 
 suite_worlds() {
 	tested sim/worlds
-	gotest -timeout 10m ./sim/worlds -worlds "$WORLDS"
+	gotest -timeout 30m ./sim/worlds -worlds "$WORLDS"
 }
 
 suite_crash() {
 	tested sim/crash
-	gotest -timeout 10m ./sim/crash -crashes "$CRASHES"
+	gotest -timeout 30m ./sim/crash -crashes "$CRASHES"
 }
 
 suite_days() {
 	tested sim/days
-	gotest -timeout 10m ./sim/days -seeds "$DAYS"
+	gotest -timeout 30m ./sim/days -seeds "$DAYS"
 }
 
 suite_torture() {
 	tested cmd/speedlayer
-	gotest -timeout 10m ./cmd/speedlayer -run '^TestTorture$' -torture.kills "$KILLS"
+	gotest -timeout 30m ./cmd/speedlayer -run '^TestTorture$' -torture.kills "$KILLS"
 }
 
 # oncluster lists the packages whose tests ask for real Kafka or HBase.
@@ -106,17 +108,23 @@ oncluster() {
 		awk '/[[ ]speedlayer\/internal\/devcluster\/clustertest[] ]/ {print $1}'
 }
 
-# cluster runs what is named TestCluster: one package at a time, as each starts
-# servers of its own.
+# cluster runs what is named TestCluster: one package at a time, since each starts
+# servers of its own. The quick run takes the store's contract and the faults.
 suite_cluster() {
 	local packages
-	tested sim/faults && tested internal/devcluster
+	tested sim/faults
+	tested internal/devcluster
 	packages=$(oncluster)
 	grep -qx speedlayer/sim/faults <<<"$packages" || { echo "sim/faults has no test on a cluster"; return 1; }
 	needjava
+	if [ "$mode" = quick ]; then
+		gotest -timeout 30m -run '^TestClusterConformance$' ./store/hbase
+		gotest -timeout 30m -run '^TestClusterFaults$' ./sim/faults -faults "$FAULTS"
+		return
+	fi
 	# shellcheck disable=SC2086
-	gotest -p 1 -timeout 15m -run '^TestCluster' $(grep -vx speedlayer/sim/faults <<<"$packages")
-	gotest -timeout 20m -run '^TestCluster' ./sim/faults -faults "$FAULTS" -faults.batch "$RUNKILLS"
+	gotest -p 1 -timeout 40m -run '^TestCluster' $(grep -vx speedlayer/sim/faults <<<"$packages")
+	gotest -timeout 40m -run '^TestCluster' ./sim/faults -faults "$FAULTS" -faults.batch "$RUNKILLS"
 }
 
 # needjava installs Java and Maven, which real servers are run with and got by.
@@ -203,7 +211,7 @@ suite_browser() {
 	grep -qx speedlayer/dashboard <<<"$packages" || { echo "no test of the dashboard drives a browser"; return 1; }
 	needbrowser
 	# shellcheck disable=SC2086
-	gotest -timeout 8m $packages
+	gotest -timeout 30m $packages
 }
 
 # bench runs every benchmark once, and the whole of sim/bench small: that they
@@ -214,8 +222,8 @@ suite_bench() {
 	packages=$(light)
 	export SPEEDLAYER_BENCH_EVENTS=50000
 	# shellcheck disable=SC2086
-	go test -run '^$' -bench . -skip '^BenchmarkCluster' -benchtime 1x -timeout 5m $packages ./sim/bench
-	gotest -timeout 5m -skip '^TestCluster' ./sim/bench
+	go test -run '^$' -bench . -skip '^BenchmarkCluster' -benchtime 1x -timeout 30m $packages ./sim/bench
+	gotest -timeout 30m -skip '^TestCluster' ./sim/bench
 }
 
 # summary shows what of a suite's log says what ran.
