@@ -43,10 +43,10 @@ var mayImport = map[string][]string{
 	"batch/views":    {"store", "crdt"},
 
 	// It shares with the speed layer what a record is, and no view.
-	"batch/archive": {"event", "queue", "store", "microbatch"},
+	"batch/archive": {"event", "queue", "store", "microbatch", "internal/objects"},
 	// No code of view, and none of microbatch's operators: it is a second writing.
 	"batch/compute": {"batch/archive", "batch/views", "event", "crdt", "store"},
-	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store"},
+	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},
 
 	// The hub: it puts all stages together, and no simulation.
 	"node": {"event", "crdt", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "dashboard",

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
 // lossy is an archive of [0, 40) that lacks [10, 14) and [20, 24).
-func lossy(t *testing.T) (archive.Objects, *fakeLog) {
+func lossy(t *testing.T) (objects.Store, *fakeLog) {
 	t.Helper()
 	l, o := newLog(1), openFolder(t)
 	for _, cut := range []int{0, 4, 4, 0} {

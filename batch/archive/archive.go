@@ -3,58 +3,26 @@ package archive
 import (
 	"context"
 	"fmt"
-	"net/url"
+
+	"speedlayer/internal/objects"
 )
 
 // Archive is an archive open for reading. Safe for concurrent use.
 type Archive struct {
-	objects Objects
-	url     string
+	objects objects.Store
 }
 
-// Open opens an archive:
-//
-//	FOLDER, file:///FOLDER            a folder, made if it is missing
-//	s3://BUCKET/FOLDER?region=R       S3, or a server that speaks it: with
-//	                                  &endpoint=http://HOST:PORT&s3ForcePathStyle=true
-//	gs://BUCKET/FOLDER                Google Cloud Storage
-//	azblob://CONTAINER/FOLDER         Azure
-//
-// Credentials come from where the provider's own tools find them. FOLDER may be
-// left out of those of object stores.
-func Open(ctx context.Context, bucketURL string) (*Archive, error) {
-	o, err := OpenObjects(ctx, bucketURL)
+// Open opens an archive at a URL; package objects says which there are.
+func Open(archiveURL string) (*Archive, error) {
+	o, err := objects.Open(archiveURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("archive: %w", err)
 	}
-	return &Archive{objects: o, url: bucketURL}, nil
+	return &Archive{objects: o}, nil
 }
 
 // New is an archive in objects that are open already; Close closes them.
-func New(o Objects) *Archive { return &Archive{objects: o} }
-
-// OpenObjects opens where an archive lies; see Open.
-func OpenObjects(ctx context.Context, bucketURL string) (Objects, error) {
-	u, err := url.Parse(bucketURL)
-	if err != nil {
-		return nil, fmt.Errorf("archive %q: %w", bucketURL, err)
-	}
-	switch u.Scheme {
-	case "":
-		return openFolder(bucketURL)
-	case "file":
-		if u.Host != "" || u.Path == "" {
-			return nil, fmt.Errorf("archive %q: allowed is file:///FOLDER", bucketURL)
-		}
-		return openFolder(u.Path)
-	case "s3", "gs", "azblob":
-		if u.Host == "" {
-			return nil, fmt.Errorf("archive %q: allowed is %s://BUCKET/FOLDER", bucketURL, u.Scheme)
-		}
-		return openBucket(ctx, u)
-	}
-	return nil, fmt.Errorf("archive %q: scheme %q is not known: allowed is a folder, or a url of file, s3, gs or azblob", bucketURL, u.Scheme)
-}
+func New(o objects.Store) *Archive { return &Archive{objects: o} }
 
 // Snapshot returns a reader of the archive as it is now.
 func (a *Archive) Snapshot(ctx context.Context) (*Snapshot, error) {

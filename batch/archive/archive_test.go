@@ -10,6 +10,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
@@ -42,7 +43,7 @@ func everything(partitions int32) *fakeLog {
 }
 
 // checkWhole says where the archive is not the log, record by record.
-func checkWhole(t testing.TB, o archive.Objects, l *fakeLog) *archive.Snapshot {
+func checkWhole(t testing.TB, o objects.Store, l *fakeLog) *archive.Snapshot {
 	t.Helper()
 	s, err := archive.New(o).Snapshot(t.Context())
 	if err != nil {

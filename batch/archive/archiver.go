@@ -8,12 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"speedlayer/internal/objects"
 	"speedlayer/queue"
 )
 
 // Config is what an archiver needs. Zero values are right but for the first three.
 type Config struct {
-	Objects Objects
+	Objects objects.Store
 	Source  Source
 	Commits Commits
 

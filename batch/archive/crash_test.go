@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
@@ -74,7 +75,7 @@ func (w *world) records(n int) {
 	w.log.commit()
 }
 
-func (w *world) archiver(o archive.Objects) *archive.Archiver {
+func (w *world) archiver(o objects.Store) *archive.Archiver {
 	a, err := archive.NewArchiver(archive.Config{Objects: o, Source: w.log, Commits: w.log, TempDir: w.temp, FileRows: 20, CompactRows: 60})
 	if err != nil {
 		w.t.Fatal(err)
@@ -281,7 +282,7 @@ func (w *world) fork(seed uint64) *world {
 // that turn had.
 func live(w *world, at int, what fault, others int) (steps int, fired string, err error) {
 	defer w.close()
-	f := &faulty{Objects: w.base, at: at, what: what}
+	f := &faulty{Store: w.base, at: at, what: what}
 	var during error
 	f.do = func() {
 		other := w.archiver(w.base)
@@ -410,7 +411,7 @@ func TestSleeperLoses(t *testing.T) {
 	before := prepare(t, t.TempDir(), *crashSeed)
 	w := before.fork(1)
 	defer w.close()
-	f := &faulty{Objects: w.base, at: -1}
+	f := &faulty{Store: w.base, at: -1}
 	if err := w.work(w.archiver(f)); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -102,7 +103,7 @@ func (d *dataWriter[T]) write(rows []T) error {
 }
 
 // finish writes the footer and stores the file.
-func (d *dataWriter[T]) finish(ctx context.Context, o Objects, s store.Shard, f *File) error {
+func (d *dataWriter[T]) finish(ctx context.Context, o objects.Store, s store.Shard, f *File) error {
 	for _, kv := range [...]struct{ key, value string }{
 		{footerEpoch, strconv.FormatUint(uint64(s.Epoch), 10)}, {footerPartition, strconv.FormatInt(int64(s.Partition), 10)},
 		{footerFrom, strconv.FormatInt(f.From, 10)}, {footerTo, strconv.FormatInt(f.To, 10)}, {footerDay, f.Day},

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/queue"
 )
 
@@ -120,7 +121,7 @@ func (s *Snapshot) edges(ctx context.Context, l *Log, end int64, fn func(at Edge
 		next, err = l.eachFile(next, end, func(f File, from int64) (int64, error) {
 			return s.edgeFile(ctx, life, f, from, end, fn)
 		})
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, objects.ErrNotFound) {
 			err = s.renew(ctx, err)
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -60,7 +61,7 @@ func (l *fakeLog) views(partition int32, n int) {
 	}
 }
 
-func archiveAll(t *testing.T, o archive.Objects, l *fakeLog) *archive.Manifest {
+func archiveAll(t *testing.T, o objects.Store, l *fakeLog) *archive.Manifest {
 	t.Helper()
 	m, err := newArchiver(t, o, l).Archive(t.Context())
 	if err != nil {
@@ -223,7 +224,7 @@ func TestTornFiles(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			o, err := archive.OpenObjects(t.Context(), dir)
+			o, err := objects.Open(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +266,7 @@ func TestFolderSweeps(t *testing.T) {
 	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o, err := archive.OpenObjects(t.Context(), dir)
+	o, err := objects.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +287,7 @@ type opensMeanwhile struct {
 
 func (o *opensMeanwhile) Read(p []byte) (int, error) {
 	if o.at == 0 {
-		if _, err := archive.OpenObjects(o.t.Context(), o.dir); err != nil {
+		if _, err := objects.Open(o.dir); err != nil {
 			o.t.Error(err)
 		}
 	}

@@ -2,16 +2,12 @@ package archive
 
 import (
 	"context"
-	"testing"
 
-	"gocloud.dev/blob/memblob"
+	"speedlayer/internal/objects"
 )
 
-// NewMemoryBucket is a bucket in memory, by way of gocloud as any other.
-func NewMemoryBucket(*testing.T) Objects { return &bucket{memblob.OpenBucket(nil)} }
-
 // NewSnapshot is a reader that has seen an older manifest.
-func NewSnapshot(m *Manifest, o Objects) *Snapshot { return &Snapshot{Manifest: m, objects: o} }
+func NewSnapshot(m *Manifest, o objects.Store) *Snapshot { return &Snapshot{Manifest: m, objects: o} }
 
 // KeepManifests is how many are kept.
 const KeepManifests = keepManifests

@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"speedlayer/batch/archive"
 	"speedlayer/internal/external"
+	"speedlayer/internal/objects"
 )
 
 // DuckDB and pandas' reader (pyarrow) find in the files what the log has.
 func TestDuckDBAndArrowRead(t *testing.T) {
 	bin := external.Python(t)
 	dir := t.TempDir()
-	o, err := archive.OpenObjects(t.Context(), dir)
+	o, err := objects.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,26 +63,16 @@ print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_meta
 	}
 }
 
-// On a server that speaks S3: the contract of objects, the whole archive, and two
-// archivers at once.
+// On a real server that speaks S3.
 func TestS3Server(t *testing.T) {
 	url := external.Seaweed(t)
-	t.Run("objects", func(t *testing.T) {
-		o, err := archive.OpenObjects(t.Context(), strings.Replace(url, "some/folder", "objects", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		testObjects(t, o, 4) // this server has those who lose wait for seconds
-	})
-	t.Run("archive", func(t *testing.T) {
-		o, err := archive.OpenObjects(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := everything(3)
-		if _, err := newArchiver(t, o, l).Archive(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		checkWhole(t, o, l)
-	})
+	o, err := objects.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := everything(3)
+	if _, err := newArchiver(t, o, l).Archive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, o, l)
 }

@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/store"
@@ -167,9 +168,9 @@ func marker(generation uint32) ([]byte, kgo.RecordHeader) {
 	return microbatch.Marker{Generation: generation, Run: true}.Append(nil), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")}
 }
 
-func openFolder(t testing.TB) archive.Objects {
+func openFolder(t testing.TB) objects.Store {
 	t.Helper()
-	o, err := archive.OpenObjects(t.Context(), "file://"+t.TempDir())
+	o, err := objects.Open("file://" + t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func openFolder(t testing.TB) archive.Objects {
 	return o
 }
 
-func newArchiver(t testing.TB, o archive.Objects, l *fakeLog, change ...func(*archive.Config)) *archive.Archiver {
+func newArchiver(t testing.TB, o objects.Store, l *fakeLog, change ...func(*archive.Config)) *archive.Archiver {
 	t.Helper()
 	cfg := archive.Config{Objects: o, Source: l, Commits: l, TempDir: t.TempDir()}
 	for _, c := range change {

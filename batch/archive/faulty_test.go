@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 )
 
 // memory is objects in memory, for tests that need thousands of archives.
@@ -30,7 +30,7 @@ func (m *memory) Create(_ context.Context, name string, from io.Reader, size int
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.files[name]; ok {
-		return archive.ErrExists
+		return objects.ErrExists
 	}
 	m.files[name] = b
 	return nil
@@ -40,12 +40,12 @@ type memoryObject struct{ *bytes.Reader }
 
 func (memoryObject) Close() error { return nil }
 
-func (m *memory) Open(_ context.Context, name string) (archive.Object, error) {
+func (m *memory) Open(_ context.Context, name string) (objects.Object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, ok := m.files[name]
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", archive.ErrNotFound, name)
+		return nil, fmt.Errorf("%w: %s", objects.ErrNotFound, name)
 	}
 	return memoryObject{bytes.NewReader(b)}, nil
 }
@@ -93,7 +93,7 @@ func (f fault) String() string {
 
 // faulty is one archiver's objects, with a fault at a step.
 type faulty struct {
-	archive.Objects
+	objects.Store
 	at    int // the step; -1: none
 	what  fault
 	do    func() // meanwhile
@@ -134,20 +134,20 @@ func (f *faulty) step(name string, do func() error) error {
 }
 
 func (f *faulty) Create(ctx context.Context, name string, from io.Reader, size int64) error {
-	return f.step("create "+name, func() error { return f.Objects.Create(ctx, name, from, size) })
+	return f.step("create "+name, func() error { return f.Store.Create(ctx, name, from, size) })
 }
 
-func (f *faulty) Open(ctx context.Context, name string) (o archive.Object, err error) {
-	err = f.step("open "+name, func() error { o, err = f.Objects.Open(ctx, name); return err })
+func (f *faulty) Open(ctx context.Context, name string) (o objects.Object, err error) {
+	err = f.step("open "+name, func() error { o, err = f.Store.Open(ctx, name); return err })
 	return o, err
 }
 
 func (f *faulty) List(ctx context.Context, prefix string, fn func(string, int64) error) error {
-	return f.step("list "+prefix, func() error { return f.Objects.List(ctx, prefix, fn) })
+	return f.step("list "+prefix, func() error { return f.Store.List(ctx, prefix, fn) })
 }
 
 func (f *faulty) Delete(ctx context.Context, name string) error {
-	return f.step("delete "+name, func() error { return f.Objects.Delete(ctx, name) })
+	return f.step("delete "+name, func() error { return f.Store.Delete(ctx, name) })
 }
 
 var errEOF = io.EOF

@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 )
 
 // checkFooters opens every file that the newest manifest names, and compares the
@@ -43,7 +44,7 @@ func checkFooters(t *testing.T, dir string) (files int) {
 // filesOf lists the files of an archive in a folder, as "archive files" does.
 func filesOf(t *testing.T, dir string) (paths []string) {
 	t.Helper()
-	o, err := archive.OpenObjects(t.Context(), dir)
+	o, err := objects.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func filesOf(t *testing.T, dir string) (paths []string) {
 
 func TestFootersNameTheirColumns(t *testing.T) {
 	dir := t.TempDir()
-	o, err := archive.OpenObjects(t.Context(), dir)
+	o, err := objects.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +75,13 @@ func TestFootersNameTheirColumns(t *testing.T) {
 
 // oldArchive is a copy of testdata/format1: what the version before format 2
 // wrote for everything(3).
-func oldArchive(t *testing.T) (dir string, o archive.Objects) {
+func oldArchive(t *testing.T) (dir string, o objects.Store) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/format1")); err != nil {
 		t.Fatal(err)
 	}
-	o, err := archive.OpenObjects(t.Context(), dir)
+	o, err := objects.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -27,7 +28,7 @@ func (s *Snapshot) Rows(ctx context.Context, shard store.Shard, from, to int64, 
 }
 
 // eachRow reads a file row by row.
-func eachRow[T any](ctx context.Context, o Objects, f File, fn func(*T) error) (err error) {
+func eachRow[T any](ctx context.Context, o objects.Store, f File, fn func(*T) error) (err error) {
 	return eachRows(ctx, o, f, func(rows []T) error {
 		for i := range rows {
 			if err := fn(&rows[i]); err != nil {
@@ -39,7 +40,7 @@ func eachRow[T any](ctx context.Context, o Objects, f File, fn func(*T) error) (
 }
 
 // eachRows reads a file by some rows at once. They are valid during the call.
-func eachRows[T any](ctx context.Context, o Objects, f File, fn func([]T) error) (err error) {
+func eachRows[T any](ctx context.Context, o objects.Store, f File, fn func([]T) error) (err error) {
 	file, err := openData(ctx, o, f)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -16,7 +17,7 @@ import (
 // manifest, which has its records too. Not for concurrent use; open one each.
 type Snapshot struct {
 	*Manifest
-	objects Objects
+	objects objects.Store
 	cols    Columns // of the last batch; its memory is used again
 }
 
@@ -42,7 +43,7 @@ func (s *Snapshot) through(ctx context.Context, shard store.Shard, from, to int6
 			return err
 		}
 		next, err := l.eachFile(from, to, read)
-		if !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, objects.ErrNotFound) {
 			return err
 		}
 		if err := s.renew(ctx, err); err != nil {
@@ -115,7 +116,7 @@ func (s *Snapshot) scanFile(ctx context.Context, shard store.Shard, f File, from
 // dataFile is a Parquet file that is open.
 type dataFile struct {
 	*parquet.File
-	Object
+	objects.Object
 }
 
 func (d dataFile) Close() error { return d.Object.Close() }
@@ -125,7 +126,7 @@ func (d dataFile) Close() error { return d.Object.Close() }
 const readBuffer = 1 << 20
 
 // openData opens a file and checks that it is what the manifest says.
-func openData(ctx context.Context, o Objects, f File) (dataFile, error) {
+func openData(ctx context.Context, o objects.Store, f File) (dataFile, error) {
 	obj, err := o.Open(ctx, f.Name)
 	if err != nil {
 		return dataFile{}, err

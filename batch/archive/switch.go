@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"speedlayer/internal/objects"
 )
 
 // manifestPrefix and a number of 20 digits are the name of a manifest.
@@ -29,7 +31,7 @@ func manifestNumber(name string) (uint64, bool) {
 }
 
 // highestNumber is the number of the newest manifest, 0 if there is none.
-func highestNumber(ctx context.Context, o Objects) (highest uint64, err error) {
+func highestNumber(ctx context.Context, o objects.Store) (highest uint64, err error) {
 	err = o.List(ctx, manifestPrefix, func(name string, _ int64) error {
 		if n, ok := manifestNumber(name); ok {
 			highest = max(highest, n)
@@ -41,7 +43,7 @@ func highestNumber(ctx context.Context, o Objects) (highest uint64, err error) {
 
 // newest returns the manifest of the highest number; that of an empty archive
 // has number 0.
-func newest(ctx context.Context, o Objects) (*Manifest, error) {
+func newest(ctx context.Context, o objects.Store) (*Manifest, error) {
 	for {
 		highest, err := highestNumber(ctx, o)
 		if err != nil {
@@ -50,8 +52,8 @@ func newest(ctx context.Context, o Objects) (*Manifest, error) {
 		if highest == 0 {
 			return &Manifest{Format: manifestFormat}, nil
 		}
-		b, err := readAll(ctx, o, manifestName(highest))
-		if errors.Is(err, ErrNotFound) {
+		b, err := objects.ReadAll(ctx, o, manifestName(highest))
+		if errors.Is(err, objects.ErrNotFound) {
 			continue // others switched meanwhile, often; they keep the highest
 		}
 		if err != nil {
@@ -75,10 +77,10 @@ var errLost = errors.New("archive: another archiver has taken over")
 // switchTo makes m the newest manifest, if it follows what is the newest. That its
 // number is free does not say so alone: others may have used it, gone on, and
 // removed it with the old ones.
-func switchTo(ctx context.Context, o Objects, m *Manifest) error {
+func switchTo(ctx context.Context, o objects.Store, m *Manifest) error {
 	b := m.encode()
 	err := o.Create(ctx, manifestName(m.Number), bytes.NewReader(b), int64(len(b)))
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, objects.ErrExists) {
 		return errLost
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 )
 
 // memObjects is where an archive lies, in memory.
@@ -34,18 +34,18 @@ func (m *memObjects) Create(_ context.Context, name string, from io.Reader, _ in
 		m.objs = map[string][]byte{}
 	}
 	if _, ok := m.objs[name]; ok {
-		return archive.ErrExists
+		return objects.ErrExists
 	}
 	m.objs[name] = b
 	return nil
 }
 
-func (m *memObjects) Open(_ context.Context, name string) (archive.Object, error) {
+func (m *memObjects) Open(_ context.Context, name string) (objects.Object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, ok := m.objs[name]
 	if !ok {
-		return nil, archive.ErrNotFound
+		return nil, objects.ErrNotFound
 	}
 	return memObject{bytes.NewReader(b)}, nil
 }

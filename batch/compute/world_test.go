@@ -13,6 +13,7 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/batch/compute"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/store"
@@ -52,7 +53,7 @@ type world struct {
 
 	persons, urls, nonces []string
 	moves                 []move // misplaced records that were not moved yet, or may be again
-	objects               archive.Objects
+	objects               objects.Store
 	archiver              *archive.Archiver
 }
 

@@ -11,8 +11,8 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"speedlayer/batch/archive"
 	"speedlayer/batch/views"
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -60,11 +60,11 @@ func (l *Layer) shelf(ctx context.Context) (*shelf, error) {
 	if held, err := lock.TryLock(); err != nil || !held {
 		return nil, errors.Join(fmt.Errorf("%s is another process's: where views lie in an object store, each process has a folder of its own that it fetches them into", dir), err)
 	}
-	objects, err := archive.OpenObjects(ctx, l.cfg.Views)
+	store, err := objects.Open(l.cfg.Views)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("batch views: %w", err), lock.Unlock())
 	}
-	r.shelf, r.lock, r.fetches = &shelf{objects}, lock, map[string]*fetch{}
+	r.shelf, r.lock, r.fetches = &shelf{store}, lock, map[string]*fetch{}
 	return r.shelf, nil
 }
 
@@ -81,7 +81,7 @@ func (l *Layer) have(ctx context.Context, run store.Run) error {
 	f := l.begin(s, run.Views)
 	select {
 	case <-f.done:
-		if errors.Is(f.err, archive.ErrNotFound) {
+		if errors.Is(f.err, objects.ErrNotFound) {
 			return fmt.Errorf("run %d: its views are not in %s: %w", run.Number, l.cfg.Views, f.err)
 		}
 		return f.err

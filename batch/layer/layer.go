@@ -15,6 +15,7 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/batch/compute"
 	"speedlayer/batch/views"
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -78,16 +79,16 @@ func (l *Layer) open(ctx context.Context) (*archive.Archive, *archive.Archiver, 
 	if err := os.MkdirAll(l.path("work"), 0o755); err != nil {
 		return nil, nil, err
 	}
-	objects, err := archive.OpenObjects(ctx, url)
+	store, err := objects.Open(url)
 	if err != nil {
 		return nil, nil, fmt.Errorf("archive %s: %w", url, err)
 	}
-	a, err := archive.NewArchiver(archive.Config{Objects: objects, Source: l.cfg.Source, Commits: l.cfg.Commits,
+	a, err := archive.NewArchiver(archive.Config{Objects: store, Source: l.cfg.Source, Commits: l.cfg.Commits,
 		TempDir: l.path("work"), Logger: l.cfg.Logger})
 	if err != nil {
-		return nil, nil, errors.Join(err, objects.Close())
+		return nil, nil, errors.Join(err, store.Close())
 	}
-	l.archive, l.archiver = archive.New(objects), a
+	l.archive, l.archiver = archive.New(store), a
 	return l.archive, l.archiver, nil
 }
 

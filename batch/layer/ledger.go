@@ -12,8 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"speedlayer/batch/archive"
 	"speedlayer/batch/views"
+	"speedlayer/internal/objects"
 )
 
 // keptNotes is how many runs' notes are kept.
@@ -120,7 +120,7 @@ func (l *Layer) Notes(ctx context.Context, most int) (texts [][]byte, err error)
 	slices.Reverse(names)
 	for _, name := range names[:min(most, len(names))] {
 		text, err := read(ctx, name)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, archive.ErrNotFound) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, objects.ErrNotFound) {
 			continue // another process keeps fewer
 		}
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
-	"speedlayer/batch/archive"
 	"speedlayer/batch/views"
+	"speedlayer/internal/objects"
 )
 
 // shelf is where views lie for all processes, each of which fetches those of the
@@ -28,7 +28,7 @@ import (
 //
 // Objects are what package views wrote, byte by byte, under names that are never
 // given to other bytes.
-type shelf struct{ objects archive.Objects }
+type shelf struct{ objects objects.Store }
 
 // together is how many files are carried at a time.
 const together = 4
@@ -63,7 +63,7 @@ func (s *shelf) put(ctx context.Context, name, path string) error {
 		return err
 	}
 	err = s.objects.Create(ctx, name, f, info.Size())
-	if !errors.Is(err, archive.ErrExists) {
+	if !errors.Is(err, objects.ErrExists) {
 		return err
 	}
 	there, err := s.sum(ctx, name)

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"testing"
 
-	"speedlayer/batch/archive"
 	"speedlayer/batch/views"
 	"speedlayer/internal/external"
+	"speedlayer/internal/objects"
 	"speedlayer/store"
 )
 
@@ -124,7 +124,7 @@ func testShelf(t *testing.T, url string) {
 	if len(there) != 2 || !there[all[3].Views] || !there[all[4].Views] {
 		t.Errorf("on the shelf are %v", there)
 	}
-	if _, err := asks.Views(t.Context(), all[1]); !errors.Is(err, archive.ErrNotFound) || !strings.Contains(err.Error(), "run 2") {
+	if _, err := asks.Views(t.Context(), all[1]); !errors.Is(err, objects.ErrNotFound) || !strings.Contains(err.Error(), "run 2") {
 		t.Errorf("a run that is gone: %v", err)
 	}
 	testNotes(t, runs, asks)
@@ -206,7 +206,7 @@ var errCut = errors.New("cut short")
 
 // cutting fails at one operation and all that follow, before or after it is done.
 type cutting struct {
-	archive.Objects
+	objects.Store
 	mu    sync.Mutex
 	left  int // operations that go well
 	after bool
@@ -227,11 +227,11 @@ func (c *cutting) do(op func() error) error {
 }
 
 func (c *cutting) Create(ctx context.Context, name string, from io.Reader, size int64) error {
-	return c.do(func() error { return c.Objects.Create(ctx, name, from, size) })
+	return c.do(func() error { return c.Store.Create(ctx, name, from, size) })
 }
 
-func (c *cutting) Open(ctx context.Context, name string) (o archive.Object, err error) {
-	err = c.do(func() (err error) { o, err = c.Objects.Open(ctx, name); return err })
+func (c *cutting) Open(ctx context.Context, name string) (o objects.Object, err error) {
+	err = c.do(func() (err error) { o, err = c.Store.Open(ctx, name); return err })
 	if err != nil && o != nil {
 		err = errors.Join(err, o.Close())
 	}
@@ -239,7 +239,7 @@ func (c *cutting) Open(ctx context.Context, name string) (o archive.Object, err 
 }
 
 func (c *cutting) Delete(ctx context.Context, name string) error {
-	return c.do(func() error { return c.Objects.Delete(ctx, name) })
+	return c.do(func() error { return c.Store.Delete(ctx, name) })
 }
 
 // Cut short at any operation, a run that is put on the shelf is not there until it
@@ -261,7 +261,7 @@ func TestShelfCutShort(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole := func() bool { return exists(filepath.Join(url, run.Views, views.MetaName)) }
-			cut := &cutting{Objects: made.objects, left: at, after: after}
+			cut := &cutting{Store: made.objects, left: at, after: after}
 			err1 := (&shelf{cut}).publish(t.Context(), folder)
 			if err1 != nil && (!errors.Is(err1, errCut) || whole() && !after) {
 				t.Fatalf("operation %d: %v, whole %v", at, err1, whole())
@@ -269,7 +269,7 @@ func TestShelfCutShort(t *testing.T) {
 			if err := made.publish(t.Context(), folder); err != nil {
 				t.Fatalf("operation %d: again: %v", at, err)
 			}
-			cut = &cutting{Objects: fetched.objects, left: at, after: after}
+			cut = &cutting{Store: fetched.objects, left: at, after: after}
 			err2 := (&shelf{cut}).fetch(t.Context(), run.Views, asks.path("views"))
 			if err2 != nil && (!errors.Is(err2, errCut) || len(folders(t, asks)) != 0) {
 				t.Fatalf("operation %d: %v, the folder has %v", at, err2, folders(t, asks))
@@ -277,7 +277,7 @@ func TestShelfCutShort(t *testing.T) {
 			if got := countOf(t, asks, run); got != 1 {
 				t.Fatalf("operation %d: counts %d", at, got)
 			}
-			cut = &cutting{Objects: made.objects, left: at, after: after}
+			cut = &cutting{Store: made.objects, left: at, after: after}
 			all := func(string) bool { return true }
 			err3 := (&shelf{cut}).clear(t.Context(), all)
 			if err3 != nil && (!errors.Is(err3, errCut) || whole() && (at > 0 || after)) {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 )
 
 func newArchive(io streams) *cobra.Command {
@@ -48,7 +49,7 @@ func (f *archiveFlags) add(flags *pflag.FlagSet) {
 }
 
 // open opens the archive, which must be there.
-func (f *archiveFlags) open(ctx context.Context) (objects archive.Objects, url string, err error) {
+func (f *archiveFlags) open(ctx context.Context) (store objects.Store, url string, err error) {
 	url = f.url
 	if url == "" {
 		if url, err = filepath.Abs(filepath.Join(f.data, "batch", "archive")); err != nil {
@@ -62,31 +63,31 @@ func (f *archiveFlags) open(ctx context.Context) (objects archive.Objects, url s
 	if !strings.Contains(folder, "://") && !exists(folder) {
 		return nil, "", usagef("--archive %s: there is no archive", url)
 	}
-	if objects, err = archive.OpenObjects(ctx, url); err != nil {
+	if store, err = objects.Open(url); err != nil {
 		return nil, "", usageError{err}
 	}
-	return objects, url, nil
+	return store, url, nil
 }
 
 // with opens the archive for a command.
-func (f *archiveFlags) with(ctx context.Context, do func(archive.Objects, *archive.Snapshot) error) (err error) {
-	objects, _, err := f.open(ctx)
+func (f *archiveFlags) with(ctx context.Context, do func(objects.Store, *archive.Snapshot) error) (err error) {
+	store, _, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, objects.Close()) }()
-	s, err := archive.New(objects).Snapshot(ctx)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	s, err := archive.New(store).Snapshot(ctx)
 	if err != nil {
 		return err
 	}
-	return do(objects, s)
+	return do(store, s)
 }
 
-func newArchiveCommand(io streams, name, short string, do func(ctx context.Context, io streams, o archive.Objects, s *archive.Snapshot) error) *cobra.Command {
+func newArchiveCommand(io streams, name, short string, do func(ctx context.Context, io streams, o objects.Store, s *archive.Snapshot) error) *cobra.Command {
 	var f archiveFlags
 	cmd := &cobra.Command{Use: name, Short: short, Example: "  speedlayer archive " + name, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.with(cmd.Context(), func(o archive.Objects, s *archive.Snapshot) error { return do(cmd.Context(), io, o, s) })
+			return f.with(cmd.Context(), func(o objects.Store, s *archive.Snapshot) error { return do(cmd.Context(), io, o, s) })
 		}}
 	f.add(cmd.Flags())
 	return cmd
@@ -97,7 +98,7 @@ func newArchiveStatus(io streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{Use: "status", Short: "What the archive has, and where it has holes", Example: "  speedlayer archive status --json", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.with(cmd.Context(), func(_ archive.Objects, s *archive.Snapshot) error {
+			return f.with(cmd.Context(), func(_ objects.Store, s *archive.Snapshot) error {
 				if asJSON {
 					return json.NewEncoder(io.out).Encode(s.Manifest)
 				}
@@ -140,12 +141,12 @@ func newArchiveFiles(io streams) *cobra.Command {
 	var quote, equivs bool
 	cmd := &cobra.Command{Use: "files", Short: "The files of the log, one a line", Example: "  speedlayer archive files --equivs", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			objects, url, err := f.open(cmd.Context())
+			store, url, err := f.open(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, objects.Close()) }()
-			s, err := archive.New(objects).Snapshot(cmd.Context())
+			defer func() { err = errors.Join(err, store.Close()) }()
+			s, err := archive.New(store).Snapshot(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -182,7 +183,7 @@ func printFiles(out io.Writer, url string, logs []archive.Log, quote bool) error
 }
 
 // checkArchive opens every file, and says where the log has holes.
-func checkArchive(ctx context.Context, io streams, _ archive.Objects, s *archive.Snapshot) error {
+func checkArchive(ctx context.Context, io streams, _ objects.Store, s *archive.Snapshot) error {
 	var files, rows int64
 	shown := newProgress(io.err, "check")
 	defer shown.finish()
@@ -210,7 +211,7 @@ func checkArchive(ctx context.Context, io streams, _ archive.Objects, s *archive
 	return nil
 }
 
-func compactArchive(ctx context.Context, io streams, o archive.Objects, before *archive.Snapshot) error {
+func compactArchive(ctx context.Context, io streams, o objects.Store, before *archive.Snapshot) error {
 	a, err := archive.NewArchiver(archive.Config{Objects: o, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (b *batchFlags) add(flags *pflag.FlagSet) {
 }
 
 // archiveForms are what --archive takes.
-const archiveForms = "a folder, s3://BUCKET/FOLDER?region=R, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER"
+const archiveForms = "a folder, or s3://BUCKET/FOLDER?region=R (and endpoint=https://HOST for another server that speaks S3)"
 
 // apply checks the flags and sets what they say.
 func (b *batchFlags) apply(n *node.Config) error {

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // freePorts finds n ports that nobody listens on, each with the one 10000 above
@@ -53,7 +55,7 @@ func Seaweed(t *testing.T) string {
 		if endpoint, err = trySeaweed(t, bin); err != nil {
 			continue
 		}
-		for key, value := range map[string]string{"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"} {
+		for key, value := range map[string]string{"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey} {
 			t.Setenv(key, value)
 		}
 		return fmt.Sprintf("s3://archive/some/folder?region=us-east-1&endpoint=%s&s3ForcePathStyle=true", endpoint)
@@ -62,14 +64,28 @@ func Seaweed(t *testing.T) string {
 	return ""
 }
 
+// The keys of the one user whom the server knows; it checks every signature.
+const (
+	accessKey = "tester"
+	secretKey = "secret of the tester"
+)
+
+// identities is the server's file of users.
+const identities = `{"identities": [{"name": "tester", "credentials": [{"accessKey": "` + accessKey + `", "secretKey": "` + secretKey + `"}],
+	"actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}`
+
 // trySeaweed returns where the server listens, when it has a bucket "archive".
 func trySeaweed(t *testing.T, bin string) (endpoint string, err error) {
 	dir := t.TempDir()
+	users := filepath.Join(dir, "users.json")
+	if err := os.WriteFile(users, []byte(identities), 0o600); err != nil {
+		return "", err
+	}
 	p := freePorts(t, 4)
 	// It waits for nothing: not for a term of the log, and not for more volumes.
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "weed"), "server", "-dir="+dir, "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-		"-master.port="+p[0], "-volume.port="+p[1], "-filer", "-filer.port="+p[2], "-s3", "-s3.port="+p[3], "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false")
+		"-master.port="+p[0], "-volume.port="+p[1], "-filer", "-filer.port="+p[2], "-s3", "-s3.port="+p[3], "-s3.config="+users, "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false")
 	cmd.Dir = dir
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -96,7 +112,7 @@ func trySeaweed(t *testing.T, bin string) (endpoint string, err error) {
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		err := makeBucket(deadline, endpoint+"/archive")
+		err := makeBucket(deadline, "127.0.0.1:"+p[3], "archive")
 		if err == nil || deadline.Err() != nil {
 			return endpoint, err
 		}
@@ -108,20 +124,10 @@ func trySeaweed(t *testing.T, bin string) (endpoint string, err error) {
 	}
 }
 
-func makeBucket(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, http.NoBody)
+func makeBucket(ctx context.Context, host, name string) error {
+	c, err := minio.New(host, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1", MaxRetries: 1})
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	if err := res.Body.Close(); err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("making a bucket: %s", res.Status)
-	}
-	return nil
+	return c.MakeBucket(ctx, name, minio.MakeBucketOptions{})
 }

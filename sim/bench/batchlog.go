@@ -12,6 +12,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/event"
+	"speedlayer/internal/objects"
 	"speedlayer/queue"
 	"speedlayer/sim/generate"
 	"speedlayer/store"
@@ -48,7 +49,7 @@ func openArchive(ctx context.Context, o Options, span time.Duration) (a *archive
 			return nil, nil, err
 		}
 	}
-	if a, err = archive.Open(ctx, filepath.Join(dir, "objects")); err != nil {
+	if a, err = archive.Open(filepath.Join(dir, "objects")); err != nil {
 		return nil, nil, err
 	}
 	s, err := a.Snapshot(ctx)
@@ -59,13 +60,13 @@ func openArchive(ctx context.Context, o Options, span time.Duration) (a *archive
 }
 
 func makeArchive(ctx context.Context, o Options, dir string, span time.Duration) (err error) {
-	objects, err := archive.OpenObjects(ctx, filepath.Join(dir, "objects"))
+	lies, err := objects.Open(filepath.Join(dir, "objects"))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, objects.Close()) }()
+	defer func() { err = errors.Join(err, lies.Close()) }()
 	l := &batchLog{epoch: store.Epoch{TopicID: "bench", Partitions: partitions, Starts: make([]int64, partitions)}}
-	a, err := archive.NewArchiver(archive.Config{Objects: objects, Source: l, Commits: l, TempDir: dir, Logger: o.Logger})
+	a, err := archive.NewArchiver(archive.Config{Objects: lies, Source: l, Commits: l, TempDir: dir, Logger: o.Logger})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package archive
+package objects
 
 import (
 	"context"
@@ -19,9 +19,7 @@ import (
 // the same directory.
 var tempMade atomic.Uint64
 
-// folder is a directory. gocloud's fileblob would do but for two things: it
-// looks whether a name is free and then renames, so two may both win; and it
-// syncs nothing. Here an object is written under a temporary name, synced, and
+// folder is a directory. An object is written under a temporary name, synced, and
 // linked to its own, which fails if that is taken; then the directory is synced.
 type folder struct{ dir string }
 
@@ -31,7 +29,7 @@ const tempDir = ".tmp"
 
 func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
+		return nil, err
 	}
 	f := &folder{dir: dir}
 	return f, f.sweep()
@@ -45,7 +43,7 @@ func (f *folder) sweep() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	for _, d := range found {
 		path := filepath.Join(f.dir, tempDir, d.Name())
@@ -54,7 +52,7 @@ func (f *folder) sweep() error {
 			continue // being written, or gone
 		}
 		if err := errors.Join(os.Remove(path), lock.Unlock()); err != nil {
-			return fmt.Errorf("archive: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -79,18 +77,18 @@ func (f *folder) Create(ctx context.Context, name string, from io.Reader, size i
 	temp := filepath.Join(f.dir, tempDir, strconv.Itoa(os.Getpid())+"-"+strconv.FormatUint(tempMade.Add(1), 10))
 	lock := flock.New(temp, flock.SetPermissions(0o644))
 	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	defer func() { _, _ = os.Remove(temp), lock.Unlock() }() // it is linked, or of no use
 	if err := writeSynced(temp, from, size); err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	err := os.Link(temp, path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %s", ErrExists, path)
 	}
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -121,7 +119,7 @@ func (f *folder) makeDir(dir string) error {
 		}
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	return syncDir(filepath.Dir(dir))
 }
@@ -129,10 +127,10 @@ func (f *folder) makeDir(dir string) error {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	return nil
 }
@@ -143,7 +141,7 @@ func (f *folder) Open(_ context.Context, name string) (Object, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, f.path(name))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
+		return nil, err
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -166,7 +164,7 @@ func (f *folder) List(ctx context.Context, prefix string, fn func(name string, s
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // removed meanwhile, or nothing there yet
 		case err != nil:
-			return fmt.Errorf("archive: %w", err)
+			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case d.IsDir() && d.Name() == tempDir:
@@ -187,7 +185,7 @@ func (f *folder) List(ctx context.Context, prefix string, fn func(name string, s
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("archive: %w", err)
+			return err
 		}
 		return fn(name, info.Size())
 	})
@@ -195,7 +193,7 @@ func (f *folder) List(ctx context.Context, prefix string, fn func(name string, s
 
 func (f *folder) Delete(_ context.Context, name string) error {
 	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package archive_test
+package objects_test
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"speedlayer/batch/archive"
+	"speedlayer/internal/objects"
 )
 
 // testObjects holds an Objects to its contract.
-func testObjects(t *testing.T, o archive.Objects, races int) {
+func testObjects(t *testing.T, o objects.Store, races int) {
 	ctx := t.Context()
 	put := func(name, text string) error {
 		return o.Create(ctx, name, strings.NewReader(text), int64(len(text)))
@@ -23,7 +23,7 @@ func testObjects(t *testing.T, o archive.Objects, races int) {
 	if err := put("a/x", "one"); err != nil {
 		t.Fatal(err)
 	}
-	if err := put("a/x", "two"); !errors.Is(err, archive.ErrExists) {
+	if err := put("a/x", "two"); !errors.Is(err, objects.ErrExists) {
 		t.Errorf("created twice: %v", err)
 	}
 	for _, name := range []string{"a/y/day=2026-11-25/z", "ab", "b/x"} {
@@ -48,7 +48,7 @@ func testObjects(t *testing.T, o archive.Objects, races int) {
 	if err := obj.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := o.Open(ctx, "a/none"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := o.Open(ctx, "a/none"); !errors.Is(err, objects.ErrNotFound) {
 		t.Errorf("opened what is not there: %v", err)
 	}
 	list := func(prefix string) (all []string) {
@@ -72,14 +72,14 @@ func testObjects(t *testing.T, o archive.Objects, races int) {
 			t.Error(err)
 		}
 	}
-	if _, err := o.Open(ctx, "a/x"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := o.Open(ctx, "a/x"); !errors.Is(err, objects.ErrNotFound) {
 		t.Errorf("opened what was deleted: %v", err)
 	}
 	testOneWins(t, o, races)
 }
 
 // testOneWins has many make an object of one name at once, a number of times.
-func testOneWins(t *testing.T, o archive.Objects, races int) {
+func testOneWins(t *testing.T, o objects.Store, races int) {
 	for round := range races {
 		name := fmt.Sprint("race/", round)
 		var won, lost sync.Map
@@ -90,7 +90,7 @@ func testOneWins(t *testing.T, o archive.Objects, races int) {
 				switch err := o.Create(context.Background(), name, bytes.NewReader(text), 100); {
 				case err == nil:
 					won.Store(i, text)
-				case errors.Is(err, archive.ErrExists):
+				case errors.Is(err, objects.ErrExists):
 					lost.Store(i, err)
 				default:
 					t.Error(err)
@@ -117,17 +117,33 @@ func testOneWins(t *testing.T, o archive.Objects, races int) {
 		}
 	}
 }
+func TestFolder(t *testing.T) { testObjects(t, open(t, t.TempDir()), 20) }
 
-func TestFolder(t *testing.T) { testObjects(t, openFolder(t), 20) }
+func open(t *testing.T, url string) objects.Store {
+	t.Helper()
+	s, err := objects.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
 
 func TestOpenRefuses(t *testing.T) {
-	for _, url := range []string{"ftp://x/y", "file://host/x", "s3:///x", "://"} {
-		if _, err := archive.OpenObjects(t.Context(), url); err == nil {
-			t.Errorf("%s was opened", url)
-		} else {
-			t.Log(err)
+	for _, c := range []struct{ url, want string }{
+		{"ftp://x/y", "allowed is a folder"},
+		{"file://host/x", "file:///FOLDER"},
+		{"s3:///x", "s3://BUCKET/FOLDER"},
+		{"://", "missing protocol scheme"},
+		{"gs://bucket/x", "s3://BUCKET/FOLDER?endpoint="},
+		{"azblob://bucket/x", "s3://BUCKET/FOLDER?endpoint="},
+		{"s3://bucket/x?regoin=eu-west-1", `parameter "regoin" is not known: allowed are region`},
+		{"s3://bucket/x?s3ForcePathStyle=maybe", "allowed are true and false"},
+		{"s3://bucket/x?endpoint=ftp://host", "http://HOST:PORT"},
+		{"s3://bucket/x?endpoint=http://host/path", "http://HOST:PORT"},
+	} {
+		if _, err := objects.Open(c.url); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", c.url, err, c.want)
 		}
 	}
 }
-
-func TestBucket(t *testing.T) { testObjects(t, archive.NewMemoryBucket(t), 20) }
