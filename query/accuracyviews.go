@@ -33,10 +33,10 @@ func (c *comparison) both(ctx context.Context, rg store.Range, cell func(*store.
 	if err := c.speed.scan(ctx, rg, cell); err != nil {
 		return err
 	}
-	if err := c.speed.batch(rg, pieces(1, rg.From, rg.To, nil), old); err != nil {
+	if err := c.speed.batch(ctx, rg, pieces(1, rg.From, rg.To, nil), old); err != nil {
 		return err
 	}
-	return c.batch.batch(rg, pieces(1, rg.From, rg.To, nil), batch)
+	return c.batch.batch(ctx, rg, pieces(1, rg.From, rg.To, nil), batch)
 }
 
 func (c *comparison) uniques(ctx context.Context, rg store.Range, hours []int32) error {

@@ -36,10 +36,11 @@ type TopQuery struct {
 }
 
 // DomainsQuery asks for domains by pageviews. From and To may both be empty:
-// the last 30 days. Limit 0 is 100.
+// the last 30 days. Limit 0 is 100. Search is a part of the names wanted.
 type DomainsQuery struct {
 	From, To string
 	Limit    int
+	Search   string
 }
 
 // ExportQuery asks for cells. View is "pageviews", "uniques", "bounces" or "",
@@ -179,7 +180,9 @@ type DomainsAnswer struct {
 	From    string        `json:"from"`
 	To      string        `json:"to"`
 	Domains []DomainCount `json:"domains"`
-	Total   int           `json:"total_domains"`
+	Total   int           `json:"total_domains"` // that have the searched text in their names
+	// Truncated: there are more domains than are counted, see Notes.
+	Truncated bool `json:"truncated"`
 	Quality
 }
 

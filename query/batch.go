@@ -14,6 +14,7 @@ import (
 type Views interface {
 	Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error
 	ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
+	ScanDomains(view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error
 	Canonical(raw uint64) uint64
 	Lost() int64 // records of the log that it should have absorbed and that are lost
 	Close() error
@@ -76,19 +77,12 @@ func (c *batchCell) hours() int32 { return c.piece.Granularity.Hours() }
 // batch calls fn with the batch views' cells of a range: of the url, or of all
 // that begin with it. Without a run there are none. The cell is valid during the
 // call only.
-func (r *reading) batch(rg store.Range, p []views.Piece, fn func(c *batchCell) error) error {
+func (r *reading) batch(ctx context.Context, rg store.Range, p []views.Piece, fn func(c *batchCell) error) error {
 	if r.views == nil {
 		return nil
 	}
 	for _, piece := range p {
-		c := batchCell{piece: piece}
-		take := func(url []byte, bucket int32, value []byte) error {
-			c.url, c.hour, c.value = url, bucket*piece.Granularity.Hours(), value
-			if err := fn(&c); err != nil {
-				return err
-			}
-			return nil
-		}
+		take := takeBatch(ctx, piece, fn)
 		var err error
 		if rg.Prefix {
 			first, end := rg.URLBounds()
@@ -103,6 +97,34 @@ func (r *reading) batch(rg store.Range, p []views.Piece, fn func(c *batchCell) e
 		}
 	}
 	return nil
+}
+
+// batchDomains is batch for the domains of a view, without their pages.
+func (r *reading) batchDomains(ctx context.Context, v store.ViewID, p []views.Piece, fn func(c *batchCell) error) error {
+	if r.views == nil {
+		return nil
+	}
+	for _, piece := range p {
+		if err := r.views.ScanDomains(v, piece.Granularity, piece.From, piece.To, takeBatch(ctx, piece, fn)); err != nil {
+			return fmt.Errorf("batch run %d: %w", r.pointer.Current.Number, err)
+		}
+	}
+	return nil
+}
+
+// checkEvery is how many cells are taken between two looks at the deadline.
+const checkEvery = 1024
+
+// takeBatch makes batch cells of what views give, and ends with the context.
+func takeBatch(ctx context.Context, piece views.Piece, fn func(c *batchCell) error) func(url []byte, bucket int32, value []byte) error {
+	c, n := batchCell{piece: piece}, 0
+	return func(url []byte, bucket int32, value []byte) error {
+		if n++; n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		c.url, c.hour, c.value = url, bucket*piece.Granularity.Hours(), value
+		return fn(&c)
+	}
 }
 
 func batchCellError(c *batchCell, err error) error {

@@ -93,3 +93,30 @@ func BenchmarkQuery(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDomains lists 200,000 domains of one hour, each with two pages.
+func BenchmarkDomains(b *testing.B) {
+	const domains = 200_000
+	w := newWorld(b, 1, nil)
+	hour := int32(w.now.Unix() / 3600)
+	var cells []store.Cell
+	for i := range domains {
+		domain := fmt.Sprintf("d%06d.example", i)
+		for _, url := range []string{domain, domain + "/a", domain + "/b"} {
+			cells = append(cells, store.Cell{Key: store.Key{View: view.PageviewsView, URL: url, Hour: hour}, Version: 1, Value: crdt.AppendCount(nil, uint64(i%1000+1))})
+		}
+	}
+	if err := w.store.Apply(b.Context(), &store.Batch{Cells: cells,
+		Commit: store.Commit{Offset: 1, Record: (&store.CommitRecord{Events: 1, LogTime: w.now.UnixMilli()}).Append(nil)}}); err != nil {
+		b.Fatal(err)
+	}
+	w.ends[0] = 1
+	b.ReportAllocs()
+	for b.Loop() {
+		a, err := w.engine.Domains(b.Context(), query.DomainsQuery{From: "now-24h", To: "now+1h"})
+		if err != nil || a.Total != domains {
+			b.Fatal(a, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/domains, "ns/domain")
+}

@@ -89,7 +89,7 @@ func (c *Client) Top(ctx context.Context, q TopQuery) (*TopAnswer, error) {
 
 // Domains implements Answers.
 func (c *Client) Domains(ctx context.Context, q DomainsQuery) (*DomainsAnswer, error) {
-	return get[DomainsAnswer](ctx, c, "domains"+values("from", q.From, "to", q.To, "limit", limitText(q.Limit)))
+	return get[DomainsAnswer](ctx, c, "domains"+values("from", q.From, "to", q.To, "limit", limitText(q.Limit), "search", q.Search))
 }
 
 // Equivs implements Answers.

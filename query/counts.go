@@ -76,7 +76,7 @@ func (e *Engine) Pageviews(ctx context.Context, req URLQuery) (*PageviewsAnswer,
 		if err := r.scan(ctx, rg, s.add); err != nil {
 			return err
 		}
-		if err := r.batch(rg, pieces(q.by, rg.From, rg.To, nil), s.addBatch); err != nil {
+		if err := r.batch(ctx, rg, pieces(q.by, rg.From, rg.To, nil), s.addBatch); err != nil {
 			return err
 		}
 		a.Quality, err = e.quality(ctx, r, &s.sources)
@@ -109,7 +109,7 @@ func (e *Engine) BounceRate(ctx context.Context, req DomainQuery) (*BounceRateAn
 		if err := r.scan(ctx, rg, s.add); err != nil {
 			return err
 		}
-		if err := r.batch(rg, pieces(q.by, rg.From, rg.To, s.sources.speed.list()), s.addBatch); err != nil {
+		if err := r.batch(ctx, rg, pieces(q.by, rg.From, rg.To, s.sources.speed.list()), s.addBatch); err != nil {
 			return err
 		}
 		a.Quality, err = e.quality(ctx, r, &s.sources)

@@ -1,6 +1,12 @@
 package query_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,5 +30,89 @@ func TestDomains(t *testing.T) {
 	a, err = w.engine.Domains(t.Context(), query.DomainsQuery{From: "2026-03-01T12:00Z", To: "2026-03-01T12:00Z"})
 	if err != nil || a.Total != 0 || a.Domains == nil {
 		t.Fatalf("%+v %v", a, err)
+	}
+}
+
+// TestDomainsSearch: a part of a name, any case; what is above the bound is not
+// counted, and the answer says so.
+func TestDomainsSearch(t *testing.T) {
+	w := newWorld(t, 2, nil)
+	for i := range 30 {
+		for range 1 + i%3 {
+			w.visit("ada", fmt.Sprintf("http://shop%02d.example/%d", i, i))
+		}
+	}
+	w.visit("bob", "http://blog.org/")
+	w.commit()
+	ask := func(q query.DomainsQuery) *query.DomainsAnswer {
+		t.Helper()
+		q.From, q.To = "2026-03-01T00:00Z", "2026-03-02T00:00Z"
+		a, err := w.engine.Domains(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if a := ask(query.DomainsQuery{Search: " SHOP1", Limit: 2}); a.Total != 10 || a.Truncated || len(a.Domains) != 2 ||
+		a.Domains[0] != (query.DomainCount{Domain: "shop11.example", Pageviews: 3}) || a.Domains[1].Domain != "shop14.example" {
+		t.Errorf("%+v", a)
+	}
+	if a := ask(query.DomainsQuery{Search: "nowhere"}); a.Total != 0 || len(a.Domains) != 0 {
+		t.Errorf("%+v", a)
+	}
+	if a := ask(query.DomainsQuery{Limit: 3}); a.Total != 31 || a.Domains[2].Domain != "shop08.example" {
+		t.Errorf("%+v", a)
+	}
+	w.engine.SetCounted(5)
+	if a := ask(query.DomainsQuery{}); a.Total != 5 || !a.Truncated || len(a.Notes) != 1 || a.Domains[0].Domain != "shop02.example" {
+		t.Errorf("%+v", a)
+	}
+	if _, err := w.engine.Domains(t.Context(), query.DomainsQuery{Search: strings.Repeat("x", 254)}); !query.IsBadRequest(err) {
+		t.Errorf("a long search: %v", err)
+	}
+}
+
+// TestDomainsObeyTheDeadline: the loops over cells end with the context, in the
+// store and in the batch views.
+func TestDomainsObeyTheDeadline(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	for i := range 3000 {
+		w.visit("ada", fmt.Sprintf("http://d%04d.example/", i))
+	}
+	w.commit()
+	for name, make := range map[string]func(){"speed": func() {}, "batch": func() { w.run() }} {
+		make()
+		ctx := &ending{Context: t.Context()}
+		_, err := w.engine.Domains(ctx, query.DomainsQuery{From: "2026-03-01T00:00Z", To: "2026-03-02T00:00Z"})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: answered with %v", name, err)
+		}
+	}
+}
+
+// ending is a context that has ended, seen only by who looks at Err.
+type ending struct{ context.Context }
+
+func (*ending) Err() error { return context.DeadlineExceeded }
+
+// TestTurns: queries above the bound are refused with 429 and Retry-After.
+func TestTurns(t *testing.T) {
+	w := newWorld(t, 1, func(c *query.Config) { c.Queries, c.QueryWait = 1, time.Nanosecond })
+	mux := http.NewServeMux()
+	w.engine.Register(mux)
+	ask := func() *httptest.ResponseRecorder {
+		res := httptest.NewRecorder()
+		mux.ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/api/v1/domains", http.NoBody))
+		return res
+	}
+	give := w.engine.TakeTurn()
+	if res := ask(); res.Code != http.StatusTooManyRequests || res.Header().Get("Retry-After") == "" {
+		t.Errorf("above the bound: %d %v", res.Code, res.Header())
+	}
+	give()
+	for range 2 {
+		if res := ask(); res.Code != http.StatusOK {
+			t.Errorf("within the bound: %d %s", res.Code, res.Body)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -38,6 +39,12 @@ type Config struct {
 	// QueryTime bounds a query over HTTP but exports; 0 is 30 s. Generations
 	// that leave the list are dropped after the longest time of a query.
 	QueryTime time.Duration
+	// Queries bounds how many queries run at once over HTTP; 0 is 8 for each
+	// core. Those above wait for QueryWait (0 is 5 s), and are refused then.
+	Queries   int
+	QueryWait time.Duration
+	// Exports bounds exports at once over HTTP; 0 is 4.
+	Exports int
 	// LiveStreams bounds streams of live events at once; 0 is 256.
 	LiveStreams int
 }
@@ -50,10 +57,12 @@ type Reading interface {
 
 // Engine answers queries. Safe for concurrent use.
 type Engine struct {
-	cfg    Config
-	ends   logEnds
-	unions sync.Pool // of *crdt.Union, empty
-	block  int       // bytes of an export in memory
+	cfg              Config
+	ends             logEnds
+	unions           sync.Pool // of *crdt.Union, empty
+	block            int       // bytes of an export in memory
+	counted          int       // domains that an answer counts
+	queries, exports *turns
 
 	live struct {
 		sync.Mutex
@@ -74,7 +83,17 @@ func New(cfg Config) *Engine {
 	if cfg.LiveStreams == 0 {
 		cfg.LiveStreams = 256
 	}
-	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}, block: exportBlock}
+	if cfg.Queries == 0 {
+		cfg.Queries = 8 * runtime.GOMAXPROCS(0)
+	}
+	if cfg.QueryWait == 0 {
+		cfg.QueryWait = 5 * time.Second
+	}
+	if cfg.Exports == 0 {
+		cfg.Exports = 4
+	}
+	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}, block: exportBlock, counted: maxCounted,
+		queries: newTurns("queries", cfg.Queries, cfg.QueryWait), exports: newTurns("exports", cfg.Exports, cfg.QueryWait)}
 	e.live.stopped = make(chan struct{})
 	return e
 }

@@ -178,7 +178,7 @@ func (x *export) readBlock(ctx context.Context, at place) error {
 		if i < n {
 			err = x.r.scanGeneration(ctx, x.r.generations[i], rg, x.takeSpeed)
 		} else {
-			err = x.r.batch(rg, pieces(1, rg.From, rg.To, nil), func(c *batchCell) error { return x.take(c.url, c.hour, c.value, true) })
+			err = x.r.batch(ctx, rg, pieces(1, rg.From, rg.To, nil), func(c *batchCell) error { return x.take(c.url, c.hour, c.value, true) })
 		}
 		if err != nil && !errors.Is(err, errFull) {
 			return err

@@ -51,6 +51,11 @@ func (e *Engine) answer(get func(ctx context.Context, r *http.Request) (any, err
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), e.cfg.QueryTime)
 		defer cancel()
+		if err := e.queries.take(ctx); err != nil {
+			writeError(w, err)
+			return
+		}
+		defer e.queries.give()
 		a, err := get(ctx, r)
 		if err != nil {
 			writeError(w, err)
@@ -82,7 +87,11 @@ func writeError(w http.ResponseWriter, err error) {
 	var e *Error
 	switch {
 	case errors.As(err, &e):
-		problem.Write(w, problem.Details{Status: e.Status, Field: e.Field, Detail: e.Detail, Allowed: e.Allowed})
+		d := problem.Details{Status: e.Status, Field: e.Field, Detail: e.Detail, Allowed: e.Allowed}
+		if e.Status == http.StatusTooManyRequests {
+			d.RetryAfter = 1
+		}
+		problem.Write(w, d)
 	case errors.Is(err, store.ErrCorrupt):
 		problem.Write(w, problem.Details{Status: http.StatusInternalServerError, Detail: err.Error()})
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -129,7 +138,7 @@ func (e *Engine) getTop(ctx context.Context, r *http.Request) (any, error) {
 }
 
 func (e *Engine) getDomains(ctx context.Context, r *http.Request) (any, error) {
-	p, err := parseParams(r.URL.RawQuery, "from", "to", "limit")
+	p, err := parseParams(r.URL.RawQuery, "from", "to", "limit", "search")
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +146,7 @@ func (e *Engine) getDomains(ctx context.Context, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.Domains(ctx, DomainsQuery{p["from"], p["to"], limit})
+	return e.Domains(ctx, DomainsQuery{p["from"], p["to"], limit, p["search"]})
 }
 
 func (e *Engine) getStatus(ctx context.Context, r *http.Request) (any, error) {

@@ -13,6 +13,11 @@ func (e *Engine) getExport(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	if err := e.exports.take(r.Context()); err != nil {
+		writeError(w, err)
+		return
+	}
+	defer e.exports.give()
 	started := &startedWriter{w: w}
 	out := bufio.NewWriterSize(started, 64<<10)
 	write, finish, err := NewCellWriter(out, p["format"])

@@ -163,15 +163,26 @@ func (r *reading) scan(ctx context.Context, rg store.Range, fn func(c *store.Sca
 }
 
 func (r *reading) scanGeneration(ctx context.Context, g uint32, rg store.Range, fn func(c *store.ScanCell) error) error {
-	visit := fn
-	if !r.Atomic() {
-		visit = func(c *store.ScanCell) error {
-			r.ahead = r.ahead || c.Version > r.coveredOf(c.Shard)
-			return fn(c)
+	return r.scanBy(ctx, r.Scan, g, rg, fn)
+}
+
+// scanner is a way to scan a store.
+type scanner func(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error
+
+// scanBy scans one generation. It ends with the context, whatever the store does.
+func (r *reading) scanBy(ctx context.Context, scan scanner, g uint32, rg store.Range, fn func(c *store.ScanCell) error) error {
+	n, atomic := 0, r.Atomic()
+	visit := func(c *store.ScanCell) error {
+		if n++; n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
+		if !atomic {
+			r.ahead = r.ahead || c.Version > r.coveredOf(c.Shard)
+		}
+		return fn(c)
 	}
 	rg.Generation = g
-	if err := r.Scan(ctx, rg, visit); err != nil {
+	if err := scan(ctx, rg, visit); err != nil {
 		return fmt.Errorf("generation %d: %w", g, err)
 	}
 	return nil

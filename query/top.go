@@ -60,6 +60,9 @@ func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
 		list = list[:min(limit, len(list))]
 		a.Pages, a.Notes = make([]TopPage, len(list)), nil
 		for i, p := range list {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			a.Pages[i] = TopPage{URL: p.url, Pageviews: p.n}
 			if err := e.topVisitors(ctx, r, &a.Pages[i], q.hours, &visitors, persons); err != nil {
 				return err
@@ -86,7 +89,7 @@ func (e *Engine) topVisitors(ctx context.Context, r *reading, p *TopPage, h Hour
 	if err := r.scan(ctx, rg, func(c *store.ScanCell) error { return v.add(c, &who) }); err != nil {
 		return err
 	}
-	if err := r.batch(rg, pieces(whole(h), h.From, h.To, nil), func(c *batchCell) error { return v.addBatch(c, &who) }); err != nil {
+	if err := r.batch(ctx, rg, pieces(whole(h), h.From, h.To, nil), func(c *batchCell) error { return v.addBatch(c, &who) }); err != nil {
 		return err
 	}
 	p.Visitors, p.Exact, p.RelativeError, err = e.estimate(v, &who)
@@ -128,7 +131,7 @@ func (s sums) read(ctx context.Context, r *reading, rg store.Range, in *sources)
 	if err != nil {
 		return err
 	}
-	return r.batch(rg, pieces(whole(Hours{rg.From, rg.To}), rg.From, rg.To, nil), func(c *batchCell) error {
+	return r.batch(ctx, rg, pieces(whole(Hours{rg.From, rg.To}), rg.From, rg.To, nil), func(c *batchCell) error {
 		n, err := crdt.Count(c.value)
 		if err != nil {
 			return batchCellError(c, err)

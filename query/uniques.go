@@ -181,7 +181,7 @@ func (u *uniques) stretch(ctx context.Context, r *reading, rg store.Range) error
 	if err := r.scan(ctx, rg, u.add); err != nil {
 		return err
 	}
-	return r.batch(rg, pieces(u.by, rg.From, rg.To, nil), u.addBatch)
+	return r.batch(ctx, rg, pieces(u.by, rg.From, rg.To, nil), u.addBatch)
 }
 
 func (u *uniques) add(c *store.ScanCell) error {

@@ -147,6 +147,13 @@ type Reader interface {
 	Close() error
 }
 
+// DomainScanner is implemented by a Reader that finds the cells of domains
+// without going through those of their pages.
+type DomainScanner interface {
+	// ScanDomains is Scan, but leaves out each url that has a slash in it.
+	ScanDomains(ctx context.Context, r Range, fn func(c *ScanCell) error) error
+}
+
 // Stats are sizes in bytes.
 type Stats struct {
 	DiskBytes   int64 // on disk, everything

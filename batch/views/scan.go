@@ -69,6 +69,47 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 	return nil
 }
 
+// ScanDomains is ScanURLs for all domains, without their pages: it seeks past
+// the pages of each, instead of going through them.
+func (v *Views) ScanDomains(view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
+	if from >= to || to <= 0 {
+		return nil
+	}
+	for part := range v.meta.Parts {
+		if err := v.scanDomains(part, view, g, from, to, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Views) scanDomains(part int, view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) (err error) {
+	c, err := v.cursor(part, view, g, from, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.seek(nil); err != nil {
+		return err
+	}
+	for c.valid {
+		if slash := bytes.IndexByte(c.url, '/'); slash >= 0 {
+			c.key = append(append(c.key[:0], c.url[:slash]...), '/'+1)
+			if err := errors.Join(c.load(), c.settle()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.cells(func(bucket int32, value []byte) error { return fn(c.url, bucket, value) }); err != nil {
+			return err
+		}
+		if err := c.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cursor goes through the urls of a table.
 type cursor struct {
 	r        *reader

@@ -133,6 +133,7 @@ func compareScans(t *testing.T, r *rand.Rand, v *views.Views, cells map[cell][]b
 	if !slices.Equal(got, want) {
 		t.Fatalf("view %d by %v, urls [%q,%q), buckets [%d,%d): %d cells, not %d:\n%.300q\n%.300q", view, g, fromURL, toURL, from, to, len(got), len(want), got, want)
 	}
+	scanDomains(t, v, view, g, from, to)
 	for _, url := range []string{"a.com", "a.com/", "site1.net/1", "none"} {
 		var want, got []string
 		for b := max(0, from); b < min(to, 1000); b++ {
@@ -338,4 +339,25 @@ func TestScansSideBySide(t *testing.T) {
 	}
 	must(t, g.Wait())
 	must(t, v.Close())
+}
+
+// scanDomains compares ScanDomains with ScanURLs, but for the order of domains.
+func scanDomains(t *testing.T, v *views.Views, view store.ViewID, g views.Granularity, from, to int32) {
+	t.Helper()
+	var want, got []string
+	add := func(to *[]string) func(url []byte, bucket int32, value []byte) error {
+		return func(url []byte, bucket int32, value []byte) error {
+			if to == &got || !bytes.Contains(url, []byte("/")) {
+				*to = append(*to, fmt.Sprintf("%s %d %x", url, bucket, value))
+			}
+			return nil
+		}
+	}
+	must(t, v.ScanURLs(view, g, "", "", from, to, add(&want)))
+	must(t, v.ScanDomains(view, g, from, to, add(&got)))
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Fatalf("view %d by %v, buckets [%d,%d): domains are %.300q, want %.300q", view, g, from, to, got, want)
+	}
 }

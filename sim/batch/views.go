@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -67,6 +68,16 @@ func (v *Views) ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL 
 		}
 	}
 	return nil
+}
+
+// ScanDomains is as that of views.Views, but in order over all parts.
+func (v *Views) ScanDomains(view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
+	return v.ScanURLs(view, g, "", "", from, to, func(url []byte, bucket int32, value []byte) error {
+		if bytes.IndexByte(url, '/') >= 0 {
+			return nil
+		}
+		return fn(url, bucket, value)
+	})
 }
 
 // Canonical is as that of views.Views.

@@ -36,6 +36,9 @@ const (
 	rowPrefix        = "r"
 )
 
+// cellHead is what comes before a cell's url.
+const cellHead = 1 + 4 + 1
+
 // cellTail is what follows a cell's url: its end, hour, epoch and partition.
 const cellTail = 1 + 4 + 4 + 4
 
@@ -66,15 +69,14 @@ func numberKey(prefix byte, n uint32) []byte {
 
 // parseCellKey reads a cell's key; c.URL aliases it.
 func parseCellKey(key []byte, c *store.ScanCell) error {
-	const head = 1 + 4 + 1
-	if len(key) < head+cellTail {
+	if len(key) < cellHead+cellTail {
 		return fmt.Errorf("%w: a cell's key of %d bytes", store.ErrCorrupt, len(key))
 	}
 	tail := key[len(key)-cellTail:]
 	if tail[0] != 0 {
 		return fmt.Errorf("%w: the url of a cell's key has no end", store.ErrCorrupt)
 	}
-	c.URL = key[head : len(key)-cellTail]
+	c.URL = key[cellHead : len(key)-cellTail]
 	c.Hour = int32(binary.BigEndian.Uint32(tail[1:]))
 	c.Shard = store.Shard{Epoch: binary.BigEndian.Uint32(tail[5:]), Partition: int32(binary.BigEndian.Uint32(tail[9:]))}
 	return nil

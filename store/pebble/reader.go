@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 
@@ -58,6 +59,19 @@ func (r *reader) Commits(context.Context) (all []store.ShardCommit, err error) {
 // asked for. Under a prefix the urls are gone through one by one; where a url
 // has hours outside of the range, it seeks past them.
 func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	return r.scan(ctx, rg, false, fn)
+}
+
+// ScanDomains implements store.DomainScanner.
+func (r *reader) ScanDomains(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
+	return r.scan(ctx, rg, true, fn)
+}
+
+// pageSteps is how many cells of pages in a row are gone through before the next
+// domain is sought: a seek costs as much as some steps.
+const pageSteps = 4
+
+func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func(c *store.ScanCell) error) error {
 	if rg.From >= rg.To {
 		return nil
 	}
@@ -79,7 +93,7 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 	defer it.Close()
 	var c store.ScanCell
 	var seek []byte
-	n := 0
+	n, pages := 0, 0
 	for ok := it.First(); ok; {
 		if n++; n%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -88,6 +102,16 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 		if err := parseCellKey(key, &c); err != nil {
 			return err
 		}
+		if slash := bytes.IndexByte(c.URL, '/'); domains && slash >= 0 {
+			if pages++; pages <= pageSteps {
+				ok = it.Next()
+				continue
+			}
+			seek = append(append(seek[:0], key[:cellHead+slash]...), '/'+1) // after all pages of the domain
+			ok, pages = it.SeekGE(seek), 0
+			continue
+		}
+		pages = 0
 		if c.Hour < rg.From || c.Hour >= rg.To {
 			seek = append(seek[:0], key[:len(key)-cellTail]...)
 			if c.Hour < rg.From {

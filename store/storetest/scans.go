@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"speedlayer/store"
 )
@@ -62,5 +63,28 @@ func (s *suite) scans() {
 		if n != c.want {
 			s.Errorf("%+v: %d cells, want %d", c.r, n, c.want)
 		}
+		s.scansDomains(r, c.r)
+	}
+}
+
+// scansDomains compares ScanDomains with Scan, where a reader has both.
+func (s *suite) scansDomains(r store.Reader, rg store.Range) {
+	d, ok := r.(store.DomainScanner)
+	if !ok {
+		return
+	}
+	text := func(c *store.ScanCell) string {
+		return fmt.Sprintf("%s %d %v %d %x", c.URL, c.Hour, c.Shard, c.Version, c.Value)
+	}
+	var have, want []string
+	s.must(d.ScanDomains(s.ctx, rg, func(c *store.ScanCell) error { have = append(have, text(c)); return nil }))
+	s.must(r.Scan(s.ctx, rg, func(c *store.ScanCell) error {
+		if bytes.IndexByte(c.URL, '/') < 0 {
+			want = append(want, text(c))
+		}
+		return nil
+	}))
+	if !slices.Equal(have, want) {
+		s.Errorf("%+v: domains are %v, want %v", rg, have, want)
 	}
 }
