@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -258,12 +259,17 @@ func (f *fake) domains(r *http.Request) map[string]any {
 	for _, v := range f.selected(r) {
 		counts[v.domain]++
 	}
-	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return counts[b] - counts[a] })
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], strings.Compare(a, b)) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.Contains(name, r.FormValue("search")) })
+	total := len(names)
+	if limit, err := strconv.Atoi(r.FormValue("limit")); err == nil {
+		names = names[:min(limit, total)]
+	}
 	list := []map[string]any{}
 	for _, name := range names {
 		list = append(list, map[string]any{"domain": name, "pageviews": counts[name]})
 	}
-	return f.answer(nil, map[string]any{"domains": list})
+	return f.answer(nil, map[string]any{"domains": list, "total_domains": total, "truncated": false})
 }
 
 // someViews are n pageviews of a domain over a few days, more by day than by

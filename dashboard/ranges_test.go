@@ -17,7 +17,7 @@ func TestModules(t *testing.T) {
 		return `(({ from, to }) => writeHour(from) + ' ' + writeHour(to))(bounds(` + state + `, ` + now + `))`
 	}
 	for _, c := range []struct{ js, want string }{
-		{span(`{range: '24h'}`), "2026-03-07T07:00Z 2026-03-08T07:00Z"},
+		{span(`{range: '24h'}`), "2026-03-07T06:00Z 2026-03-08T07:00Z"},
 		{span(`{range: 'today'}`), "2026-03-08T00:00Z 2026-03-08T07:00Z"},
 		{span(`{range: '7d'}`), "2026-03-02T00:00Z 2026-03-08T07:00Z"},
 		{span(`{range: '30d'}`), "2026-02-07T00:00Z 2026-03-08T07:00Z"},
@@ -43,12 +43,15 @@ func TestModules(t *testing.T) {
 		{`times({from: 30 * HOUR, to: 73 * HOUR}, 'day').map((t) => t / DAY).join()`, "1,2,3"},
 
 		{`span({from: ` + at("2026-03-08T00:00Z") + `, to: ` + at("2026-03-09T00:00Z") + `})`, "8 Mar 2026, UTC"},
+		{`page('foo.com/caf%C3%A9/%E6%97%A5%E6%9C%AC')`, "foo.com/café/日本"},
+		{`page('/a%20b%2Fc%3Fd%2541%ff')`, "/a b%2Fc%3Fd%2541%ff"},
+		{`page('/x%E2%80%AEgpj.exe%00%0A%C2%A0')`, "/x‹U+202E›gpj.exe‹U+0000›‹U+000A›‹U+00A0›"},
 		{`error(0.0163) + error(0.00812)`, "± 1.6%± 0.81%"},
 		{`[1, 59, 120, 7200, 864000].map(age).join()`, "a moment,59 s,2 min,2 h,10 days"},
 		{`[9999, 10000, 1234567].map(shortCount).join(' ')`, "9,999 10K 1.2M"},
 	} {
 		got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`Promise.all(['ranges', 'state', 'format'].map((m) => import('/assets/js/' + m + '.js')))
-			.then((all) => { const { bounds, writeHour, parseHour, read, write, narrow, stepOf, times, DAY, HOUR, span, error, age, shortCount } = Object.assign({}, ...all); return String(`+c.js+`); })`, chromedp.EvalAwaitPromise))
+			.then((all) => { const { bounds, writeHour, parseHour, read, write, narrow, stepOf, times, DAY, HOUR, page, span, error, age, shortCount } = Object.assign({}, ...all); return String(`+c.js+`); })`, chromedp.EvalAwaitPromise))
 		if err != nil {
 			t.Errorf("%s: %v", c.js, err)
 		} else if got != c.want {

@@ -32,7 +32,8 @@ func TestKeyboard(t *testing.T) {
 	}
 	focus(".skip")
 	focus("#domain")
-	p.key("b") // types ahead to bar.org
+	p.key("bar.org")
+	p.key(kb.Enter)
 	p.until(`location.search.includes('domain=bar.org')`)
 	p.shows("pageviews", "0")
 

@@ -53,8 +53,9 @@ type Batch struct {
 		step    string
 		share   float64 // of the computation
 		perSec  float64
-		err     error // of the last run here
-		ended   int   // runs that have ended here
+		err     error         // of the last run here
+		ended   int           // runs that have ended here
+		taken   chan struct{} // closed when the run has been taken, or has ended; nil when nobody waits
 	}
 }
 
@@ -104,6 +105,9 @@ func (b *Batch) progress(p compute.Progress) {
 func (b *Batch) step(step string, run uint32) {
 	b.mu.Lock()
 	b.mu.step = step
+	if step != "take" { // the step before the pointer names the run
+		b.takenLocked()
+	}
 	b.mu.Unlock()
 	b.node.opts.Logger.Debug("batch run", "run", run, "step", step)
 }
@@ -111,22 +115,52 @@ func (b *Batch) step(step string, run uint32) {
 // Run does a batch run, or goes on with one that was cut short.
 func (b *Batch) Run(ctx context.Context) (store.Run, error) { return b.runs.Run(ctx) }
 
-// Start begins a run, or the failed one again, and returns at once.
-func (b *Batch) Start(context.Context) error {
+// Start begins a run, or the failed one again. It returns when the run is this
+// process's: ErrRunning says that it is another's.
+func (b *Batch) Start(ctx context.Context) error {
+	taken, err := b.begin()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-taken:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.mu.working && errors.Is(b.mu.err, expire.ErrRunning) {
+		return b.mu.err
+	}
+	return nil
+}
+
+// begin starts the work of a run; the channel is closed when the run is taken, or
+// has ended.
+func (b *Batch) begin() (taken <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.node.opts.Batch.Archive == NoArchive {
-		return errors.New("there is no archive to compute from: it was started with --archive none")
+		return nil, errors.New("there is no archive to compute from: it was started with --archive none")
 	}
 	if b.mu.working {
-		return expire.ErrRunning
+		return nil, expire.ErrRunning
 	}
 	if err := b.ctx.Err(); err != nil {
-		return errors.New("stopping")
+		return nil, errors.New("stopping")
 	}
 	b.mu.working, b.mu.step, b.mu.share, b.mu.err = true, "begin", 0, nil
+	b.mu.taken = make(chan struct{})
 	b.done.Go(b.work)
-	return nil
+	return b.mu.taken, nil
+}
+
+// takenLocked tells who waits in Start; b.mu is held.
+func (b *Batch) takenLocked() {
+	if b.mu.taken != nil {
+		close(b.mu.taken)
+		b.mu.taken = nil
+	}
 }
 
 func (b *Batch) work() {
@@ -147,6 +181,7 @@ func (b *Batch) work() {
 	defer b.mu.Unlock()
 	b.mu.working, b.mu.err, b.mu.step = false, err, ""
 	b.mu.ended++
+	b.takenLocked()
 }
 
 // Rollback goes back to the run before.

@@ -56,6 +56,39 @@ func TestFiftyRunsAreBounded(t *testing.T) {
 	}
 }
 
+// A run that another process works on is a 409, with who it is; when that process
+// has been silent for long, it is taken over.
+func TestRunOfAnotherProcess(t *testing.T) {
+	d := testDaemon(t, t.TempDir())
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	d.batch.runs.Lease = time.Hour
+	other := func(renewed time.Time) {
+		t.Helper()
+		p, err := d.store.Pointer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := p.Counter
+		p.Counter++
+		p.Running = &store.Running{Run: store.Run{Number: p.Next, Started: 1}, Owner: "another host", Renewed: renewed.UnixMilli()}
+		if err := d.store.SwapPointer(t.Context(), before, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other(time.Now())
+	if status, _, text := do(t, "POST", d.URL()+"/api/v1/batch/run", "", ""); status != 409 || !strings.Contains(text, "another host") {
+		t.Errorf("another process runs: %d %s", status, text)
+	}
+	other(time.Now().Add(-2 * time.Hour))
+	if status, _, text := do(t, "POST", d.URL()+"/api/v1/batch/run", "", ""); status != 202 {
+		t.Errorf("it is silent: %d %s", status, text)
+	}
+}
+
 func TestBatchDue(t *testing.T) {
 	now := time.UnixMilli(10_000_000)
 	run := &store.Run{Started: now.Add(-time.Hour).UnixMilli()}

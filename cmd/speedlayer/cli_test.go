@@ -47,21 +47,28 @@ func TestWrongCalls(t *testing.T) {
 		{"frobnicate", "allowed are"},
 		{"query", "allowed are pageviews, uniques, bounce-rate"},
 		{"query visitors", "allowed are"},
+		{"query visitors --url foo.com --from now-1h", `"visitors" is not a command of speedlayer query: allowed are`},
+		{"archive list --equivs", `"list" is not a command of speedlayer archive`},
+		{"frobnicate --hard", `"frobnicate" is not a command of speedlayer`},
+		{"query --url foo.com", "unknown flag: --url"},
+		{"query pageviews --url foo.com/a --domain foo.com", "--url and --domain exclude each other"},
+		{"query bounce-rate --url https://foo.com/about --from now-1h --to now", "the bounce rate is of a whole domain, as in --domain foo.com"},
+		{"top --url foo.com/about --from now-1h --to now", "as in --domain foo.com"},
 		{"query pageviews --nope", "unknown flag"},
 		{"query pageviews extra", "takes no arguments"},
 		{"query pageviews --data nowhere --url foo.com --from now-1h --to now", "no data of speedlayer"},
 		{"query pageviews --data a --server b", "exclude each other"},
 		{"query pageviews --server ftp://x --url foo.com --from now-1h --to now", "allowed is"},
-		{"import --format xml file", "allowed are combined, common, vhost"},
-		{"import --client-from last file", "allowed are auto, first, forwarded"},
-		{"import --fields when=ts file", "allowed meanings are time, client"},
-		{"import --time-zone Mars file", "allowed are UTC"},
-		{"import --trusted-proxies here file", "allowed are addresses"},
+		{"import --format xml -", "allowed are combined, common, vhost"},
+		{"import --client-from last -", "allowed are auto, first, forwarded"},
+		{"import --fields when=ts -", "allowed meanings are time, client"},
+		{"import --time-zone Mars -", "allowed are UTC"},
+		{"import --trusted-proxies here -", "allowed are addresses"},
 		{"import --format combined", "FILE"},
-		{"import --format combined file", "--host"},
-		{"import --format jsonl --host foo.com file", "not used with"},
-		{"import --format combined --host foo.com/x file", "--host"},
-		{"import --format jsonl --bots eat file", "allowed are keep, drop"},
+		{"import --format combined -", "--host"},
+		{"import --format jsonl --host foo.com -", "not used with"},
+		{"import --format combined --host foo.com/x -", "--host"},
+		{"import --format jsonl --bots eat -", "allowed are keep, drop"},
 		{"top --domain foo.com --limit 0", "allowed are 1 to 1000"},
 		{"export --format xml", "allowed are jsonl, csv"},
 		{"equiv", "allowed are add, remove, list"},
@@ -118,6 +125,34 @@ func TestWrongCalls(t *testing.T) {
 	}
 	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
 		t.Errorf("wrong calls left %v behind, %v", left, err)
+	}
+}
+
+// What cannot be done for a reason outside of the call says what to do.
+func TestHints(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, c := range []struct{ call, want string }{
+		{"import missing.log", "missing.log"},
+		{"query pageviews --url foo.com --from now-1h --to now --server 127.0.0.1:1", `start one with "speedlayer serve", or name another with --server URL`},
+		{"batch status --server http://127.0.0.1:1", `"speedlayer serve"`},
+		{"status --server 127.0.0.1:1", `"speedlayer serve"`},
+	} {
+		status, _, errs := call(t, "", strings.Fields(c.call)...)
+		if status != exitFailed || !strings.Contains(errs, c.want) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("speedlayer %s: exit %d, err %q: want exit 1 and one line with %q", c.call, status, errs, c.want)
+		}
+	}
+}
+
+// Completions are for people too: the command that makes them is in the help, and
+// their texts have no quotes of the help's source.
+func TestCompletions(t *testing.T) {
+	if out := done(t, "--help"); !strings.Contains(out, "completion") {
+		t.Errorf("help does not name it:\n%s", out)
+	}
+	out := done(t, "__complete", "query", "pageviews", "--")
+	if !strings.Contains(out, "--url\tpage or domain: URL as in") || strings.Contains(out, "`") {
+		t.Errorf("completions of flags:\n%s", out)
 	}
 }
 

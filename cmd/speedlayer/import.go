@@ -69,13 +69,9 @@ dedupe remembers it.`,
 	return cmd
 }
 
-func (f *importFlags) check(files []string) error {
-	if err := f.lines.check(); err != nil {
-		return err
-	}
-	if f.bots != "keep" && f.bots != "drop" {
-		return usagef("--bots %q: allowed are keep, drop", f.bots)
-	}
+// checkFiles says which file cannot be read. It comes before all flags: a name
+// with a typing error is the likelier mistake, and the shorter story.
+func checkFiles(files []string) error {
 	for _, name := range files {
 		if name == "-" {
 			continue
@@ -85,6 +81,16 @@ func (f *importFlags) check(files []string) error {
 		} else if info.IsDir() {
 			return usagef("%s is a directory: name its files", name)
 		}
+	}
+	return nil
+}
+
+func (f *importFlags) check() error {
+	if err := f.lines.check(); err != nil {
+		return err
+	}
+	if f.bots != "keep" && f.bots != "drop" {
+		return usagef("--bots %q: allowed are keep, drop", f.bots)
 	}
 	return nil
 }
@@ -107,7 +113,10 @@ type importCount struct {
 }
 
 func runImport(ctx context.Context, io streams, f importFlags, files []string) error {
-	if err := f.check(files); err != nil {
+	if err := checkFiles(files); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
 		return err
 	}
 	target, err := f.where.openTarget(ctx, io)

@@ -35,6 +35,41 @@ func (r *rangeFlags) addBy(flags *pflag.FlagSet) {
 	flags.StringVar(&r.by, "by", "", "break down by `UNIT`: hour or day")
 }
 
+// subject is the page or domain that a question is about. --url and --domain both
+// name it, so that nobody has to know which question takes which.
+type subject struct{ url, domain string }
+
+func (s *subject) add(flags *pflag.FlagSet) {
+	flags.StringVar(&s.url, "url", "", "page or domain: `URL` as in foo.com/about or foo.com")
+	flags.StringVar(&s.domain, "domain", "", "`D`omain, as in foo.com; the same as --url of it")
+}
+
+func (s *subject) check() error {
+	if s.url != "" && s.domain != "" {
+		return usagef("--url and --domain exclude each other")
+	}
+	return nil
+}
+
+// page is the page or domain.
+func (s *subject) page() (string, error) { return s.url + s.domain, s.check() }
+
+// whole is the domain; a page of it is refused.
+func (s *subject) whole(what string) (string, error) {
+	if err := s.check(); err != nil || s.url == "" {
+		return s.domain, err
+	}
+	_, rest, found := strings.Cut(s.url, "://")
+	if !found {
+		rest = s.url
+	}
+	domain, path, _ := strings.Cut(rest, "/")
+	if path != "" {
+		return "", usagef("--url %q is a page: %s of a whole domain, as in --domain %s", s.url, what, domain)
+	}
+	return domain, nil
+}
+
 // ask opens the target, asks, and prints the answer: as JSON, or as text.
 func ask[T any](ctx context.Context, io streams, w *whereFlags, asJSON bool, question func(context.Context, query.Answers) (T, error), text func(io.Writer, T)) error {
 	t, err := w.openAnswers(ctx, io)
@@ -75,13 +110,17 @@ func newQuery(io streams) *cobra.Command {
 
 func newQueryPageviews(io streams) *cobra.Command {
 	var r rangeFlags
-	var url string
+	var about subject
 	cmd := &cobra.Command{
-		Use:     "pageviews --url URL --from T --to T [--by hour|day] [--json]",
+		Use:     "pageviews --url URL|--domain D --from T --to T [--by hour|day] [--json]",
 		Short:   "How many pageviews had a page or a domain",
 		Example: "  speedlayer query pageviews --url foo.com --from 2015-05-17T10:00Z --to 2015-05-18T10:00Z --by hour",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, err := about.page()
+			if err != nil {
+				return err
+			}
 			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.PageviewsAnswer, error) {
 				return a.Pageviews(ctx, query.URLQuery{URL: url, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.PageviewsAnswer) {
@@ -94,7 +133,7 @@ func newQueryPageviews(io streams) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "page or domain: `URL` as in foo.com/about or foo.com")
+	about.add(cmd.Flags())
 	r.add(cmd.Flags())
 	r.addBy(cmd.Flags())
 	return cmd
@@ -102,13 +141,17 @@ func newQueryPageviews(io streams) *cobra.Command {
 
 func newQueryUniques(io streams) *cobra.Command {
 	var r rangeFlags
-	var url string
+	var about subject
 	cmd := &cobra.Command{
-		Use:     "uniques --url URL --from T --to T [--by hour|day] [--json]",
+		Use:     "uniques --url URL|--domain D --from T --to T [--by hour|day] [--json]",
 		Short:   "How many unique visitors had a page or a domain",
 		Example: "  speedlayer query uniques --url foo.com/about --from now-24h --to now",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, err := about.page()
+			if err != nil {
+				return err
+			}
 			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.UniquesAnswer, error) {
 				return a.Uniques(ctx, query.URLQuery{URL: url, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.UniquesAnswer) {
@@ -121,7 +164,7 @@ func newQueryUniques(io streams) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "page or domain: `URL` as in foo.com/about or foo.com")
+	about.add(cmd.Flags())
 	r.add(cmd.Flags())
 	r.addBy(cmd.Flags())
 	return cmd
@@ -129,13 +172,17 @@ func newQueryUniques(io streams) *cobra.Command {
 
 func newQueryBounceRate(io streams) *cobra.Command {
 	var r rangeFlags
-	var domain string
+	var about subject
 	cmd := &cobra.Command{
 		Use:     "bounce-rate --domain D --from T --to T [--by hour|day] [--json]",
 		Short:   "What share of a domain's visits had one view only",
 		Example: "  speedlayer query bounce-rate --domain foo.com --from now-7d --to now --by day",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			domain, err := about.whole("the bounce rate is")
+			if err != nil {
+				return err
+			}
 			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.BounceRateAnswer, error) {
 				return a.BounceRate(ctx, query.DomainQuery{Domain: domain, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.BounceRateAnswer) {
@@ -150,7 +197,7 @@ func newQueryBounceRate(io streams) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&domain, "domain", "", "`D`omain, as in foo.com")
+	about.add(cmd.Flags())
 	r.add(cmd.Flags())
 	r.addBy(cmd.Flags())
 	return cmd

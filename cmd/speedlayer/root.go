@@ -41,7 +41,11 @@ type streams struct {
 func Run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
 	root := newRoot(streams{in, out, errw})
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, args, err) })
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsage(root)
+	}
+	err := hinted(root.ExecuteContext(ctx))
 	var usage usageError
 	switch {
 	case err == nil:
@@ -70,11 +74,7 @@ func newRoot(io streams) *cobra.Command {
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().String("config", "", "YAML, TOML or JSON `FILE` with flags by name")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, cmd.CommandPath())
-	})
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return readConfig(cmd) }
 	root.AddCommand(
 		newDemo(io), newServe(io), newImport(io), newQuery(io), newTop(io), newExport(io), newEquiv(io),

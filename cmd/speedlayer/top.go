@@ -11,7 +11,7 @@ import (
 
 func newTop(io streams) *cobra.Command {
 	var r rangeFlags
-	var domain string
+	var about subject
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "top --domain D --from T --to T [--limit N] [--json]",
@@ -21,6 +21,10 @@ func newTop(io streams) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
 				return usagef("--limit %d: allowed are 1 to 1000", limit)
+			}
+			domain, err := about.whole("top lists the pages")
+			if err != nil {
+				return err
 			}
 			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.TopAnswer, error) {
 				return a.Top(ctx, query.TopQuery{Domain: domain, From: r.from, To: r.to, Limit: limit})
@@ -35,7 +39,7 @@ func newTop(io streams) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&domain, "domain", "", "`D`omain, as in foo.com")
+	about.add(cmd.Flags())
 	cmd.Flags().IntVar(&limit, "limit", 10, "pages at most")
 	r.add(cmd.Flags())
 	return cmd

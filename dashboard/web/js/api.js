@@ -37,7 +37,7 @@ async function get(path, params, signal) {
 }
 
 // domains of all time: without a range the API takes the last 30 days.
-export const domains = ({ from, to }, signal) => get('domains', { from, to }, signal);
+export const domains = ({ from, to }, search, signal) => get('domains', { from, to, limit: 100, search }, signal);
 export const pageviews = (url, { from, to }, by, signal) => get('pageviews', { url, from, to, by }, signal);
 export const uniques = (url, { from, to }, by, signal) => get('uniques', { url, from, to, by }, signal);
 export const bounceRate = (domain, { from, to }, by, signal) => get('bounce-rate', { domain, from, to, by }, signal);

@@ -38,15 +38,18 @@ export class Chart {
 
   size() { return { width: box.clientWidth, height: box.clientHeight }; }
 
-  // data cuts a last point that is still growing off the solid line: it hangs
-  // on a dashed one, so that its lower value is not taken for a fall.
+  // data takes a last bar that is still growing out of the full ones: it is drawn
+  // in outline, so that its lower value is not taken for a fall.
   data() {
     const { times, values, open } = this.shown;
     const x = times.map((t) => t / 1e3);
     if (!open || values.length < 2) return [x, values, values.map(() => null)];
     const solid = values.with(-1, null);
-    return [x, solid, values.map((v, i) => (i >= values.length - 2 ? v : null))];
+    return [x, solid, values.map((v, i) => (i === values.length - 1 ? v : null))];
   }
+
+  // unit is the seconds from one bar to the next.
+  unit() { return this.shown.step === 'day' ? 86400 : 3600; }
 
   draw() {
     if (!this.shown || box.clientWidth === 0) return;
@@ -58,14 +61,12 @@ export class Chart {
   }
 
   options() {
-    const { share, times } = this.shown;
+    const { share } = this.shown, half = this.unit() / 2;
     const accent = colour('--accent'), soft = colour('--soft'), grid = colour('--grid');
     const font = '12px ' + colour('--font');
-    const line = {
-      stroke: accent, width: 2, spanGaps: true, paths: uPlot.paths.spline(),
-      fill: (u) => gradient(u, colour('--fill-top'), colour('--fill-end')),
-      points: { show: times.length < 3, size: 7, fill: accent },
-    };
+    // Bars: between two hours there is nothing that a line could stand for.
+    const bars = { stroke: accent, fill: accent, width: 0, paths: uPlot.paths.bars({ size: [0.78, 64, 1], radius: [0.12, 0] }), points: { show: false } };
+    const growing = { ...bars, fill: colour('--fill-top'), width: 1.5, dash: [4, 3] };
     const axis = { stroke: soft, font, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
     return {
       ...this.size(),
@@ -73,12 +74,12 @@ export class Chart {
       tzDate: utc,
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { size: 9, width: 2, stroke: () => colour('--card'), fill: accent } },
-      scales: { y: { range: (u, min, max) => [0, share ? 1 : Math.max(4, (max ?? 0) * 1.08)] } },
+      scales: { x: { range: (u, min, max) => [min - half, max + half] }, y: { range: (u, min, max) => [0, share ? 1 : Math.max(4, (max ?? 0) * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, space: 58, size: 34, gap: 8, values: (u, splits, i, space, incr) => splits.map((s) => xLabel(s * 1e3, incr)) },
         { ...axis, size: 52, gap: 8, space: 52, incrs: share ? [0.25, 0.5] : COUNT_STEPS, values: (u, splits) => splits.map((v) => (share ? format.percent(v).replace('.0', '') : format.shortCount(v))) },
       ],
-      series: [{}, line, { ...line, dash: [5, 5] }],
+      series: [{}, bars, growing],
       hooks: { setCursor: [(u) => this.onCursor(u)], setSelect: [(u) => this.onDrag(u)], draw: [(u) => this.drawCut(u)] },
     };
   }
@@ -89,7 +90,7 @@ export class Chart {
     const { cut, times } = this.shown;
     box.toggleAttribute('data-cut', cut != null && cut > times[0] && cut < times.at(-1));
     if (!box.hasAttribute('data-cut')) return;
-    const x = Math.round(u.valToPos(cut / 1e3, 'x', true)) + 0.5;
+    const x = Math.round(u.valToPos(cut / 1e3 - this.unit() / 2, 'x', true)) + 0.5; // a bar stands around its time
     const { ctx, bbox } = u;
     ctx.save();
     ctx.strokeStyle = colour('--soft');
@@ -156,9 +157,9 @@ export class Chart {
 
   onDrag(u) {
     if (u.select.width < 8) return;
-    const unit = this.shown.step === 'day' ? 86400 : 3600;
-    const from = Math.floor(u.posToVal(u.select.left, 'x') / unit) * unit;
-    const to = Math.ceil(u.posToVal(u.select.left + u.select.width, 'x') / unit) * unit;
+    const unit = this.unit(), at = (left) => u.posToVal(left, 'x') / unit + 0.5; // a bar stands around its time
+    const from = Math.floor(at(u.select.left)) * unit;
+    const to = Math.ceil(at(u.select.left + u.select.width)) * unit;
     u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     this.onSelect(from * 1e3, to * 1e3);
   }
@@ -167,13 +168,6 @@ export class Chart {
 function xLabel(t, incr) {
   if (incr >= 28 * 86400) return format.month(t);
   return t % 86400e3 === 0 ? format.dayShort(t) : format.clock(t);
-}
-
-function gradient(u, top, end) {
-  const fill = u.ctx.createLinearGradient(0, u.bbox.top, 0, u.bbox.top + u.bbox.height);
-  fill.addColorStop(0, top);
-  fill.addColorStop(1, end);
-  return fill;
 }
 
 // table is the same series for those who would rather read it.

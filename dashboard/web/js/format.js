@@ -40,3 +40,22 @@ export function age(seconds) {
 }
 
 export const plural = (n, one, many) => (n === 1 ? one : many);
+
+// Characters that one cannot see, or that turn the text around them: controls,
+// spaces of all widths, and marks of direction.
+const unseen = /[\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff\uffa0\ufff9-\ufffd]/g;
+
+const visible = (text) => text.replace(unseen, (c) => `‹U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}›`);
+
+// page is a page's address as people write it: escapes are decoded where they are
+// text, but not those of characters that mean something in an address.
+export function page(url) {
+  const text = url.replace(/(?:%[0-9a-f]{2})+/gi, (run) => {
+    try {
+      return decodeURI(run.replace(/%25/g, '%2525'));
+    } catch {
+      return run; // not UTF-8
+    }
+  });
+  return visible(text);
+}

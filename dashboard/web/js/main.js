@@ -22,6 +22,7 @@ let shown = null; // {answers, bounds, step}: what is on the page
 let limit = PAGES_FIRST;
 let asking = new AbortController();
 let saidAt = 0;
+let focusFrom = null; // the page from which on "Show more" shows others
 
 const answer = new Answer();
 const chart = new Chart((from, to) => go({ range: 'custom', from, to, by: null }));
@@ -49,8 +50,7 @@ async function load(why) {
   if (why !== 'live') byId('numbers').classList.add('stale');
 
   if (why === 'start' || picker.isOld()) {
-    const { domains } = await api.domains(bounds({ range: 'all' }, Date.now()), signal);
-    picker.setDomains(domains.map((d) => d.domain));
+    picker.setDomains(await api.domains(bounds({ range: 'all' }, Date.now()), undefined, signal));
   }
   const domain = state.domain ?? picker.domains[0];
   live.follow(domain ?? null);
@@ -84,7 +84,14 @@ async function ask(signal) {
     api.bounceRate(state.domain, range, by('visits', 'bounce_rate'), signal),
     api.top(state.domain, range, limit + 1, signal),
   ]);
-  return { answers: { pageviews, uniques, bounces, top }, bounds: range, step };
+  return { answers: { pageviews, uniques, bounces, top }, bounds: range, step, unknown: await unknown(pageviews, now, signal) };
+}
+
+// unknown says whether no pageview of the domain was ever counted.
+async function unknown({ pageviews }, now, signal) {
+  if (pageviews > 0) return false;
+  const all = await api.pageviews(state.domain, bounds({ range: 'all' }, now), undefined, signal);
+  return all.pageviews === 0;
 }
 
 function render(why) {
@@ -98,18 +105,23 @@ function render(why) {
   byId('main').setAttribute('aria-busy', 'false');
 
   const name = names[state.range] ?? format.span(range);
-  document.title = `${state.page ?? state.domain} · speedlayer`;
-  setText(byId('title'), `${state.page ?? state.domain}, ${name}`);
+  const subject = format.page(state.page ?? state.domain);
+  document.title = `${subject} · speedlayer`;
+  setText(byId('title'), `${subject}, ${name}`);
   picker.show(state, range);
   figures.show(answers, state, why === 'live');
   answer.show(answers, range);
   askAccuracy(answers.pageviews.sources?.batch_run);
   showChip();
   showChart();
-  pages.show(answers.top.pages.slice(0, limit), state, (page) => write({ ...state, page }));
+  const links = pages.show(answers.top.pages.slice(0, limit), state, (page) => write({ ...state, page }));
   byId('more').hidden = answers.top.pages.length <= limit || limit >= PAGES_MORE;
+  if (focusFrom !== null) {
+    (links[focusFrom] ?? links.at(-1))?.focus(); // the button is gone
+    focusFrom = null;
+  }
 
-  const sentence = `${state.page ?? state.domain}, ${name}: ${figures.sentence(answers)}.`;
+  const sentence = shown.unknown ? nothingOf(subject) : `${subject}, ${name}: ${figures.sentence(answers)}.`;
   if (why !== 'live' || Date.now() - saidAt > SAY_LIVE_EVERY) {
     saidAt = Date.now();
     say(sentence);
@@ -129,7 +141,7 @@ function askAccuracy(run) {
 function showChip() {
   byId('chip').hidden = !state.page;
   if (!state.page) return;
-  setText(byId('chip-name'), state.page);
+  setText(byId('chip-name'), format.page(state.page));
   byId('chip-off').href = write({ ...state, page: null });
 }
 
@@ -142,8 +154,8 @@ function showChart() {
   setText(byId('chart-title'), title);
   setText(byId('as-table'), asTable ? 'Show as chart' : 'Show as table');
   byId('nothing').hidden = !none;
-  byId('nothing-all').hidden = state.range === 'all';
-  setText(byId('nothing-text'), state.range === 'all' ? 'No pageviews yet' : 'No pageviews in this range');
+  byId('nothing-all').hidden = state.range === 'all' || shown.unknown;
+  setText(byId('nothing-text'), shown.unknown ? nothingOf(format.page(state.domain)) : state.range === 'all' ? 'No pageviews yet' : 'No pageviews in this range');
   byId('chart').hidden = none || asTable;
   byId('chart-table').hidden = none || !asTable;
   for (const input of byId('steps').querySelectorAll('input')) {
@@ -154,6 +166,8 @@ function showChart() {
   if (asTable) byId('chart-table').replaceChildren(table(series, title));
   else chart.show(series);
 }
+
+const nothingOf = (domain) => `No pageview of ${domain} was ever counted. Is the name spelled as on the site?`;
 
 function showEmpty() {
   shown = null;
@@ -230,6 +244,7 @@ byId('as-table').addEventListener('click', () => {
   if (shown) showChart();
 });
 byId('more').addEventListener('click', () => {
+  focusFrom = limit;
   limit = PAGES_MORE;
   refresher.now('reader');
 });

@@ -13,7 +13,8 @@ const floor = (t, unit) => Math.floor(t / unit) * unit;
 // The hour that has begun is part of a range, so ranges end with the next one.
 const nextHour = (now) => floor(now, HOUR) + HOUR;
 
-// bounds of a range that counts from now. 'all' is what an event's time may be:
+// bounds of a range that counts from now. The last 24 hours are those of now-24h
+// to now on the command line: the hour in which they began is in it whole. 'all' is what an event's time may be:
 // from 1970 up to a day ahead; the caller narrows it to what is there.
 export function bounds(state, now) {
   const today = floor(now, DAY), to = nextHour(now);
@@ -23,7 +24,7 @@ export function bounds(state, now) {
     case '30d': return { from: today - 29 * DAY, to };
     case '7d': return { from: today - 6 * DAY, to };
     case 'today': return { from: today, to };
-    default: return { from: to - DAY, to };
+    default: return { from: floor(now - DAY, HOUR), to };
   }
 }
 
