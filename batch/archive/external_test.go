@@ -39,6 +39,8 @@ q("select source_epoch, source_partition, source_offset from LOG where source_of
 q("select count(*) filter (referrer <> ''), count(generation), count(*) filter (reason <> '') from LOG")
 print(duckdb.sql("select id1, id2, retract from read_parquet('%s/equivs/**/*.parquet') where reason = '' order by \"offset\"" % d).fetchall())
 print(sum(pq.read_table(f, partitioning=None).num_rows for f in glob.glob(d + "/pageviews/**/*.parquet", recursive=True)))
+t = pq.read_table(glob.glob(d + "/pageviews/**/*.parquet", recursive=True)) # as pandas.read_parquet reads a list
+print(t.num_rows, t.column("ts").null_count, t.schema.field("epoch").type, t.schema.field("day").type.value_type)
 f = sorted(glob.glob(d + "/pageviews/epoch-0/partition-1/**/*.parquet", recursive=True))[0]
 m = pq.read_metadata(f).metadata
 print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_metadata(f).row_group(0).column(0).compression)
@@ -56,6 +58,7 @@ print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_meta
 [(3, 3, 12)]
 [('a', 'b', False), ('a', 'b', True)]
 3036
+3036 15 int32 string
 0 10 ZSTD
 `, "\n")
 	if string(out) != want {
