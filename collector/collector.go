@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"speedlayer/collector/imports"
 	"speedlayer/collector/tracker"
 	"speedlayer/internal/problem"
 	"speedlayer/queue"
@@ -54,7 +55,9 @@ type Config struct {
 	Queue Appender
 	// Wait returns when the records at these positions are queryable. Without
 	// it, ?wait=applied is answered with 501.
-	Wait           func(context.Context, []queue.Position) error
+	Wait func(context.Context, []queue.Position) error
+	// Imports takes what is imported from files; without it there is no path for them.
+	Imports        *imports.Ledger
 	Now            func() time.Time // time.Now
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -90,12 +93,17 @@ func New(cfg Config) *Collector {
 // Handlers are the paths and methods that the collector serves. A path that
 // ends in a slash is a subtree, as for http.ServeMux.
 func (c *Collector) Handlers() map[string]problem.Methods {
-	return map[string]problem.Methods{
+	all := map[string]problem.Methods{
+		"/api/v1/applied":   {http.MethodGet: c.serveApplied},
 		"/api/v1/pageviews": {http.MethodPost: c.servePageviews, http.MethodOptions: preflight},
 		"/api/event":        {http.MethodPost: c.serveEvent, http.MethodOptions: preflight},
 		"/js/script.js":     {http.MethodGet: tracker.ServeScript},
 		"/demo/":            {http.MethodGet: tracker.ServeDemo},
 	}
+	if c.cfg.Imports != nil {
+		all["/api/v1/imports/{id}"] = problem.Methods{http.MethodGet: c.serveImport, http.MethodPost: c.serveImportBatch}
+	}
+	return all
 }
 
 // Close stops taking pageviews (503 with Retry-After from now on) and waits

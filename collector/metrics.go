@@ -16,14 +16,15 @@ type call int
 const (
 	callPageviews call = iota
 	callEvent
+	callImport
 	calls
 )
 
-var callNames = [calls]string{"pageviews", "event"}
+var callNames = [calls]string{"pageviews", "event", "import"}
 
 // statuses are all that the calls are answered with.
 var statuses = [...]int{http.StatusOK, http.StatusAccepted, http.StatusBadRequest, http.StatusRequestTimeout,
-	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
+	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusConflict, http.StatusTooManyRequests,
 	http.StatusNotImplemented, http.StatusServiceUnavailable}
 
 // metrics are looked up by label once, here: no request formats a label.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"speedlayer/collector/imports"
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
@@ -254,6 +255,11 @@ func (n *Node) Engine() *query.Engine { return n.engine }
 
 // Queue is the node's side of the log.
 func (n *Node) Queue() *queue.Client { return n.queue }
+
+// Imports returns a ledger of what is imported from files.
+func (n *Node) Imports() *imports.Ledger {
+	return imports.New(imports.Config{Rows: n.store, Log: n.queue, Alone: n.broker != nil, Logger: n.opts.Logger})
+}
 
 // Store is where the node has its views.
 func (n *Node) Store() store.Store { return n.store }

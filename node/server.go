@@ -61,7 +61,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	l = descriptors.Listen(l, descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
-		Queue: n.queue, Wait: n.progress.Wait, Now: time.Now, TrustedProxies: o.TrustedProxies,
+		Queue: n.queue, Wait: n.progress.Wait, Imports: n.Imports(), Now: time.Now, TrustedProxies: o.TrustedProxies,
 		Registerer: n.metrics.registry, Logger: n.opts.Logger,
 	})
 	s.http = &http.Server{

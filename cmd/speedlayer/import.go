@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,12 +49,16 @@ page; what is not, and what is broken, is counted by reason. The client's first
 field must be an address or a host name. A file of which no line is understood,
 and one that is damaged, is named, and the exit status is 1; other files, and
 what was read before the damage, count. A last line without a line end is left
-for the next import, as the file may grow. Importing a file again, grown, renamed or packed, changes nothing while
-dedupe remembers it.`,
+for the next import, as the file may grow.
+
+Importing a file again, grown, renamed, packed or edited, counts each line once,
+however long ago it was imported. A pipe may stay open: views show within a
+second, and Ctrl-C loses nothing that was read.`,
 		Example: `  speedlayer import --host example.org --data DIR access.log access.log.*.gz
   speedlayer import other_vhosts_access.log
   speedlayer import --format json --fields time=at,client=ip --host example.org app.json
-  zcat old.jsonl.gz | speedlayer import --format jsonl -`,
+  zcat old.jsonl.gz | speedlayer import --format jsonl -
+  tail -n +1 -F access.log | speedlayer import --host example.org -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("import needs a FILE, or - for standard input")
@@ -104,6 +110,7 @@ type importReport struct {
 	NotPageview []importCount `json:"not_pageviews"`
 	Rejected    []importCount `json:"rejected"`
 	Files       []importFile  `json:"files"`
+	stopped     bool
 }
 
 type importCount struct {
@@ -133,8 +140,14 @@ func runImport(ctx context.Context, io streams, f importFlags, files []string) e
 	if err := report.print(io.out, f.json); err != nil {
 		return err
 	}
+	if bad == nil && report.stopped && !slices.Equal(files, []string{"-"}) { // a pipe has no other end
+		bad = errors.New("import: stopped before the end of the files: what was read is in; import them again to go on")
+	}
 	return bad
 }
+
+// stopTime bounds the wait until all is queryable when the import was asked to stop.
+const stopTime = 5 * time.Second
 
 // importFiles imports and waits until all is queryable. bad names the files that
 // were not read, or only in part.
@@ -156,7 +169,12 @@ func importFiles(ctx context.Context, io streams, f importFlags, t *target, file
 	if err != nil {
 		return importReport{}, bad, fmt.Errorf("import: %w", err)
 	}
-	if err := t.applied(ctx, done.Behind); err != nil {
+	if done.Stopped {
+		stopped, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		ctx = stopped
+	}
+	if err := t.applied(ctx, done); err != nil {
 		return importReport{}, bad, err
 	}
 	after, err := t.duplicates(ctx)
@@ -164,9 +182,9 @@ func importFiles(ctx context.Context, io streams, f importFlags, t *target, file
 		return importReport{}, bad, err
 	}
 	return importReport{
-		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: after - before, BotsDropped: done.BotsDropped,
+		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: done.Duplicates + after - before, BotsDropped: done.BotsDropped,
 		NotPageview: importCounts(done.NotPageview), Rejected: importCounts(done.Rejected),
-		Files: importFileReports(done.Files),
+		Files: importFileReports(done.Files), stopped: done.Stopped,
 	}, bad, nil
 }
 

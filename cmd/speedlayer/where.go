@@ -96,23 +96,26 @@ func openData(ctx context.Context, io streams, dir string, make bool) (*target, 
 	if err := n.CatchUp(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	return &target{answers: n.Engine(), sink: importer.Local{Queue: n.Queue()}, batch: n.Batch(), node: n}, nil
+	return &target{answers: n.Engine(), sink: importer.Local{Ledger: n.Imports()}, batch: n.Batch(), node: n}, nil
 }
 
-// applied returns when all that was appended is queryable. behind says that a
-// server took something and did not wait until it was.
-func (t *target) applied(ctx context.Context, behind bool) error {
-	switch {
+// applied returns when what was imported is queryable.
+func (t *target) applied(ctx context.Context, r importer.Report) error {
+	switch server, ok := t.sink.(*importer.Server); {
 	case t.node != nil:
 		return t.node.CatchUp(ctx)
-	case behind:
-		return waitCovered(ctx, t.answers)
+	case ok && r.Behind:
+		return server.Applied(ctx, r.Last)
 	}
 	return nil
 }
 
-// duplicates is how many records were dropped as seen before.
+// duplicates is how many records a node of its own dropped as seen before. Those of a
+// server may be others'.
 func (t *target) duplicates(ctx context.Context) (int64, error) {
+	if t.node == nil {
+		return 0, nil
+	}
 	s, err := t.answers.Status(ctx)
 	if err != nil {
 		return 0, err

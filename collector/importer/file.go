@@ -64,10 +64,15 @@ func (im *importer) file(ctx context.Context, name string) error {
 	if im.cfg.Format != "" {
 		f.start(im.cfg.Format)
 	}
+	im.part = part{}
 	err := f.open(ctx)
+	if err == nil {
+		err = im.flush(ctx)
+	}
+	im.waiting.clear()
 	im.progress()
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	f.judge()
 	im.report.Files = append(im.report.Files, *f.report)
@@ -84,8 +89,13 @@ func (f *file) reject(why string, text []byte) {
 
 // open opens and unpacks a file.
 func (f *file) open(ctx context.Context) error {
-	in, regular := f.im.cfg.Stdin, false
-	if f.report.Name != "-" {
+	var in io.Reader
+	regular := false
+	if f.report.Name == "-" {
+		live := newLiveReader(f.im.stop, f.im.cfg.Stdin, func() error { return f.pause(ctx) })
+		defer live.close()
+		in = live
+	} else {
 		opened, err := os.Open(f.report.Name)
 		if err != nil {
 			f.report.Err = errors.Unwrap(err) // the report names the file
@@ -94,7 +104,7 @@ func (f *file) open(ctx context.Context) error {
 		defer opened.Close()
 		info, err := opened.Stat()
 		regular = err == nil && info.Mode().IsRegular()
-		in = opened
+		in = stopReader{opened, f.im.stop}
 	}
 	unpacked, packed, err := unpack(&counting{in, &f.im.read}, !regular, f.note)
 	if err != nil {
@@ -111,6 +121,10 @@ func (f *file) read(ctx context.Context, s *scanner, grows bool) error {
 		if err != nil || l.open && grows {
 			if l.open {
 				f.note("the last line has no line end yet: it is left for the next import (--last-line takes it)")
+			} else if f.im.failed != nil {
+				return f.im.failed
+			} else if f.im.stop.Err() != nil && !errors.Is(err, io.EOF) {
+				f.im.report.Stopped = true
 			} else if !errors.Is(err, io.EOF) {
 				f.report.Err = damaged(err)
 			}
@@ -170,6 +184,11 @@ func (f *file) start(format Format) {
 	f.parser = accesslog.NewParser(o)
 }
 
+// pause sends what was read, when nothing more comes for a while.
+func (f *file) pause(ctx context.Context) error {
+	return f.im.flush(ctx)
+}
+
 // release judges the lines that were held.
 func (f *file) release(ctx context.Context) error {
 	f.given = true
@@ -184,15 +203,18 @@ func (f *file) release(ctx context.Context) error {
 }
 
 func (f *file) pass(ctx context.Context, l line) error {
+	f.begin()
 	switch {
 	case l.long:
 		f.reject(fmt.Sprintf("line is over %d bytes", maxLine), l.text)
 	case f.report.Format == "" && len(bytes.TrimSpace(l.text)) > 0:
 		f.reject(unknownFormat, l.text)
 	default:
-		return f.line(ctx, l)
+		if err := f.line(l); err != nil {
+			return err
+		}
 	}
-	return nil
+	return f.im.passed(ctx, f.first, l.text)
 }
 
 // judge says what a user should know of the file as a whole.

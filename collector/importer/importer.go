@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -59,13 +58,15 @@ func (c *Config) setDefaults() {
 // Report is what an import did.
 type Report struct {
 	Lines       int64
-	Pageviews   int64 // appended to the queue, duplicates included
+	Pageviews   int64 // duplicates included
+	Duplicates  int64 // those that this file's imports had put into the queue before
 	BotsDropped int64
 	NotPageview []Count // lines that are not pageviews, by reason
 	Rejected    []Count // broken lines, by reason
 	Last        []queue.Position
 	Behind      bool // a server took something that was not queryable yet
 	Files       []File
+	Stopped     bool // the context ended before the files did; all that was read is in the queue
 }
 
 // Count is how often a reason held, with the first lines it held for.
@@ -85,12 +86,29 @@ func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
 		im.host = domain
 	}
 	im.total = totalSize(files)
+	work, cancel := outlive(ctx)
+	defer cancel()
+	im.stop = ctx
 	for _, name := range files {
-		if err := im.file(ctx, name); err != nil {
-			return im.report, fmt.Errorf("%s: %w", name, err)
+		if ctx.Err() != nil {
+			im.report.Stopped = true
+			break
+		}
+		if err := im.file(work, name); err != nil {
+			return im.report, err
 		}
 	}
-	return im.report, im.flush(ctx)
+	return im.report, nil
+}
+
+// stopTime bounds what is done after the import was asked to stop.
+const stopTime = 15 * time.Second
+
+// outlive returns a context that ends stopTime after ctx.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopTime, cancel) })
+	return work, func() { stop(); cancel() }
 }
 
 type importer struct {
@@ -100,6 +118,9 @@ type importer struct {
 	read, total int64
 	bots        bots.Matcher
 	decoder     event.Decoder
+	stop        context.Context // ends when no more shall be read
+	part        part
+	failed      error // of the sink
 	waiting     waiting
 	limits      limits
 	last        map[int32]int64

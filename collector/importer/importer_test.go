@@ -14,18 +14,21 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"speedlayer/collector/imports"
 	"speedlayer/demo"
 	"speedlayer/queue"
 )
 
-// collect is a sink that keeps everything.
+// collect is a sink that keeps everything, and remembers nothing of files.
 type collect struct{ messages []queue.Message }
 
-func (c *collect) Send(_ context.Context, m []queue.Message) (Taken, error) {
-	at := make([]queue.Position, len(m))
-	for i := range m {
+func (c *collect) Known(context.Context, string) (imports.Known, error) { return imports.Known{}, nil }
+
+func (c *collect) Send(_ context.Context, _ string, b imports.Batch) (Taken, error) {
+	at := make([]queue.Position, len(b.Messages))
+	for i, m := range b.Messages {
 		at[i].Offset = int64(len(c.messages))
-		c.messages = append(c.messages, m[i])
+		c.messages = append(c.messages, m.Message)
 	}
 	return Taken{Positions: at}, nil
 }

@@ -2,15 +2,14 @@ package importer
 
 import (
 	"bytes"
-	"context"
 	"errors"
 
 	"speedlayer/collector/accesslog"
 	"speedlayer/event"
 )
 
-// line judges one line. Its error is the sink's, or errNoHost.
-func (f *file) line(ctx context.Context, l line) error {
+// line judges one line. Its error is errNoHost.
+func (f *file) line(l line) error {
 	im := f.im
 	if len(bytes.TrimSpace(l.text)) == 0 {
 		im.skip("empty line", l.text)
@@ -36,12 +35,15 @@ func (f *file) line(ctx context.Context, l line) error {
 		f.reject(reason(err), l.text)
 		return nil
 	}
+	var was []byte
 	if !pv.HasNonce {
 		pv.Nonce, pv.HasNonce = nonce(host, f.first, l.position, l.text), true
+		was = nonceBefore(f.first, l.position, l.text)
 	}
 	f.pageviews++
 	f.good++
-	return im.append(ctx, &pv, l.text)
+	im.append(&pv, was, l.text)
+	return nil
 }
 
 // errNoHost ends the reading of a file whose lines do not name their site.

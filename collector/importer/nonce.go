@@ -24,3 +24,14 @@ func nonce(host string, first []byte, position int64, line []byte) []byte {
 	sum := h.Sum128().Bytes()
 	return hex.AppendEncode(nil, sum[:])
 }
+
+// nonceBefore is the nonce that earlier versions gave a line: without the site.
+func nonceBefore(first []byte, position int64, line []byte) []byte {
+	h := xxh3.New()
+	_, _ = h.Write(first)
+	_, _ = h.Write(strconv.AppendInt([]byte{0}, position, 10))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(line)
+	sum := h.Sum128().Bytes()
+	return hex.AppendEncode(nil, sum[:])
+}

@@ -1,12 +1,11 @@
 package importer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
-	"speedlayer/event"
+	"speedlayer/collector/imports"
 	"speedlayer/queue"
 )
 
@@ -22,34 +21,14 @@ const maxEvent = 64 << 10
 // tooLong is why a line is rejected that makes a larger event.
 var tooLong = fmt.Sprintf("the event has more than %d bytes", maxEvent)
 
-// waiting are the messages that were not sent yet, with the beginnings of their
-// lines for the report.
-type waiting struct {
-	messages []queue.Message
-	lines    [][]byte
-	bytes    int
-}
-
-func (w *waiting) add(m queue.Message, line []byte) {
-	w.messages = append(w.messages, m)
-	w.lines = append(w.lines, bytes.Clone(line[:min(len(line), maxExample+1)]))
-	w.bytes += size(m)
-}
-
-func (w *waiting) clear() {
-	clear(w.messages)
-	clear(w.lines)
-	w.messages, w.lines, w.bytes = w.messages[:0], w.lines[:0], 0
-}
-
 // size is what a message takes in a body of JSON lines.
-func size(m queue.Message) int { return len(m.Value) + 1 }
+func size(m imports.Message) int { return len(m.Value) + len(`,"was":""`) + len(m.Was) + 1 }
 
 // limits are what the sink was found to take at once.
 type limits struct{ lines, bytes int }
 
 // fit is how many of the messages, one at least, may be sent at once.
-func (l limits) fit(messages []queue.Message) (n, bytes int) {
+func (l limits) fit(messages []imports.Message) (n, bytes int) {
 	for n < len(messages) && n < l.lines {
 		if next := bytes + size(messages[n]); n > 0 && next > l.bytes {
 			break
@@ -60,46 +39,58 @@ func (l limits) fit(messages []queue.Message) (n, bytes int) {
 	return n, bytes
 }
 
-func (im *importer) append(ctx context.Context, pv *event.Pageview, line []byte) error {
-	value := event.AppendJSON(nil, pv)
-	if len(value) > maxEvent {
-		im.reject(tooLong, line)
-		return nil
-	}
-	im.waiting.add(queue.Message{Person: bytes.Clone(pv.Person), Value: value}, line)
-	if len(im.waiting.messages) < im.limits.lines && im.waiting.bytes < im.limits.bytes {
-		return nil
-	}
-	return im.flush(ctx)
-}
-
-// flush sends all that waits. What does not fit is halved until it does; a
-// single message that does not is rejected.
+// flush sends what was read and is not in the log yet. What does not fit is halved
+// until it does; a single message that does not is rejected.
 func (im *importer) flush(ctx context.Context) error {
-	messages, lines := im.waiting.messages, im.waiting.lines
-	for len(messages) > 0 {
+	p, w := &im.part, &im.waiting
+	messages, points, lines := w.messages, w.points, w.lines
+	for p.id != "" && p.from.lines < p.at.lines {
 		n, size := im.limits.fit(messages)
-		taken, err := im.retry(ctx, messages[:n])
-		if errors.Is(err, ErrTooLarge) {
-			if n > 1 {
-				im.limits = limits{lines: n / 2, bytes: max(1, size/2)}
-				continue
-			}
-			taken, err = Taken{Rejected: []Rejected{{Reason: err.Error()}}}, nil
+		to := p.at
+		if n < len(messages) {
+			to = points[n] // in front of the first line that is not sent
+		}
+		batch := imports.Batch{From: p.from.mark(), To: to.mark(), Messages: messages[:n]}
+		taken, err := im.send(ctx, batch)
+		if errors.Is(err, ErrTooLarge) && n > 1 {
+			im.limits = limits{lines: n / 2, bytes: max(1, size/2)}
+			continue
+		}
+		if errors.Is(err, ErrTooLarge) && n == 1 {
+			im.reject(err.Error(), lines[0])
+			batch.Messages, lines = nil, lines[1:]
+			messages, points, n = messages[1:], points[1:], 0
+			taken, err = im.send(ctx, batch)
 		}
 		if err != nil {
 			return err
 		}
 		im.taken(taken, lines[:n])
-		messages, lines = messages[n:], lines[n:]
+		p.from = to
+		messages, points, lines = messages[n:], points[n:], lines[n:]
 	}
-	im.waiting.clear()
+	w.clear()
 	return nil
+}
+
+// send sends one batch, until the sink has taken it.
+func (im *importer) send(ctx context.Context, b imports.Batch) (taken Taken, err error) {
+	if !im.part.before {
+		for i := range b.Messages {
+			b.Messages[i].Was = ""
+		}
+	}
+	err = im.retry(ctx, func() error {
+		taken, err = im.cfg.Sink.Send(ctx, im.part.id, b)
+		return err
+	})
+	return taken, err
 }
 
 // taken reports what became of the messages of these lines.
 func (im *importer) taken(t Taken, lines [][]byte) {
 	im.report.Pageviews += int64(len(lines) - len(t.Rejected))
+	im.report.Duplicates += int64(t.Duplicates)
 	im.report.Behind = im.report.Behind || t.Behind
 	for _, r := range t.Rejected {
 		im.reject(r.Reason, lines[r.Index])

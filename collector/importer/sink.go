@@ -6,21 +6,26 @@ import (
 	"fmt"
 	"time"
 
+	"speedlayer/collector/imports"
 	"speedlayer/queue"
 )
 
-// Sink takes pageviews: Local, or a Server. Send returns when all are durable,
-// and keeps the order of a person's messages. An error that wraps ErrTooLarge
-// asks for less at once, a *Later for another try; any other ends the import.
+// Sink takes pageviews: Local, or a Server. Send returns when all of a batch are
+// durable, and keeps the order of a person's messages. An error that wraps
+// ErrTooLarge asks for less at once, a *Later for another try; any other ends the
+// import.
 type Sink interface {
-	Send(ctx context.Context, messages []queue.Message) (Taken, error)
+	// Known returns what is remembered of a file.
+	Known(ctx context.Context, id string) (imports.Known, error)
+	Send(ctx context.Context, id string, b imports.Batch) (Taken, error)
 }
 
 // Taken is what a sink did with messages.
 type Taken struct {
-	Positions []queue.Position // nil if they are not known
-	Rejected  []Rejected       // those that it will never take
-	Behind    bool             // a server stopped waiting until they were queryable
+	Positions  []queue.Position // of the last record in each partition at least
+	Duplicates int              // those that were in the log
+	Rejected   []Rejected       // those that it will never take
+	Behind     bool             // a server stopped waiting until they were queryable
 }
 
 // Rejected is one message that was not taken.
@@ -41,16 +46,29 @@ type Later struct {
 func (l *Later) Error() string { return l.Err.Error() }
 func (l *Later) Unwrap() error { return l.Err }
 
-// Local is a sink that appends to the queue.
-type Local struct{ Queue *queue.Client }
+// Local is a sink in the same process.
+type Local struct{ Ledger *imports.Ledger }
+
+// Known implements Sink.
+func (l Local) Known(ctx context.Context, id string) (imports.Known, error) {
+	known, err := l.Ledger.Known(ctx, id)
+	return known, later(err)
+}
 
 // Send implements Sink.
-func (l Local) Send(ctx context.Context, messages []queue.Message) (Taken, error) {
-	at, err := l.Queue.AppendSync(ctx, messages)
-	if errors.Is(err, queue.ErrOverloaded) || errors.Is(err, queue.ErrUnavailable) {
-		err = &Later{Err: err}
+func (l Local) Send(ctx context.Context, id string, b imports.Batch) (Taken, error) {
+	t, err := l.Ledger.Append(ctx, id, b)
+	return Taken{Positions: t.Positions, Duplicates: t.Duplicates}, later(err)
+}
+
+// later marks the errors that pass.
+func later(err error) error {
+	for _, passes := range []error{queue.ErrOverloaded, queue.ErrUnavailable, imports.ErrBusy} {
+		if errors.Is(err, passes) {
+			return &Later{Err: err}
+		}
 	}
-	return Taken{Positions: at}, err
+	return err
 }
 
 // patience is how long one batch is tried by default.
@@ -62,22 +80,31 @@ const (
 	maxPause   = 5 * time.Second
 )
 
-// retry sends until the sink has taken the messages, or they were tried for as
-// long as the configuration allows.
-func (im *importer) retry(ctx context.Context, messages []queue.Message) (Taken, error) {
-	begin := im.cfg.clock()
+// retry calls until the sink is content, or it was tried for as long as the
+// configuration allows.
+func (im *importer) retry(ctx context.Context, call func() error) error {
+	var begin time.Time
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		taken, err := im.cfg.Sink.Send(ctx, messages)
+		err := call()
 		var later *Later
-		if err == nil || !errors.As(err, &later) {
-			return taken, err
+		if err == nil || errors.Is(err, ErrTooLarge) {
+			return err
+		}
+		if !errors.As(err, &later) {
+			im.failed = err
+			return err
+		}
+		if begin.IsZero() {
+			begin = im.cfg.clock()
 		}
 		wait := max(pause, later.After)
 		if im.cfg.clock().Add(wait).Sub(begin) > im.cfg.Patience {
-			return taken, fmt.Errorf("gave up after %v of tries: %w", im.cfg.Patience, err)
+			im.failed = fmt.Errorf("gave up after %v of tries: %w", im.cfg.Patience, err)
+			return im.failed
 		}
-		if err := im.cfg.pause(ctx, wait); err != nil {
-			return taken, err
+		if stopped := im.cfg.pause(ctx, wait); stopped != nil {
+			im.failed = fmt.Errorf("stopped while the sink was to take it later: %w", err)
+			return im.failed
 		}
 	}
 }
