@@ -3,7 +3,7 @@
 // Each line of an access log is a pageview of its own, equal lines too. Its
 // nonce is made from the host, the file's first line, the line's position in the
 // unpacked file, and its bytes: so importing a file again, grown, renamed or packed,
-// is harmless while dedupe remembers it. The order of a person's lines is kept.
+// is harmless: what the log has is not sent again (package imports). The order of a person's lines is kept.
 //
 // A file is unpacked (unpack.go), split into lines (lines.go), its format found
 // or given (file.go), each line judged (judge.go), and what counts is sent
