@@ -19,8 +19,7 @@ import (
 // lastLines is how much of its output an error about a process shows.
 const lastLines = 12
 
-// Process is a running program. It owns one goroutine, which ends with the
-// program. Safe for concurrent use.
+// Process is a running program. Its goroutines end with the program. Safe for concurrent use.
 type Process struct {
 	name string
 	cmd  *exec.Cmd
@@ -59,6 +58,45 @@ func Start(name string, cmd *exec.Cmd, start func(*exec.Cmd) error, out io.Write
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// StartLogging is Start with what the program prints appended to a file.
+func StartLogging(name string, cmd *exec.Cmd, start func(*exec.Cmd) error, file string) (*Process, error) {
+	log, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	p, err := Start(name, cmd, start, log)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	go func() { // ends with the program
+		<-p.done
+		_ = log.Close()
+	}()
+	return p, nil
+}
+
+// Output runs a command to its end and returns its standard output. A command that
+// finds something ends with status 1 after it printed what: with finds that is not
+// an error. When ctx ends, the command is killed.
+func Output(ctx context.Context, cmd *exec.Cmd, finds bool) ([]byte, error) {
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() }) // it has ended then, or does now
+	defer stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if finds && errors.As(err, &exit) && exit.ExitCode() == 1 && out.Len() > 0 {
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w: %s", cmd.Args[1:], err, errs.Bytes())
+	}
+	return out.Bytes(), nil
 }
 
 // Write takes what the program prints. It is not for callers.

@@ -39,19 +39,11 @@ func (o Options) serve(ctx context.Context, dir, kafka string, flags ...string) 
 	if o.Program == "" {
 		return nil, errors.New("no program to run serve with")
 	}
-	log, err := os.OpenFile(filepath.Join(o.Dir, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", kafka, "--log-level", "warn"}, flags...)
+	p, err := child.StartLogging("serve", exec.Command(o.Program, args...), o.spawner.Start, filepath.Join(o.Dir, "serve.log"))
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", kafka, "--log-level", "warn"}, flags...)
-	p, err := child.Start("serve", exec.Command(o.Program, args...), o.spawner.Start, log)
-	if err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	go func() { // ends with the process
-		<-p.Done()
-		_ = log.Close()
-	}()
 	ctx, cancel := context.WithTimeout(ctx, servedStart)
 	defer cancel()
 	s := &served{Process: p, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: maxProbes}}}

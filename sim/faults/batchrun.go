@@ -45,9 +45,9 @@ func (w *world) injectInRun(ctx context.Context, f Fault) error {
 	case KillProcessorInRun:
 		err = w.killNode(ctx, processor, 0)
 	case KillBothInRun:
-		w.query.kill()
-		processor.kill()
-		err = w.startNodes(ctx)
+		if err = errors.Join(w.query.kill(), processor.kill()); err == nil {
+			err = w.startNodes(ctx)
+		}
 	case RegionServerInRun:
 		err = w.killServer(ctx, devcluster.RegionServer(1+f.Which%2), 0)
 	}

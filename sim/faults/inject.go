@@ -54,7 +54,9 @@ func (w *world) killNode(ctx context.Context, n *node, gone time.Duration) error
 	if !n.running() {
 		return n.ended()
 	}
-	n.kill()
+	if err := n.kill(); err != nil {
+		return err
+	}
 	if err := wait(ctx, gone); err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (w *world) tear(ctx context.Context, n *node, after time.Duration) error {
 		done <- w.proxies.slow(slow, after+startTime, devcluster.ZooKeeper, "regionserver-")
 	}()
 	err := wait(ctx, after)
-	if n.kill(); err != nil {
+	if err := errors.Join(err, n.kill()); err != nil {
 		return err
 	}
 	stop()
@@ -102,14 +104,14 @@ func (w *world) killServer(ctx context.Context, name string, gone time.Duration)
 // pause makes a zombie: a processor that wakes, with the state and the batches
 // that it had, when others have taken its partitions over.
 func (w *world) pause(ctx context.Context, n *node) error {
-	if err := n.signal(syscall.SIGSTOP); err != nil {
+	if err := n.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	waited := wait(ctx, pauseFor)
 	if waited == nil {
 		waited = w.leftAlone(ctx, n)
 	}
-	if err := n.signal(syscall.SIGCONT); err != nil {
+	if err := n.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
 	return waited
@@ -161,7 +163,9 @@ func (w *world) pauseServer(ctx context.Context, name string, more time.Duration
 // restart kills everything at once, and starts it.
 func (w *world) restart(ctx context.Context) error {
 	for _, n := range w.nodes() {
-		n.kill()
+		if err := n.kill(); err != nil {
+			return err
+		}
 	}
 	for _, name := range w.cluster.Names() {
 		if err := w.cluster.Kill(name); err != nil {

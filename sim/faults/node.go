@@ -2,14 +2,14 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
+	"speedlayer/internal/child"
 	"speedlayer/internal/devcluster"
 )
 
@@ -22,83 +22,39 @@ type node struct {
 	log     string
 	spawner *devcluster.Spawner
 
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how; behind done
+	*child.Process // nil before the first start
 }
 
-func (n *node) start() error {
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // the process has its own handle
-	cmd := exec.Command(n.program, n.args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := n.spawner.Start(cmd); err != nil {
-		return fmt.Errorf("%s: %w", n.name, err)
-	}
-	done := make(chan struct{})
-	n.cmd, n.done, n.err = cmd, done, nil
-	go func() { // ends with the process
-		n.err = cmd.Wait()
-		close(done)
-	}()
-	return nil
+func (n *node) start() (err error) {
+	n.Process, err = child.StartLogging(n.name, exec.Command(n.program, n.args...), n.spawner.Start, n.log)
+	return err
 }
 
-func (n *node) running() bool {
-	if n.cmd == nil {
-		return false
-	}
-	select {
-	case <-n.done:
-		return false
-	default:
-		return true
-	}
-}
+func (n *node) running() bool { return n.Process != nil && n.Running() }
 
-// ended says how it ended, with the last that it said.
+// ended describes how it ended.
 func (n *node) ended() error {
-	text, err := os.ReadFile(n.log)
-	if err != nil {
-		return err
+	if n.Process == nil {
+		return fmt.Errorf("%s was not started", n.name)
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return fmt.Errorf("%s has ended by itself: %v; it said last:\n%s", n.name, n.err, strings.Join(lines[max(0, len(lines)-12):], "\n"))
+	return n.Ended()
 }
 
-func (n *node) signal(s syscall.Signal) error {
+// kill ends it at once, if it runs, and returns when it is gone.
+func (n *node) kill() error {
 	if !n.running() {
-		return n.ended()
-	}
-	return n.cmd.Process.Signal(s)
-}
-
-// kill ends it at once, and returns when it is gone.
-func (n *node) kill() {
-	if n.running() {
-		_ = n.cmd.Process.Kill() // it has ended then, which is as good
-		<-n.done
-	}
-}
-
-// stop ends it as a user does.
-func (n *node) stop(ctx context.Context) error {
-	if err := n.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-n.done:
-		if n.err != nil {
-			return n.ended()
-		}
 		return nil
-	case <-ctx.Done():
-		n.kill()
-		return fmt.Errorf("%s does not stop: %w", n.name, ctx.Err())
 	}
+	return n.Kill()
+}
+
+// stop ends it as a user does; one that does not end is killed.
+func (n *node) stop(ctx context.Context) error {
+	err := n.Stop(ctx)
+	if ctx.Err() != nil {
+		return errors.Join(err, n.kill())
+	}
+	return err
 }
 
 // newNode describes a process with a role.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"speedlayer/internal/child"
 	"speedlayer/internal/devcluster"
 	"speedlayer/sim/torture"
 )
@@ -138,7 +139,7 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 		return err
 	}
 	r.Comparison = ledger.Compare(lines)
-	out, err := w.speedlayer(ctx, true, "verify", "--server", w.query.url, "--kafka", strings.Join(w.cluster.Brokers(), ","), "--json")
+	out, err := child.Output(ctx, exec.Command(w.cfg.Program, "verify", "--server", w.query.url, "--kafka", strings.Join(w.cluster.Brokers(), ","), "--json"), true)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 
 // export is every cell, as the reader answers.
 func (w *world) export(ctx context.Context) (lines []torture.Line, err error) {
-	out, err := w.speedlayer(ctx, false, "export", "--server", w.reader.url, "--format", "jsonl")
+	out, err := child.Output(ctx, exec.Command(w.cfg.Program, "export", "--server", w.reader.url, "--format", "jsonl"), false)
 	if err != nil {
 		return nil, err
 	}
@@ -186,21 +187,4 @@ func (w *world) stopNodes(ctx context.Context) error {
 		errs = append(errs, n.stop(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// speedlayer runs a command to its end. One that finds something ends with 1, and
-// has said on standard output what.
-func (w *world) speedlayer(ctx context.Context, finds bool, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, w.cfg.Program, args...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if finds && errors.As(err, &exit) && exit.ExitCode() == 1 && out.Len() > 0 {
-		err = nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", args[0], err, said.Bytes())
-	}
-	return out.Bytes(), nil
 }

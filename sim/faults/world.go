@@ -111,8 +111,8 @@ func (w *world) ready(ctx context.Context, n *node) error {
 			return nil
 		}
 		select {
-		case <-n.done:
-			return n.ended()
+		case <-n.Done():
+			return n.Ended()
 		case <-time.After(poll):
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w", n.name, err)
@@ -200,13 +200,13 @@ func (w *world) members(ctx context.Context) (names []string, err error) {
 
 // close ends whatever runs.
 func (w *world) close() error {
+	var err error
 	for _, n := range w.nodes() {
-		n.kill()
+		err = errors.Join(err, n.kill())
 	}
 	w.spawner.Close()
-	var err error
 	if w.cluster != nil {
-		err = w.cluster.KillAll()
+		err = errors.Join(err, w.cluster.KillAll())
 	}
 	w.proxies.close()
 	w.http.CloseIdleConnections()
