@@ -1,15 +1,13 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math"
-	"slices"
 
 	"speedlayer/microbatch"
+	"speedlayer/sim/check"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -222,10 +220,8 @@ func (l *life) checkCommit(c store.ShardCommit) error {
 		}
 		o.Add(oracleRecord(r))
 	}
-	want := o.Counts()
-	if !bytes.Equal(want.Append(nil), c.Commit.Record) {
-		got, err := store.DecodeCommitRecord(c.Commit.Record)
-		return fmt.Errorf("the commit record of %v at %d is\n%+v, not\n%+v (%v)", c.Shard, c.Commit.Offset, got, want, err)
+	if err := check.Record(c, o); err != nil {
+		return err
 	}
 	if c.Shard.Epoch < l.log.lives {
 		return nil // what it sent may have been lost with the end of the log
@@ -259,40 +255,7 @@ func (l *life) checkCells(ctx context.Context, r store.Reader) error {
 	if err != nil {
 		return err
 	}
-	want := make(map[store.Shard]map[oracle.CellKey]bool, len(l.oracle))
-	for shard, o := range l.oracle {
-		want[shard] = map[oracle.CellKey]bool{}
-		for _, k := range o.Keys() {
-			if slices.Contains(live.Generations, k.Generation) {
-				want[shard][k] = true
-			}
-		}
-	}
-	for _, g := range live.Generations {
-		for v := oracle.Pageviews; v <= oracle.Bounces; v++ {
-			err := r.Scan(ctx, store.Range{Generation: g, View: store.ViewID(v), Prefix: true, To: math.MaxInt32}, func(c *store.ScanCell) error {
-				k := oracle.CellKey{Generation: g, View: v, URL: string(c.URL), Hour: c.Hour}
-				if !want[c.Shard][k] {
-					return fmt.Errorf("cell %+v of %v at version %d should not be there", k, c.Shard, c.Version)
-				}
-				delete(want[c.Shard], k)
-				w, _ := l.oracle[c.Shard].Cell(k)
-				if b := w.Value.Bytes(v); c.Version != w.Version.Version || !bytes.Equal(b, c.Value) {
-					return fmt.Errorf("cell %+v of %v is %x at version %d, not %x at version %d", k, c.Shard, c.Value, c.Version, b, w.Version.Version)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	for shard := range want {
-		for k := range want[shard] {
-			return fmt.Errorf("cell %+v of %v is missing", k, shard)
-		}
-	}
-	return nil
+	return check.Cells(ctx, r, live.Generations, l.oracle)
 }
 
 // checkEnd: the log has been read to its end, and dead letters are where they

@@ -11,11 +11,11 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/event"
 	"speedlayer/expire"
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/sim/batch"
+	"speedlayer/sim/check"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -181,50 +181,10 @@ func (l *life) checkAnswers(ctx context.Context) error {
 		}
 		a.Over(base)
 	}
-	want := a.Export(0, 1<<30)
 	e := query.New(query.Config{Store: l.store, Edges: query.NewEdges(), Now: func() time.Time { return time.UnixMilli(l.log.now) }, Batch: l.layer.Open})
-	i := 0
-	err = e.Export(ctx, query.ExportQuery{}, func(c query.Cell) error {
-		if i >= len(want) {
-			return fmt.Errorf("answer %+v of nothing", c)
-		}
-		if err := sameCell(&c, &want[i]); err != nil {
-			return err
-		}
-		i++
-		return nil
-	})
-	if err == nil && i < len(want) {
-		err = fmt.Errorf("no answer for %+v", want[i])
-	}
+	err = check.Export(ctx, e, a.Export(0, 1<<30))
 	if err != nil {
 		return fmt.Errorf("answers by the pointer %+v: %w", p, err)
 	}
 	return nil
-}
-
-func sameCell(c *query.Cell, want *oracle.Line) error {
-	hour := event.FormatTime(int64(want.Hour) * 3600_000)
-	ok := c.URL == want.URL && c.Hour == hour
-	switch {
-	case !ok:
-	case c.Pageviews != nil:
-		ok = want.View == oracle.Pageviews && *c.Pageviews == want.Pageviews
-	case c.Visitors != nil:
-		ok = want.View == oracle.Uniques && *c.Visitors == want.Visitors.Count
-	default:
-		visits := max(0, want.Visits)
-		ok = want.View == oracle.Bounces && *c.Visits == visits && *c.Bounces == min(max(0, want.Bounces), visits)
-	}
-	if !ok {
-		return fmt.Errorf("the answer is %s %s %s (%v %v %v %v), want %+v", c.View, c.URL, c.Hour, num(c.Pageviews), num(c.Visitors), num(c.Visits), num(c.Bounces), *want)
-	}
-	return nil
-}
-
-func num[T any](n *T) any {
-	if n == nil {
-		return "-"
-	}
-	return *n
 }

@@ -1,18 +1,17 @@
 package days
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"speedlayer/event"
 	"speedlayer/query"
 	"speedlayer/sim/batch"
+	"speedlayer/sim/check"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -81,12 +80,7 @@ func (j *judge) checkCommit(e store.Epoch, c store.ShardCommit) error {
 			o.Add(r)
 		}
 	}
-	want := o.Counts()
-	if o.Next() != c.Commit.Offset || !bytes.Equal(want.Append(nil), c.Commit.Record) {
-		got, err := store.DecodeCommitRecord(c.Commit.Record)
-		return fmt.Errorf("%v is committed at %d with\n%+v, the log says at %d\n%+v (%v)", c.Shard, c.Commit.Offset, got, o.Next(), want, err)
-	}
-	return nil
+	return check.Record(c, o)
 }
 
 func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
@@ -94,41 +88,7 @@ func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
 	if err != nil {
 		return err
 	}
-	type cell struct {
-		store.Shard
-		oracle.CellKey
-	}
-	want := map[cell]bool{}
-	for shard, o := range j.oracles {
-		for _, k := range o.Keys() {
-			if slices.Contains(p.Generations, k.Generation) {
-				want[cell{shard, k}] = true
-			}
-		}
-	}
-	for _, g := range p.Generations {
-		for v := oracle.Pageviews; v <= oracle.Bounces; v++ {
-			err := r.Scan(ctx, store.Range{Generation: g, View: store.ViewID(v), Prefix: true, To: math.MaxInt32}, func(c *store.ScanCell) error {
-				k := cell{c.Shard, oracle.CellKey{Generation: g, View: v, URL: string(c.URL), Hour: c.Hour}}
-				if !want[k] {
-					return fmt.Errorf("cell %+v at version %d should not be there", k, c.Version)
-				}
-				delete(want, k)
-				w, _ := j.oracles[c.Shard].Cell(k.CellKey)
-				if b := w.Value.Bytes(v); c.Version != w.Version.Version || !bytes.Equal(b, c.Value) {
-					return fmt.Errorf("cell %+v is %x at version %d, not %x at version %d", k, c.Value, c.Version, b, w.Version.Version)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	for k := range want {
-		return fmt.Errorf("cell %+v is missing", k)
-	}
-	return nil
+	return check.Cells(ctx, r, p.Generations, j.oracles)
 }
 
 // checkAnswers compares what users see with the oracle's answers.
@@ -160,32 +120,7 @@ func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
 		want.Link(l[0], l[1])
 	}
 	e := query.New(query.Config{Store: fixed{snap}, Edges: edges, Now: time.Now, Batch: j.layer.Open})
-	lines := want.Export(0, math.MaxInt32)
-	err = e.Export(ctx, query.ExportQuery{}, func(c query.Cell) error {
-		if len(lines) == 0 {
-			return fmt.Errorf("export has one more: %+v", c)
-		}
-		l := lines[0]
-		lines = lines[1:]
-		hour := time.Unix(int64(l.Hour)*3600, 0).UTC().Format(time.RFC3339)
-		ok := c.URL == l.URL && c.Hour == hour
-		switch l.View {
-		case oracle.Pageviews:
-			ok = ok && c.Pageviews != nil && *c.Pageviews == l.Pageviews
-		case oracle.Uniques:
-			ok = ok && c.Visitors != nil && *c.Visitors == l.Visitors.Count && *c.Exact == l.Visitors.Exact
-		case oracle.Bounces:
-			ok = ok && c.Visits != nil && *c.Visits == max(0, l.Visits) && *c.Bounces == min(max(0, l.Bounces), max(0, l.Visits))
-		}
-		if !ok {
-			return fmt.Errorf("export says %+v of view %d, the oracle %+v", c, l.View, l)
-		}
-		return nil
-	})
-	if err == nil && len(lines) > 0 {
-		err = fmt.Errorf("export lacks %d cells", len(lines))
-	}
-	return err
+	return check.Export(ctx, e, want.Export(0, math.MaxInt32))
 }
 
 // checkCounted: each valid pageview that was acknowledged counts once. A log
