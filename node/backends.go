@@ -47,7 +47,7 @@ func (n *Node) openBackends(ctx context.Context) (err error) {
 
 func (n *Node) queueConfig() queue.Config {
 	c := n.opts.Kafka
-	c.Brokers, c.Partitions, c.Logger = n.brokers(), n.opts.Partitions, n.opts.Logger
+	c.Brokers, c.Partitions, c.Logger = n.Brokers(), n.opts.Partitions, n.opts.Logger
 	if n.broker != nil {
 		c.Dialer = n.broker.Dialer()
 	}
@@ -57,8 +57,8 @@ func (n *Node) queueConfig() queue.Config {
 	return c
 }
 
-// brokers is where the queue is reached.
-func (n *Node) brokers() []string {
+// Brokers is where the queue is reached.
+func (n *Node) Brokers() []string {
 	if n.broker != nil {
 		return []string{n.broker.Addr()}
 	}
@@ -101,7 +101,7 @@ func (n *Node) startBroker() (err error) {
 		Connections: descriptors.Here().Kafka, Failed: n.fail,
 	})
 	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
-		return fmt.Errorf("--kafka-listen %s: %w", n.opts.KafkaListen, op)
+		return &AddressError{"kafka-listen", n.opts.KafkaListen, op}
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func (n *Node) closeBackends() error {
 
 // Where says in one line what of a node is where, for people.
 func (n *Node) Where() string {
-	where := fmt.Sprintf("Kafka on %s", strings.Join(n.brokers(), ","))
+	where := fmt.Sprintf("Kafka on %s", strings.Join(n.Brokers(), ","))
 	if n.opts.embedded() {
 		where += ", data in " + n.opts.Data
 	}

@@ -161,7 +161,7 @@ func (n *Node) presenceTap() func(domain, person uint64, at int64) {
 
 // info is what status shows besides what the store knows.
 func (n *Node) info(ctx context.Context) map[string]any {
-	i := map[string]any{"kafka": strings.Join(n.brokers(), ","), "roles": n.opts.Roles.String(), "snapshot_every": n.opts.SnapshotEvery.String()}
+	i := map[string]any{"kafka": strings.Join(n.Brokers(), ","), "roles": n.opts.Roles.String(), "snapshot_every": n.opts.SnapshotEvery.String()}
 	if n.opts.embedded() {
 		i["data"] = n.opts.Data
 	}

@@ -22,6 +22,18 @@ import (
 	"speedlayer/verify"
 )
 
+// AddressError is an address of the configuration at which nothing can listen.
+type AddressError struct {
+	Field   string // listen, kafka-listen or pprof
+	Address string
+	Err     error
+}
+
+func (e *AddressError) Error() string { return e.Field + " " + e.Address + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *AddressError) Unwrap() error { return e.Err }
+
 // drainTime is how long requests under way may take when the server stops.
 const drainTime = 2 * time.Second
 
@@ -56,7 +68,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	}
 	l, err := net.Listen("tcp", o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
+		return nil, &AddressError{"listen", o.Listen, err}
 	}
 	l = descriptors.Listen(l, descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
@@ -134,7 +146,7 @@ func (s *server) operations(m *metrics) map[string]problem.Methods {
 		_, _ = w.Write([]byte(body)) // the client may be gone
 	}
 	return map[string]problem.Methods{
-		verify.CellsPath: {http.MethodGet: verify.CellsHandler(s.node.store.Read, strings.Join(s.node.brokers(), ",")).ServeHTTP},
+		verify.CellsPath: {http.MethodGet: verify.CellsHandler(s.node.store.Read, strings.Join(s.node.Brokers(), ",")).ServeHTTP},
 		"/metrics":       {http.MethodGet: m.handler().ServeHTTP},
 		"/healthz":       {http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { text(w, "ok\n") }},
 		"/readyz": {http.MethodGet: func(w http.ResponseWriter, r *http.Request) {
@@ -171,7 +183,7 @@ func (s *server) startPprof(listen string) error {
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return fmt.Errorf("--pprof %s: %w", listen, err)
+		return &AddressError{"pprof", listen, err}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

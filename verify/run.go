@@ -107,7 +107,7 @@ type departure struct {
 type job struct {
 	shard  store.Shard
 	epoch  store.Epoch
-	cells  []stored
+	cells  []StoredCell
 	commit *Commit // nil: none yet
 	start  int64   // of the epoch in the partition
 	cover  int64   // what the log has of the commit
@@ -129,7 +129,7 @@ func (r *run) plan(topic queue.TopicInfo) (jobs []*job) {
 	for i, e := range r.snap.Epochs {
 		for part := range e.Partitions {
 			shard := store.Shard{Epoch: e.Number, Partition: part}
-			j := &job{shard: shard, epoch: e, cells: r.snap.shards[shard], commit: commits[shard],
+			j := &job{shard: shard, epoch: e, cells: r.snap.Shards[shard], commit: commits[shard],
 				report: Report{Cells: map[string]int64{}}, limit: math.MaxInt64}
 			for _, later := range r.snap.Epochs[i+1:] {
 				if later.TopicID == e.TopicID && part < later.Partitions {
@@ -167,7 +167,7 @@ func (j *job) bound(topic queue.TopicInfo) {
 	}
 	j.to = j.cover
 	for i := range j.cells {
-		j.to = max(j.to, j.cells[i].version)
+		j.to = max(j.to, j.cells[i].Version)
 	}
 	j.cover, j.to, j.end = min(j.cover, j.limit), min(j.to, j.limit), max(j.start, j.limit)
 	j.report.Behind = max(0, j.end-j.cover)
@@ -190,16 +190,16 @@ func (r *run) strangers(report *Report) {
 		}
 	}
 	var shards []store.Shard
-	for s := range r.snap.shards {
+	for s := range r.snap.Shards {
 		if !known(s) {
 			shards = append(shards, s)
 		}
 	}
 	slices.SortFunc(shards, store.Shard.Compare)
 	for _, s := range shards {
-		for i := range r.snap.shards[s] {
-			c := &r.snap.shards[s][i]
-			report.note(r.cfg.First, cellDifference(KindExtra, s, c.key, c.version, storedText(c), "nothing: no epoch has this shard"))
+		for i := range r.snap.Shards[s] {
+			c := &r.snap.Shards[s][i]
+			report.note(r.cfg.First, cellDifference(KindExtra, s, c.Key, c.Version, storedText(c), "nothing: no epoch has this shard"))
 		}
 	}
 }

@@ -24,8 +24,8 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 	for i := range j.cells {
 		// One that is beyond the log's end cannot be compared, and so need not
 		// be held.
-		if c := &j.cells[i]; c.version > 0 && c.version <= j.limit {
-			o.Freeze(c.key, c.version)
+		if c := &j.cells[i]; c.Version > 0 && c.Version <= j.limit {
+			o.Freeze(c.Key, c.Version)
 		}
 	}
 	counts, counted := o.Counts(), false
@@ -113,18 +113,18 @@ func (r *run) compareCells(j *job, o *oracle.Oracle) {
 	keys := o.Keys()
 	for i := range j.cells {
 		c := &j.cells[i]
-		for len(keys) > 0 && keys[0].Compare(c.key) < 0 {
+		for len(keys) > 0 && keys[0].Compare(c.Key) < 0 {
 			r.compareMissing(j, o, keys[0], lowest)
 			keys = keys[1:]
 		}
-		if len(keys) > 0 && keys[0] == c.key {
+		if len(keys) > 0 && keys[0] == c.Key {
 			keys = keys[1:]
 		}
-		if c.version > j.limit {
+		if c.Version > j.limit {
 			beyond++
 			continue
 		}
-		j.report.Cells[viewName(c.key.View)]++
+		j.report.Cells[viewName(c.Key.View)]++
 		r.compareCell(j, o, c)
 	}
 	for _, k := range keys {
@@ -147,19 +147,19 @@ func (r *run) compareMissing(j *job, o *oracle.Oracle, k oracle.CellKey, lowest 
 		fmt.Sprintf("%v (first version %d, commit %d)", c.Value, c.First, j.cover)))
 }
 
-func (r *run) compareCell(j *job, o *oracle.Oracle, c *stored) {
-	want, ok := o.Cell(c.key)
+func (r *run) compareCell(j *job, o *oracle.Oracle, c *StoredCell) {
+	want, ok := o.Cell(c.Key)
 	differs := func(kind, expected string) {
-		r.differs(j, cellDifference(kind, j.shard, c.key, c.version, storedText(c), expected))
+		r.differs(j, cellDifference(kind, j.shard, c.Key, c.Version, storedText(c), expected))
 	}
 	switch {
 	case !ok:
 		differs(KindExtra, "no such cell: no event changes it")
-	case want.Version.Version != c.version && want.First == 0:
+	case want.Version.Version != c.Version && want.First == 0:
 		differs(KindVersion, fmt.Sprintf("version %d at the lowest", want.Missed))
-	case want.Version.Version != c.version:
+	case want.Version.Version != c.Version:
 		differs(KindVersion, fmt.Sprintf("version %d, %v", want.Version.Version, want.Value))
-	case !bytes.Equal(want.Value.Bytes(c.key.View), c.value):
+	case !bytes.Equal(want.Value.Bytes(c.Key.View), c.Value):
 		expected := want.Value.String()
 		if expected == storedText(c) {
 			expected += " with other bytes"
@@ -177,10 +177,10 @@ func cellDifference(kind string, s store.Shard, k oracle.CellKey, version int64,
 		URL: k.URL, Hour: hourText(k.Hour), Version: version, Stored: have, Expected: want}
 }
 
-func storedText(c *stored) string {
-	v, err := oracle.ParseValue(c.key.View, c.value)
+func storedText(c *StoredCell) string {
+	v, err := oracle.ParseValue(c.Key.View, c.Value)
 	if err != nil {
-		return fmt.Sprintf("%d bytes that are no cell: %.32x", len(c.value), c.value)
+		return fmt.Sprintf("%d bytes that are no cell: %.32x", len(c.Value), c.Value)
 	}
 	return v.String()
 }

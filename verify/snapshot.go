@@ -52,16 +52,16 @@ type Cell struct {
 // Snapshot is all that the store holds: commits not newer than the cells.
 type Snapshot struct {
 	Head
-	shards map[store.Shard][]stored // cells of each shard, by key
-	arena  []byte                   // the values' memory
-	url    string                   // of the last cell, whose neighbours share it
+	Shards map[store.Shard][]StoredCell // cells of each shard, by key
+	arena  []byte                       // the values' memory
+	url    string                       // of the last cell, whose neighbours share it
 }
 
-// stored is a cell without its shard.
-type stored struct {
-	key     oracle.CellKey
-	version int64
-	value   []byte
+// StoredCell is a cell without its shard.
+type StoredCell struct {
+	Key     oracle.CellKey
+	Version int64
+	Value   []byte
 }
 
 // FromStore returns how to read a store's cells.
@@ -144,8 +144,8 @@ const arenaBytes = 1 << 20
 
 // add keeps a copy of a cell.
 func (s *Snapshot) add(c *Cell) error {
-	if s.shards == nil {
-		s.shards = map[store.Shard][]stored{}
+	if s.Shards == nil {
+		s.Shards = map[store.Shard][]StoredCell{}
 	}
 	if len(s.arena)+len(c.Value) > cap(s.arena) {
 		s.arena = make([]byte, 0, max(arenaBytes, len(c.Value)))
@@ -156,9 +156,9 @@ func (s *Snapshot) add(c *Cell) error {
 		s.url = c.URL
 	}
 	shard := store.Shard{Epoch: c.Epoch, Partition: c.Partition}
-	s.shards[shard] = append(s.shards[shard], stored{
-		key:     oracle.CellKey{Generation: c.Generation, View: c.View, URL: s.url, Hour: c.Hour},
-		version: c.Version, value: s.arena[n:len(s.arena):len(s.arena)],
+	s.Shards[shard] = append(s.Shards[shard], StoredCell{
+		Key:     oracle.CellKey{Generation: c.Generation, View: c.View, URL: s.url, Hour: c.Hour},
+		Version: c.Version, Value: s.arena[n:len(s.arena):len(s.arena)],
 	})
 	return nil
 }

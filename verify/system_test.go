@@ -1,49 +1,34 @@
-package verify
+package verify_test
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/expire"
 	"speedlayer/microbatch"
+	"speedlayer/node"
 	"speedlayer/queue"
-	"speedlayer/queue/embedded"
 	"speedlayer/sim/generate"
-	"speedlayer/store"
-	"speedlayer/store/pebble"
-	"speedlayer/view"
+	"speedlayer/verify"
 )
 
 const partitions = 2
 
-// system is a broker, a store and processors.
+// system is a node, which the test starts and stops.
 type system struct {
 	*testing.T
-	broker   *embedded.Broker
-	queue    *queue.Client
-	store    *pebble.Store
-	dir      string
+	data     string
 	settings microbatch.Settings
-
-	epoch    store.Epoch
-	progress *microbatch.Progress
-	stop     func()
+	node     *node.Node // at work, or its queue and store only
 }
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	s := &system{T: t, dir: t.TempDir(), settings: microbatch.DefaultSettings()}
-	var err error
-	s.store, err = pebble.Open(pebble.Options{Dir: t.TempDir()})
-	s.must(err)
-	t.Cleanup(func() { s.must(s.store.Close()) })
-	s.startBroker()
-	t.Cleanup(func() { s.stopBroker() })
+	s := &system{T: t, data: t.TempDir(), settings: microbatch.DefaultSettings()}
+	s.open()
+	t.Cleanup(s.close)
 	return s
 }
 
@@ -54,47 +39,35 @@ func (s *system) must(err error) {
 	}
 }
 
-func (s *system) startBroker() {
+// close may be called again.
+func (s *system) close() {
+	if s.node != nil {
+		s.must(s.node.Close())
+	}
+	s.node = nil
+}
+
+// open opens queue and store, so that they can be looked at while nothing changes.
+func (s *system) open() {
 	s.Helper()
 	var err error
-	s.broker, err = embedded.Start(embedded.Config{Dir: s.dir})
-	s.must(err)
-	s.queue, err = queue.Dial(context.Background(), queue.Config{Brokers: []string{s.broker.Addr()}, Partitions: partitions})
+	s.node, err = node.OpenBackends(context.WithoutCancel(s.Context()), node.Config{Data: s.data, Partitions: partitions})
 	s.must(err)
 }
 
-func (s *system) stopBroker() {
-	s.queue.Close()
-	if err := s.broker.Close(); err != nil {
-		s.Error(err)
-	}
-}
-
-// startProcessors runs processors until stop is called.
+// startProcessors puts the node to work until stop is called.
 func (s *system) startProcessors() {
 	s.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	topic, err := s.queue.Info(ctx)
+	s.close()
+	var err error
+	s.node, err = node.Open(context.WithoutCancel(s.Context()), node.Config{Data: s.data, Partitions: partitions, Settings: s.settings})
 	s.must(err)
-	current, err := expire.Settings(ctx, s.store, s.settings)
-	s.must(err)
-	s.epoch, _, err = microbatch.EnsureEpoch(ctx, s.store, topic, current)
-	s.must(err)
-	_, _, err = expire.EnsureSettings(ctx, s.store, s.queue, topic.Partitions, s.settings)
-	s.must(err)
-	s.progress = microbatch.NewProgress(make([]int64, partitions))
-	r := microbatch.NewRunner(microbatch.RunnerConfig{
-		Store: s.store, Queue: s.queue, Epoch: s.epoch, Progress: s.progress, Hash: microbatch.PageviewHash(),
-		Operator: func() microbatch.Operator { return microbatch.NewPageviews(s.settings, view.Limits{}) },
-		Logger:   slog.New(slog.DiscardHandler), MaxBatch: 500,
-	})
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx, 5*time.Second) }()
-	s.stop = func() {
-		s.Helper()
-		cancel()
-		s.must(<-done)
-	}
+}
+
+func (s *system) stop() {
+	s.Helper()
+	s.close()
+	s.open()
 }
 
 // post appends generated pageviews, and records of every other kind.
@@ -112,14 +85,14 @@ func (s *system) post(seed uint64, events int64) {
 			queue.Message{Person: fmt.Appendf(nil, "q%d", i), Value: fmt.Appendf(nil, `{"person":"q%d","url":"http://a.org/%d","ts":1700000000000}`, i, seed)},
 			queue.Message{Person: fmt.Appendf(nil, "x%d", i), Value: []byte("nonsense")})
 	}
-	_, err = s.queue.AppendSync(s.Context(), messages)
+	_, err = s.node.Queue().AppendSync(s.Context(), messages)
 	s.must(err)
 }
 
 // misplace appends records to partitions where they do not belong.
 func (s *system) misplace(n int) {
 	s.Helper()
-	p, err := kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	p, err := kgo.NewClient(kgo.SeedBrokers(s.node.Brokers()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	s.must(err)
 	defer p.Close()
 	for i := range n {
@@ -134,14 +107,10 @@ func (s *system) misplace(n int) {
 func (s *system) catchUp() {
 	s.Helper()
 	for {
-		info, err := s.queue.Info(s.Context())
+		info, err := s.node.Queue().Info(s.Context())
 		s.must(err)
-		var last []queue.Position
-		for part, end := range info.Ends {
-			last = append(last, queue.Position{Partition: int32(part), Offset: end - 1})
-		}
-		s.must(s.progress.Wait(s.Context(), last))
-		again, err := s.queue.Info(s.Context())
+		s.must(s.node.CatchUp(s.Context()))
+		again, err := s.node.Queue().Info(s.Context())
 		s.must(err)
 		if fmt.Sprint(again.Ends) == fmt.Sprint(info.Ends) {
 			return
@@ -149,17 +118,19 @@ func (s *system) catchUp() {
 	}
 }
 
-func (s *system) config() Config { return Config{Cells: FromStore(s.store.Read), Log: s.queue} }
+func (s *system) config() verify.Config {
+	return verify.Config{Cells: verify.FromStore(s.node.Store().Read), Log: s.node.Queue()}
+}
 
-func (s *system) verify() *Report {
+func (s *system) verify() *verify.Report {
 	s.Helper()
-	r, err := Run(s.Context(), s.config())
+	r, err := verify.Run(s.Context(), s.config())
 	s.must(err)
 	return r
 }
 
 // mustHold fails unless a report has cells and no difference.
-func (s *system) mustHold(r *Report) {
+func (s *system) mustHold(r *verify.Report) {
 	s.Helper()
 	if !r.OK() || r.CellCount() == 0 {
 		s.Fatalf("differences:\n%s", r)

@@ -1,10 +1,12 @@
-package verify
+package verify_test
 
 import (
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"speedlayer/queue"
 	"speedlayer/store"
+	"speedlayer/verify"
 	"speedlayer/verify/oracle"
 )
 
@@ -41,9 +44,9 @@ func TestRightStore(t *testing.T) {
 	sketches := 0
 	snap, err := s.config().Cells(t.Context())
 	s.must(err)
-	for _, cells := range snap.shards {
+	for _, cells := range snap.Shards {
 		for i := range cells {
-			if cells[i].key.View == oracle.Uniques && cells[i].value[0] == 2 {
+			if cells[i].Key.View == oracle.Uniques && cells[i].Value[0] == 2 {
 				sketches++
 			}
 		}
@@ -87,11 +90,11 @@ func TestLive(t *testing.T) {
 }
 
 // plant copies a snapshot, so that each test spoils its own.
-func plant(s *Snapshot, spoil func(*Snapshot)) *Snapshot {
-	c := &Snapshot{Head: s.Head, shards: map[store.Shard][]stored{}}
+func plant(s *verify.Snapshot, spoil func(*verify.Snapshot)) *verify.Snapshot {
+	c := &verify.Snapshot{Head: s.Head, Shards: map[store.Shard][]verify.StoredCell{}}
 	c.Commits = slices.Clone(s.Commits)
-	for shard, cells := range s.shards {
-		c.shards[shard] = slices.Clone(cells)
+	for shard, cells := range s.Shards {
+		c.Shards[shard] = slices.Clone(cells)
 	}
 	spoil(c)
 	return c
@@ -108,17 +111,17 @@ func TestPlantedDifferences(t *testing.T) {
 	sys.must(err)
 	shard := store.Shard{Partition: 1}
 	// pick is a cell with a history: a domain's.
-	pick := func(cells []stored, v oracle.View) int {
+	pick := func(cells []verify.StoredCell, v oracle.View) int {
 		best := -1
 		for i := range cells {
-			if c := &cells[i]; c.key.View == v && !strings.Contains(c.key.URL, "/") && (best < 0 || c.version > cells[best].version) {
+			if c := &cells[i]; c.Key.View == v && !strings.Contains(c.Key.URL, "/") && (best < 0 || c.Version > cells[best].Version) {
 				best = i
 			}
 		}
 		return best
 	}
-	record := func(change func(*store.CommitRecord)) func(*Snapshot) {
-		return func(s *Snapshot) {
+	record := func(change func(*store.CommitRecord)) func(*verify.Snapshot) {
+		return func(s *verify.Snapshot) {
 			for i := range s.Commits {
 				if s.Commits[i].Partition == shard.Partition {
 					r, err := store.DecodeCommitRecord(s.Commits[i].Record)
@@ -131,69 +134,69 @@ func TestPlantedDifferences(t *testing.T) {
 			}
 		}
 	}
-	value := func(v oracle.View, spoil func(oracle.Value) oracle.Value) func(*Snapshot) {
-		return func(s *Snapshot) {
-			cells := s.shards[shard]
+	value := func(v oracle.View, spoil func(oracle.Value) oracle.Value) func(*verify.Snapshot) {
+		return func(s *verify.Snapshot) {
+			cells := s.Shards[shard]
 			c := &cells[pick(cells, v)]
-			was, err := oracle.ParseValue(v, c.value)
+			was, err := oracle.ParseValue(v, c.Value)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.value = spoil(was).Bytes(v)
+			c.Value = spoil(was).Bytes(v)
 		}
 	}
 	for _, c := range []struct {
 		name  string
-		spoil func(*Snapshot)
+		spoil func(*verify.Snapshot)
 		kind  string
 		text  string // in the first difference
 	}{
-		{"nothing", func(*Snapshot) {}, "", ""},
-		{"pageviews changed", value(oracle.Pageviews, func(v oracle.Value) oracle.Value { v.Pageviews++; return v }), KindValue, "holds"},
-		{"a person removed", value(oracle.Uniques, func(v oracle.Value) oracle.Value { v.Hashes = v.Hashes[1:]; return v }), KindValue, "visitors"},
-		{"a bounce too many", value(oracle.Bounces, func(v oracle.Value) oracle.Value { v.Bounces++; return v }), KindValue, "bounces"},
-		{"bytes that are no cell", func(s *Snapshot) {
-			cells := s.shards[shard]
-			cells[pick(cells, oracle.Pageviews)].value = []byte{0x80}
-		}, KindValue, "no cell"},
-		{"a version before the first", func(s *Snapshot) {
-			cells := s.shards[shard]
+		{"nothing", func(*verify.Snapshot) {}, "", ""},
+		{"pageviews changed", value(oracle.Pageviews, func(v oracle.Value) oracle.Value { v.Pageviews++; return v }), verify.KindValue, "holds"},
+		{"a person removed", value(oracle.Uniques, func(v oracle.Value) oracle.Value { v.Hashes = v.Hashes[1:]; return v }), verify.KindValue, "visitors"},
+		{"a bounce too many", value(oracle.Bounces, func(v oracle.Value) oracle.Value { v.Bounces++; return v }), verify.KindValue, "bounces"},
+		{"bytes that are no cell", func(s *verify.Snapshot) {
+			cells := s.Shards[shard]
+			cells[pick(cells, oracle.Pageviews)].Value = []byte{0x80}
+		}, verify.KindValue, "no cell"},
+		{"a version before the first", func(s *verify.Snapshot) {
+			cells := s.Shards[shard]
 			c := &cells[pick(cells, oracle.Pageviews)]
-			first, _ := sys.firstVersion(c.key, shard)
-			c.version = first - 1
-		}, KindVersion, "at the lowest"},
-		{"a version behind the last", func(s *Snapshot) {
-			cells := s.shards[shard]
-			i := slices.IndexFunc(cells, func(c stored) bool { return c.version < 500 })
-			cells[i].version++
-		}, KindVersion, "expected version"},
-		{"a cell as it was long ago", func(s *Snapshot) {
-			cells := s.shards[shard]
+			first, _ := sys.firstVersion(c.Key, shard)
+			c.Version = first - 1
+		}, verify.KindVersion, "at the lowest"},
+		{"a version behind the last", func(s *verify.Snapshot) {
+			cells := s.Shards[shard]
+			i := slices.IndexFunc(cells, func(c verify.StoredCell) bool { return c.Version < 500 })
+			cells[i].Version++
+		}, verify.KindVersion, "expected version"},
+		{"a cell as it was long ago", func(s *verify.Snapshot) {
+			cells := s.Shards[shard]
 			c := &cells[pick(cells, oracle.Pageviews)]
-			c.version, c.value = sys.firstVersion(c.key, shard)
-		}, KindBehind, "commit"},
-		{"a cell removed", func(s *Snapshot) {
-			i := pick(s.shards[shard], oracle.Uniques)
-			s.shards[shard] = slices.Delete(s.shards[shard], i, i+1)
-		}, KindMissing, "not stored"},
-		{"the last cell removed", func(s *Snapshot) {
-			n := len(s.shards[shard])
-			s.shards[shard] = s.shards[shard][:n-1]
-		}, KindMissing, "not stored"},
-		{"a cell added", func(s *Snapshot) {
-			s.shards[shard] = append(s.shards[shard], stored{oracle.CellKey{View: oracle.Bounces, URL: "zzz.com", Hour: 1}, 3, []byte{2, 2}})
-		}, KindExtra, "zzz.com 1970-01-01T01:00:00Z"},
-		{"a shard of no epoch", func(s *Snapshot) {
-			s.shards[store.Shard{Epoch: 7}] = s.shards[shard][:1]
-		}, KindExtra, "no epoch"},
-		{"a commit of no epoch", func(s *Snapshot) {
-			s.Commits = append(s.Commits, Commit{Epoch: 9, Offset: 1})
-		}, KindCommit, "no epoch"},
-		{"a counter", record(func(r *store.CommitRecord) { r.Duplicates++ }), KindCommit, "Duplicates"},
-		{"a reach", record(func(r *store.CommitRecord) { r.VisitReach-- }), KindCommit, "VisitReach"},
-		{"no commit record", func(s *Snapshot) { s.Commits[0].Record = nil }, KindCommit, "corrupt"},
+			c.Version, c.Value = sys.firstVersion(c.Key, shard)
+		}, verify.KindBehind, "commit"},
+		{"a cell removed", func(s *verify.Snapshot) {
+			i := pick(s.Shards[shard], oracle.Uniques)
+			s.Shards[shard] = slices.Delete(s.Shards[shard], i, i+1)
+		}, verify.KindMissing, "not stored"},
+		{"the last cell removed", func(s *verify.Snapshot) {
+			n := len(s.Shards[shard])
+			s.Shards[shard] = s.Shards[shard][:n-1]
+		}, verify.KindMissing, "not stored"},
+		{"a cell added", func(s *verify.Snapshot) {
+			s.Shards[shard] = append(s.Shards[shard], verify.StoredCell{Key: oracle.CellKey{View: oracle.Bounces, URL: "zzz.com", Hour: 1}, Version: 3, Value: []byte{2, 2}})
+		}, verify.KindExtra, "zzz.com 1970-01-01T01:00:00Z"},
+		{"a shard of no epoch", func(s *verify.Snapshot) {
+			s.Shards[store.Shard{Epoch: 7}] = s.Shards[shard][:1]
+		}, verify.KindExtra, "no epoch"},
+		{"a commit of no epoch", func(s *verify.Snapshot) {
+			s.Commits = append(s.Commits, verify.Commit{Epoch: 9, Offset: 1})
+		}, verify.KindCommit, "no epoch"},
+		{"a counter", record(func(r *store.CommitRecord) { r.Duplicates++ }), verify.KindCommit, "Duplicates"},
+		{"a reach", record(func(r *store.CommitRecord) { r.VisitReach-- }), verify.KindCommit, "VisitReach"},
+		{"no commit record", func(s *verify.Snapshot) { s.Commits[0].Record = nil }, verify.KindCommit, "corrupt"},
 	} {
-		r, err := Compare(t.Context(), sys.config(), plant(right, c.spoil))
+		r, err := verify.Compare(t.Context(), sys.config(), plant(right, c.spoil))
 		sys.must(err)
 		switch {
 		case c.kind == "" && r.OK():
@@ -211,11 +214,11 @@ func (s *system) firstVersion(k oracle.CellKey, shard store.Shard) (version int6
 	settings, err := oracle.ParseSettings(s.settings.String())
 	s.must(err)
 	o := oracle.New(oracle.Options{Partition: shard.Partition, Partitions: partitions, Settings: settings})
-	info, err := s.queue.Info(s.Context())
+	info, err := s.node.Queue().Info(s.Context())
 	s.must(err)
-	s.must(s.queue.ReadAll(s.Context(), shard.Partition, 0, info.Ends[shard.Partition], func(r *kgo.Record) error {
+	s.must(s.node.Queue().ReadAll(s.Context(), shard.Partition, 0, info.Ends[shard.Partition], func(r *kgo.Record) error {
 		if version == 0 {
-			o.Add(record(r))
+			o.Add(verify.RecordOf(r))
 		}
 		if c, ok := o.Cell(k); ok {
 			version, value = c.Version.Version, c.Value.Bytes(k.View)
@@ -234,10 +237,10 @@ func TestLostMove(t *testing.T) {
 	s.catchUp()
 	s.stop()
 	cfg := s.config()
-	cfg.Log = withoutMoves{s.queue}
-	r, err := Run(t.Context(), cfg)
+	cfg.Log = withoutMoves{s.node.Queue()}
+	r, err := verify.Run(t.Context(), cfg)
 	s.must(err)
-	if r.ByKind[KindMoved] != 6 {
+	if r.ByKind[verify.KindMoved] != 6 {
 		t.Errorf("want 6 moved records that did not arrive:\n%s", r)
 	}
 }
@@ -260,29 +263,30 @@ func TestUnchecked(t *testing.T) {
 	s.post(1, 2_000)
 	s.catchUp()
 	s.stop()
-	s.must(s.queue.DeleteBefore(t.Context(), 0, 5))
+	s.must(s.node.Queue().DeleteBefore(t.Context(), 0, 5))
 	r := s.verify()
 	s.mustHold(r)
 	if r.Shards != 1 || len(r.Unchecked) != 1 || r.Unchecked[0].Partition != 0 || r.Unchecked[0].Cells == 0 ||
 		!strings.Contains(r.Unchecked[0].Reason, "begins at offset") {
 		t.Errorf("the log of partition 0 was cut:\n%s", r)
 	}
-	s.must(s.queue.DeleteBefore(t.Context(), 1, 5))
+	s.must(s.node.Queue().DeleteBefore(t.Context(), 1, 5))
 	if r := s.verify(); r.OK() || r.Differences != 0 || len(r.Unchecked) != 2 {
 		t.Errorf("nothing could be checked, which is not well:\n%s", r)
 	}
 
 	// Another topic: a new log epoch. The old one's cells stay, unchecked.
-	s.stopBroker()
-	s.dir = t.TempDir()
-	s.startBroker()
+	s.close()
+	s.must(os.RemoveAll(filepath.Join(s.data, "queue")))
 	s.startProcessors()
 	s.post(2, 2_000)
 	s.catchUp()
 	s.stop()
 	r = s.verify()
 	s.mustHold(r)
-	if s.epoch.Number != 1 || r.Shards != partitions || len(r.Unchecked) != partitions || !strings.Contains(r.Unchecked[0].Reason, "gone") {
+	epochs, err := s.node.Store().Epochs(t.Context())
+	s.must(err)
+	if len(epochs) != 2 || r.Shards != partitions || len(r.Unchecked) != partitions || !strings.Contains(r.Unchecked[0].Reason, "gone") {
 		t.Errorf("the topic was made anew:\n%s", r)
 	}
 }
@@ -294,20 +298,20 @@ func TestServer(t *testing.T) {
 	s.post(1, 3_000)
 	s.catchUp()
 	s.stop()
-	server := httptest.NewServer(CellsHandler(s.store.Read, "example:9092"))
+	server := httptest.NewServer(verify.CellsHandler(s.node.Store().Read, "example:9092"))
 	defer server.Close()
-	near, err := FromStore(s.store.Read)(t.Context())
+	near, err := verify.FromStore(s.node.Store().Read)(t.Context())
 	s.must(err)
-	far, err := FromServer(server.Client(), server.URL)(t.Context())
+	far, err := verify.FromServer(server.Client(), server.URL)(t.Context())
 	s.must(err)
 	if far.Kafka != "example:9092" {
 		t.Errorf("address of the log is %q", far.Kafka)
 	}
 	near.Kafka = far.Kafka
-	if !reflect.DeepEqual(near.Head, far.Head) || !reflect.DeepEqual(near.shards, far.shards) {
+	if !reflect.DeepEqual(near.Head, far.Head) || !reflect.DeepEqual(near.Shards, far.Shards) {
 		t.Error("the server's cells are others than the store's")
 	}
-	r, err := Compare(t.Context(), s.config(), far)
+	r, err := verify.Compare(t.Context(), s.config(), far)
 	s.must(err)
 	s.mustHold(r)
 	if b, err := json.Marshal(r); err != nil || !strings.Contains(string(b), `"differences":0`) {
@@ -321,7 +325,7 @@ func TestServerFails(t *testing.T) {
 		handler http.Handler
 		want    string
 	}{
-		"no store":   {CellsHandler(closed, ""), "503"},
+		"no store":   {verify.CellsHandler(closed, ""), "503"},
 		"another":    {http.NotFoundHandler(), "404"},
 		"cut off":    {text(`{"format":1}` + "\n" + `{"generation":0,"view":1,"url":"a","version":1,"value":""}`), "cut off after 1 cells"},
 		"too few":    {text(`{"format":1}` + "\n" + `{"end":true,"cells":3}`), "0 cells where 3 were sent"},
@@ -331,7 +335,7 @@ func TestServerFails(t *testing.T) {
 		"not at all": {text(`<html>`), "first line"},
 	} {
 		server := httptest.NewServer(c.handler)
-		_, err := FromServer(server.Client(), server.URL)(t.Context())
+		_, err := verify.FromServer(server.Client(), server.URL)(t.Context())
 		server.Close()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
@@ -352,18 +356,18 @@ func TestLostEnd(t *testing.T) {
 	s.stop()
 	right, err := s.config().Cells(t.Context())
 	s.must(err)
-	cut := plant(right, func(s *Snapshot) {
+	cut := plant(right, func(s *verify.Snapshot) {
 		s.Commits[0].Offset += 10
-		s.shards[store.Shard{}][3].version = s.Commits[0].Offset
+		s.Shards[store.Shard{}][3].Version = s.Commits[0].Offset
 	})
-	r, err := Compare(t.Context(), s.config(), cut)
+	r, err := verify.Compare(t.Context(), s.config(), cut)
 	s.must(err)
 	if !r.OK() || len(r.Unchecked) != 1 || r.Unchecked[0].Cells != 1 || !strings.Contains(r.Unchecked[0].Reason, "lost") {
 		t.Errorf("one cell lies above the log's end:\n%s", r)
 	}
 	// And a difference below the end is still found.
-	cut.shards[store.Shard{}][5].value = []byte{0x7f}
-	if r, err = Compare(t.Context(), s.config(), cut); err != nil || r.Differences != 1 {
+	cut.Shards[store.Shard{}][5].Value = []byte{0x7f}
+	if r, err = verify.Compare(t.Context(), s.config(), cut); err != nil || r.Differences != 1 {
 		t.Errorf("want one difference, %v:\n%s", err, r)
 	}
 }

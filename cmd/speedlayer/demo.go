@@ -72,7 +72,7 @@ func runDemo(ctx context.Context, io streams, f demoFlags) (err error) {
 	}
 	n, err := node.Open(ctx, node.Config{Data: filepath.Join(dir, "data"), HTTP: &node.HTTPConfig{Listen: f.listen}, Logger: logger})
 	if err != nil {
-		return err
+		return explainOpen(err)
 	}
 	if err := showDemo(ctx, io, n, f, dir); err != nil || f.once {
 		if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -177,7 +178,7 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 	}
 	n, err := node.Open(ctx, config)
 	if err != nil {
-		return explainKafka(err)
+		return explainOpen(err)
 	}
 	if f.log.format == "json" { // then every line is
 		config.Logger.Info("serving", "http", n.URL(), "roles", config.Roles.String(), "where", n.Where())
@@ -185,6 +186,15 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", serves(config.Roles), n.URL(), n.Where())
 	}
 	return n.Run(ctx)
+}
+
+// explainOpen names the flag to change when a node could not be opened.
+func explainOpen(err error) error {
+	var address *node.AddressError
+	if errors.As(err, &address) {
+		return fmt.Errorf("--%w", err)
+	}
+	return explainKafka(err)
 }
 
 // serves is what a process with these roles has over HTTP, for people.
