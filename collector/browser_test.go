@@ -73,7 +73,7 @@ func site(t *testing.T, pages map[string]string) string {
 func TestTracker(t *testing.T) {
 	ctx := browser.New(t)
 	q := &sent{make(chan event.Pageview, 100), make(chan error, 10)}
-	s := serve(t, q, true)
+	s := serve(t, q)
 	do := func(steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		if err := chromedp.Do(ctx, steps...); err != nil {

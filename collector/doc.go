@@ -9,8 +9,6 @@
 //
 // Many requests share one synced append: the queue gathers what arrives while
 // it writes, so a request is its connection's goroutine that waits, and no more.
-// A connection that posts one plain request behind the other is served by
-// [Collector.Listener], in front of net/http.
 //
 // Bots are not dropped here: what is posted counts.
 //

@@ -39,7 +39,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "speedlayer_collector_requests_total",
-		Help: "Requests answered, by call and status; those in front of net/http too.",
+		Help: "Requests answered, by call and status.",
 	}, []string{"call", "code"})
 	m := &metrics{
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{

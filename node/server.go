@@ -86,8 +86,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	if err := s.startPprof(o.Pprof); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	// The plainest posts are answered in front of net/http (docs/adr/0015).
-	n.goFail(func() error { return serve(s.http, s.collector.Listener(l)) }) // ends with stop
+	n.goFail(func() error { return serve(s.http, l) }) // ends with stop
 	return s, nil
 }
 

@@ -18,14 +18,13 @@ const postConnections = 64
 
 // Post measures acknowledged requests of one pageview each, with the load
 // generator in the same process and the processors at work on what comes in.
-// Baselines: net/http with a handler that answers and does nothing, and the
-// collector behind net/http alone.
+// The baseline is net/http with a handler that answers and does nothing.
 func Post(ctx context.Context, o Options) (results []Result, err error) {
 	requests := max(o.Events/25, 10_000)
 	nothing, err := postTo(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"accepted":1,"rejected":[]}`))
-	}), nil, requests, "nothing")
+	}), requests, "nothing")
 	if err != nil {
 		return nil, err
 	}
@@ -39,12 +38,8 @@ func Post(ctx context.Context, o Options) (results []Result, err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	c := collector.New(collector.Config{Queue: n.Queue(), Logger: o.Logger})
-	plain, err := postTo(ctx, c.Handlers()["/api/v1/pageviews"], nil, requests, "nethttp")
-	if err != nil {
-		return nil, err
-	}
 	m := startMeter()
-	all, err := postTo(ctx, c.Handlers()["/api/v1/pageviews"], c, requests, "post")
+	all, err := postTo(ctx, c.Handlers()["/api/v1/pageviews"], requests, "post")
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +47,6 @@ func Post(ctx context.Context, o Options) (results []Result, err error) {
 	r := Result{Name: "post", Value: all.Rate(http.StatusAccepted), Unit: "acknowledged/s",
 		What: fmt.Sprintf("%d POSTs of one pageview over %d connections, into the queue, processors at work", requests, postConnections)}
 	r.against("net/http that answers and does nothing", nothing.Rate(http.StatusAccepted), "answers/s")
-	r.against("the same behind net/http alone", plain.Rate(http.StatusAccepted), "acknowledged/s")
 	for _, p := range []float64{0.5, 0.99, 1} {
 		r.detail(fmt.Sprintf("answer p%g", 100*p), all.Latency.Quantile(p).Seconds()*1000, "ms")
 	}
@@ -60,17 +54,13 @@ func Post(ctx context.Context, o Options) (results []Result, err error) {
 	return []Result{r}, nil
 }
 
-// postTo serves h on a port of its own and posts to it; with c, its listener
-// stands in front.
-func postTo(ctx context.Context, h http.Handler, c *collector.Collector, requests int64, run string) (r load.Result, err error) {
+// postTo serves h on a port of its own and posts to it.
+func postTo(ctx context.Context, h http.Handler, requests int64, run string) (r load.Result, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return r, err
 	}
 	addr := l.Addr().String()
-	if c != nil {
-		l = c.Listener(l)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/pageviews", h)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
