@@ -14,7 +14,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
 )
 
 // server is an http.Server that serves a collector.
@@ -79,9 +78,8 @@ func TestShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-q.began
-	if err := s.Config.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	shut := make(chan error, 1)
+	go func() { shut <- s.Config.Shutdown(context.Background()) }()
 	if _, err := idle.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("idle connection after Shutdown: %v, want EOF", err)
 	}
@@ -96,6 +94,9 @@ func TestShutdown(t *testing.T) {
 	}
 	if _, err := busy.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("its connection afterwards: %v, want EOF", err)
+	}
+	if err := <-shut; err != nil {
+		t.Error(err)
 	}
 	if conn, err := net.Dial("tcp", s.Listener.Addr().String()); err == nil {
 		_ = conn.Close()
