@@ -1,47 +1,131 @@
-// Package bots says which user agents name themselves as bots, by the list of
-// the project crawler-user-agents (github.com/monperrus/crawler-user-agents,
-// version 1.60.0, MIT licence): its patterns, one a line, in patterns.txt.
+// Package bots tells which user agents are bots, and of which kind.
+//
+// Three lists are asked, in this order: a short one of our own with health
+// checks and libraries (own.txt), crawler-user-agents
+// (github.com/monperrus/crawler-user-agents, version 1.67.0, MIT licence), and
+// CrawlerDetect (as in the PyPI package crawlerdetect 0.4.2, MIT licence; three
+// patterns are rewritten to what means the same, for speed or for RE2). Before them come the operator's own patterns, if
+// any. Each list names bots that the others do not.
 package bots
 
 import (
+	"bufio"
+	"bytes"
 	_ "embed"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync"
 )
 
-//go:embed patterns.txt
-var patterns string
+//go:embed own.txt
+var ownText string
 
-// compiled is the whole list as one expression, made when first needed.
-var compiled = sync.OnceValue(func() *regexp.Regexp {
-	lines := strings.Split(strings.TrimSpace(patterns), "\n")
-	re, err := regexp.Compile("(?:" + strings.Join(lines, ")|(?:") + ")")
-	if err != nil {
-		panic(fmt.Sprintf("bots: patterns.txt: %v", err)) // a test compiles it
-	}
-	return re
-})
+//go:embed crawler-user-agents.txt
+var crawlersText string
 
-// maxCached bounds the answers kept: a log has few user agents many times.
-const maxCached = 10_000
+//go:embed crawlerdetect.txt
+var detectText string
 
-// Matcher remembers its answers. Its zero value is ready; it is not for
-// concurrent use.
-type Matcher struct {
-	cache map[string]bool
+//go:embed exclusions.txt
+var exclusionsText string
+
+// Kind is what a user agent is taken for. The lists name about a dozen kinds.
+type Kind string
+
+// Kinds that the code refers to; the others are in the lists.
+const (
+	None    Kind = ""             // not a bot
+	Library Kind = "http-library" // a program that sends requests: curl, python-requests
+	Pattern Kind = "bot-pattern"  // one of the operator's patterns
+	Crawler Kind = "crawler"      // CrawlerDetect does not say which kind
+)
+
+// maxAgent bounds the part of a user agent that is looked at, in bytes.
+const maxAgent = 1024
+
+// List is a set of patterns. It is safe for concurrent use.
+type List struct {
+	operator, known, detect *index
+	exclusions              *regexp.Regexp
 }
 
-// IsBot reports whether a user agent is one of the list. No user agent is none.
-func (m *Matcher) IsBot(userAgent []byte) bool {
-	if bot, ok := m.cache[string(userAgent)]; ok {
-		return bot
+// Default returns the list without patterns of the operator. It is compiled at
+// the first call.
+func Default() *List { return defaultList() }
+
+var defaultList = sync.OnceValue(func() *List {
+	l := &List{operator: newIndex(), known: newIndex(), detect: newIndex()}
+	for _, text := range []string{ownText, crawlersText} {
+		for line := range lines(text) {
+			kind, pattern, _ := strings.Cut(line, "\t")
+			l.known.mustAdd(Kind(kind), pattern)
+		}
 	}
-	if m.cache == nil || len(m.cache) >= maxCached {
-		m.cache = make(map[string]bool)
+	for line := range lines(detectText) {
+		l.detect.mustAdd(Crawler, "(?i)"+line)
 	}
-	bot := compiled().Match(userAgent)
-	m.cache[string(userAgent)] = bot
-	return bot
+	var all []string
+	for line := range lines(exclusionsText) {
+		all = append(all, line)
+	}
+	l.exclusions = regexp.MustCompile("(?i)(?:" + strings.Join(all, "|") + ")") // a test compiles it
+	return l
+})
+
+// lines yields the lines of a text that are not empty and not comments.
+func lines(text string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for line := range strings.Lines(text) {
+			line = strings.TrimRight(line, "\r\n")
+			if strings.TrimSpace(line) != "" && line[0] != '#' && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// With returns a list that has the operator's patterns besides. They are read
+// from r: regular expressions (RE2), one a line; empty lines and lines that
+// begin with # are skipped. An error names the line.
+func (l *List) With(r io.Reader) (*List, error) {
+	with := *l
+	with.operator = newIndex()
+	in := bufio.NewScanner(r)
+	for n := 1; in.Scan(); n++ {
+		line := strings.TrimSpace(in.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := with.operator.add(Pattern, line); err != nil {
+			return nil, fmt.Errorf("line %d: %w: allowed is a regular expression (RE2), one a line", n, err)
+		}
+	}
+	if err := in.Err(); err != nil {
+		return nil, err
+	}
+	return &with, nil
+}
+
+// Kind returns what a user agent is taken for. A missing user agent is not a
+// bot.
+func (l *List) Kind(userAgent []byte) Kind {
+	if len(userAgent) > maxAgent {
+		userAgent = userAgent[:maxAgent]
+	}
+	if len(userAgent) == 0 {
+		return None
+	}
+	for _, ix := range []*index{l.operator, l.known} {
+		if kind := ix.kind(userAgent); kind != None {
+			return kind
+		}
+	}
+	// CrawlerDetect matches short words, so its authors first remove the parts
+	// that browsers have. That is slow, and needed only if there is a match.
+	if l.detect.kind(userAgent) == None {
+		return None
+	}
+	return l.detect.kind(bytes.TrimSpace(l.exclusions.ReplaceAll(userAgent, nil)))
 }
