@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"speedlayer/collector/bots"
 	"speedlayer/event"
 	"speedlayer/queue"
 )
@@ -39,6 +40,8 @@ type batch struct {
 	arena    []byte
 	records  []record
 	rejected []Rejected
+	dropBots bool
+	dropped  droppedBots
 
 	done   func(queue.Position, error) // b.appended, bound once
 	ended  chan struct{}               // capacity 1
@@ -69,6 +72,7 @@ func (c *Collector) open() (*batch, bool) {
 	b := c.batches.Get().(*batch)
 	b.body, b.arena, b.records, b.rejected = b.body[:0], b.arena[:0], b.records[:0], nil
 	b.reserved, b.now, b.result.err = 0, c.cfg.Now().UnixMilli(), nil
+	b.dropBots, b.dropped = c.cfg.DropBots, droppedBots{}
 	return b, true
 }
 
@@ -87,8 +91,22 @@ func (b *batch) reject(index int, err error) {
 	b.rejected = append(b.rejected, Rejected{index, err.Error()})
 }
 
-// take checks one event, a JSON object, and keeps it as a record. Errors are
-// *event.Refusal.
+// droppedBots counts events that were right, but are a bot's.
+type droppedBots struct {
+	events int
+	kinds  map[bots.Kind]int // nil until there is one
+}
+
+func (d *droppedBots) add(kind bots.Kind) {
+	if d.kinds == nil {
+		d.kinds = make(map[bots.Kind]int)
+	}
+	d.events++
+	d.kinds[kind]++
+}
+
+// take checks one event, a JSON object, and keeps it as a record, unless it is a
+// bot's. Errors are *event.Refusal.
 func (b *batch) take(value []byte) error {
 	if len(value) > b.c.limits.EventBytes {
 		return refusal(event.CodeTooLong, "the event has %d bytes: allowed are %d", len(value), b.c.limits.EventBytes)
@@ -106,6 +124,12 @@ func (b *batch) take(value []byte) error {
 	b.page = page[:0]
 	if err != nil {
 		return err
+	}
+	if b.dropBots {
+		if kind := b.c.bots.Kind(b.pv.UserAgent); kind != bots.None {
+			b.dropped.add(kind)
+			return nil
+		}
 	}
 	if !b.pv.HasNonce {
 		b.giveNonce()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"speedlayer/collector/bots"
 	"speedlayer/collector/imports"
 	"speedlayer/collector/tracker"
 	"speedlayer/internal/problem"
@@ -61,6 +62,8 @@ type Config struct {
 	Now            func() time.Time // time.Now
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	DropBots       bool           // events whose user agent is a bot's do not count
+	Bots           *bots.List     // bots.Default
 	Registerer     prometheus.Registerer
 	Logger         *slog.Logger
 }
@@ -71,6 +74,7 @@ type Collector struct {
 	limits  Limits
 	gate    gate
 	metrics *metrics
+	bots    bots.Matcher
 	batches sync.Pool // *batch
 }
 
@@ -86,6 +90,7 @@ func New(cfg Config) *Collector {
 	c := &Collector{cfg: cfg, limits: cfg.Limits}
 	c.gate.limit = cfg.Limits.InFlightBytes
 	c.metrics = newMetrics(cfg.Registerer, &c.gate)
+	c.bots.List = cfg.Bots
 	c.batches.New = func() any { return newBatch(c) }
 	return c
 }

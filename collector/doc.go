@@ -10,7 +10,16 @@
 // Many requests share one synced append: the queue gathers what arrives while
 // it writes, so a request is its connection's goroutine that waits, and no more.
 //
-// Bots are not dropped here: what is posted counts.
+// # Bots
+//
+// With [Config].DropBots, an event whose user agent is a bot's (package bots) is
+// not taken. It is neither accepted nor rejected: the answer counts it by the
+// kind of bot, and /api/event answers with the header X-Plausible-Dropped. An
+// API client's own User-Agent header says nothing about its visitors: at
+// /api/v1/pageviews only the event's user_agent is looked at, and at /api/event
+// a header that names an HTTP library is taken for the client, not for a visitor.
+// ?bots=keep and ?bots=drop override the setting for a request; an import has
+// asked its own list already.
 //
 // # Sending again
 //

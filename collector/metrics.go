@@ -33,6 +33,7 @@ type metrics struct {
 	accepted prometheus.Counter
 	rejected *prometheus.CounterVec // by field and code, both of a fixed set
 	ignored  prometheus.Counter
+	bots     *prometheus.CounterVec // by kind, of the lists' set
 	append   prometheus.Histogram
 }
 
@@ -54,6 +55,10 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 			Name: "speedlayer_collector_events_ignored_total",
 			Help: "Events of trackers that are no pageviews.",
 		}),
+		bots: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "speedlayer_collector_bots_dropped_total",
+			Help: "Pageviews that were dropped because their user agent is a bot's, by the kind of bot.",
+		}, []string{"kind"}),
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "speedlayer_collector_append_seconds",
 			Help:    "Time from a checked request to its durable append.",
@@ -67,7 +72,7 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 		}
 	}
 	if reg != nil {
-		reg.MustRegister(requests, m.accepted, m.rejected, m.ignored, m.append,
+		reg.MustRegister(requests, m.accepted, m.rejected, m.ignored, m.bots, m.append,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "speedlayer_collector_in_flight_bytes",
 				Help: "Bytes of bodies that are not answered yet.",
@@ -79,6 +84,12 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 func (m *metrics) answered(c call, status int) {
 	if n := m.requests[c][status]; n != nil {
 		n.Inc()
+	}
+}
+
+func (m *metrics) drop(d droppedBots) {
+	for kind, n := range d.kinds {
+		m.bots.WithLabelValues(string(kind)).Add(float64(n))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"speedlayer/collector/bots"
 	"speedlayer/internal/problem"
 	"speedlayer/queue"
 )
@@ -19,8 +20,8 @@ const retryAfter = 1
 // servePageviews is POST /api/v1/pageviews.
 func (c *Collector) servePageviews(w http.ResponseWriter, r *http.Request) {
 	allowAnyOrigin(w)
-	wait, p := waitApplied(r.URL.RawQuery)
-	if p == nil && wait && c.cfg.Wait == nil {
+	o, p := parseOptions(r.URL.RawQuery, c.cfg.DropBots)
+	if p == nil && o.wait && c.cfg.Wait == nil {
 		p = &problem.Details{Status: http.StatusNotImplemented, Field: "wait",
 			Detail: "this process runs no processor that it could wait for", Allowed: "a call without wait"}
 	}
@@ -38,11 +39,12 @@ func (c *Collector) servePageviews(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer b.close()
+	b.dropBots = o.dropBots
 	if p := b.read(w, r); p != nil {
 		c.problem(w, callPageviews, p)
 		return
 	}
-	status, p := b.pageviews(r.Context(), lines, wait)
+	status, p := b.pageviews(r.Context(), lines, o.wait)
 	if p != nil {
 		c.problem(w, callPageviews, p)
 		return
@@ -50,7 +52,7 @@ func (c *Collector) servePageviews(w http.ResponseWriter, r *http.Request) {
 	c.metrics.answered(callPageviews, status)
 	h := w.Header()
 	h["Content-Type"] = jsonType
-	if len(b.records) == 1 && len(b.rejected) == 0 {
+	if len(b.records) == 1 && len(b.rejected) == 0 && b.dropped.events == 0 {
 		h["Content-Length"] = acceptedOneLength
 		w.WriteHeader(status)
 		_, _ = w.Write(acceptedOne)
@@ -82,13 +84,14 @@ func (b *batch) pageviews(ctx context.Context, lines, wait bool) (status int, _ 
 	case err != nil:
 		return 0, &problem.Details{Status: http.StatusRequestEntityTooLarge, Field: "body",
 			Detail: "the body has too many events", Allowed: strconv.Itoa(b.c.limits.BatchEvents) + " events in one request"}
-	case n > 0 && len(b.records) == 0:
+	case n > 0 && len(b.rejected) == n:
 		return 0, &problem.Details{Status: http.StatusBadRequest, Field: "body",
 			Detail: "all events were rejected", Rejected: b.rejected}
 	}
 	if p := b.store(ctx, wait); p != nil {
 		return 0, p
 	}
+	b.c.metrics.drop(b.dropped)
 	if !wait {
 		return http.StatusAccepted, nil
 	}
@@ -131,34 +134,48 @@ func (b *batch) answer() []byte {
 		rejected = []Rejected{}
 	}
 	body, err := json.Marshal(struct {
-		Accepted int        `json:"accepted"`
-		Rejected []Rejected `json:"rejected"`
-	}{len(b.records), rejected})
+		Accepted    int               `json:"accepted"`
+		Rejected    []Rejected        `json:"rejected"`
+		BotsDropped int               `json:"bots_dropped,omitempty"`
+		Bots        map[bots.Kind]int `json:"bots,omitempty"`
+	}{len(b.records), rejected, b.dropped.events, b.dropped.kinds})
 	if err != nil { // numbers and strings always can be written
 		panic(err)
 	}
 	return append(body, '\n')
 }
 
-// waitApplied reads the query: only wait=applied is allowed.
-func waitApplied(query string) (bool, *problem.Details) {
+// options are what a request's query asks for.
+type options struct{ wait, dropBots bool }
+
+// optionsAllowed is what the query may have.
+const optionsAllowed = "wait=applied, bots=keep, bots=drop"
+
+// parseOptions reads the query. Without bots, the server's setting holds.
+func parseOptions(query string, dropBots bool) (options, *problem.Details) {
+	o := options{dropBots: dropBots}
 	if query == "" {
-		return false, nil
+		return o, nil
 	}
-	const allowed = "wait=applied"
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return false, &problem.Details{Status: http.StatusBadRequest, Field: "query", Detail: err.Error(), Allowed: allowed}
+		return o, &problem.Details{Status: http.StatusBadRequest, Field: "query", Detail: err.Error(), Allowed: optionsAllowed}
 	}
 	for name, v := range values {
-		if name != "wait" {
-			return false, &problem.Details{Status: http.StatusBadRequest, Field: name, Detail: "unknown parameter " + strconv.Quote(name), Allowed: allowed}
-		}
-		if len(v) != 1 || v[0] != "applied" {
-			return false, &problem.Details{Status: http.StatusBadRequest, Field: name, Detail: "bad value " + strconv.Quote(v[0]), Allowed: allowed}
+		switch {
+		case name != "wait" && name != "bots":
+			return o, &problem.Details{Status: http.StatusBadRequest, Field: name, Detail: "unknown parameter " + strconv.Quote(name), Allowed: optionsAllowed}
+		case len(v) != 1:
+			return o, &problem.Details{Status: http.StatusBadRequest, Field: name, Detail: "it is given " + strconv.Itoa(len(v)) + " times", Allowed: "once"}
+		case name == "wait" && v[0] == "applied":
+			o.wait = true
+		case name == "bots" && (v[0] == "keep" || v[0] == "drop"):
+			o.dropBots = v[0] == "drop"
+		default:
+			return o, &problem.Details{Status: http.StatusBadRequest, Field: name, Detail: "bad value " + strconv.Quote(v[0]), Allowed: optionsAllowed}
 		}
 	}
-	return len(values) > 0, nil
+	return o, nil
 }
 
 func closing() *problem.Details {

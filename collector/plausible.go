@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"speedlayer/collector/bots"
 	"speedlayer/event"
 	"speedlayer/internal/problem"
 )
@@ -12,7 +13,8 @@ import (
 // serveEvent is POST /api/event, as Plausible's trackers call it, with short
 // names of fields or long ones. The person is the client's address. Only the
 // event pageview counts; others are answered alike. What else they send (domain,
-// props, revenue) is not used: the domain is that of the url. Ours adds a nonce.
+// props, revenue) is not used: the domain is that of the url. With h = 1 the site
+// routes by fragment. Ours adds a nonce, and an age in ms to what it sends late.
 func (c *Collector) serveEvent(w http.ResponseWriter, r *http.Request) {
 	allowAnyOrigin(w)
 	lines, p := bodyType(r.Header)
@@ -38,7 +40,11 @@ func (c *Collector) serveEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.metrics.answered(callEvent, http.StatusAccepted)
-	w.Header()["Content-Type"] = textType
+	h := w.Header()
+	if b.dropped.events > 0 {
+		h.Set("X-Plausible-Dropped", strconv.Itoa(b.dropped.events)) // as Plausible does
+	}
+	h["Content-Type"] = textType
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = w.Write(eventTaken)
 }
@@ -62,9 +68,17 @@ func (b *batch) event(r *http.Request) *problem.Details {
 		b.c.metrics.ignored.Inc()
 		return nil
 	}
+	if agent := r.UserAgent(); b.dropBots && b.c.bots.Kind([]byte(agent)) == bots.Library {
+		// A program that sends events for its visitors, and not a visitor.
+		b.dropBots = false
+	}
 	person, ok := clientAddr(r, b.c.cfg.TrustedProxies)
 	if !ok {
 		return eventProblem("X-Forwarded-For", "the client's address is not known", "an IP address")
+	}
+	age, p := eventAge(pick(fields, "age"))
+	if p != nil {
+		return p
 	}
 	// Written as the object that /api/v1/pageviews takes, the values as they
 	// came: the rules of fields then are the same, text that is no UTF-8
@@ -72,12 +86,12 @@ func (b *batch) event(r *http.Request) *problem.Details {
 	value := append(b.object[:0], `{"person":"`...)
 	value = person.AppendTo(value)
 	value = append(value, `","ts":`...)
-	value = strconv.AppendInt(value, b.now, 10)
+	value = strconv.AppendInt(value, b.now-age, 10)
 	for _, f := range [...]struct {
 		name string
 		raw  json.RawMessage
 	}{
-		{"url", pick(fields, "u", "url")},
+		{"url", eventURL(fields)},
 		{"nonce", pick(fields, "nonce")},
 		{"referrer", pick(fields, "r", "referrer")},
 		{"user_agent", userAgent(r)},
@@ -92,7 +106,48 @@ func (b *batch) event(r *http.Request) *problem.Details {
 		b.c.metrics.reject(err)
 		return refusalProblem(err)
 	}
-	return b.store(r.Context(), false)
+	if p = b.store(r.Context(), false); p == nil {
+		b.c.metrics.drop(b.dropped)
+	}
+	return p
+}
+
+// maxEventAge bounds how late a tracker may send, in ms.
+const maxEventAge = 60 * 60 * 1000
+
+// eventAge is how long ago a tracker saw the page, in ms. Its clock may be
+// wrong, so it sends no time.
+func eventAge(raw json.RawMessage) (int64, *problem.Details) {
+	if raw == nil {
+		return 0, nil
+	}
+	var age int64
+	if err := json.Unmarshal(raw, &age); err != nil || age < 0 || age > maxEventAge {
+		return 0, eventProblem("age", "the age is not taken", "whole milliseconds, 0 to "+strconv.Itoa(maxEventAge))
+	}
+	return age, nil
+}
+
+// eventURL is the url, with a route in its fragment made a part of the page if
+// the tracker asks for that, as Plausible's do with h = 1.
+func eventURL(fields map[string]json.RawMessage) json.RawMessage {
+	raw := pick(fields, "u", "url")
+	if hash := string(pick(fields, "h", "hash")); hash != "1" && hash != "true" {
+		return raw
+	}
+	url, ok := text(raw)
+	if !ok {
+		return raw
+	}
+	with := event.WithRoute(url)
+	if with == url {
+		return raw
+	}
+	out, err := json.Marshal(with)
+	if err != nil { // a string always can be written
+		panic(err)
+	}
+	return out
 }
 
 // pick returns the first of the fields that is there and not null.

@@ -132,7 +132,7 @@ func DomainOf(page []byte) []byte { return page[:bytes.IndexByte(page, '/')] }
 
 // ParseTarget reads what people mean by a url in a query: a text with neither
 // a slash nor a scheme is a domain, everything else a page, whose scheme may be
-// left out.
+// left out. A route in the fragment is a part of the page, as in [WithRoute].
 func ParseTarget(text string) (url string, isDomain bool, err error) {
 	if !strings.ContainsAny(text, `/\`) && !hasScheme(text) {
 		url, err = Domain(text)
@@ -141,7 +141,7 @@ func ParseTarget(text string) (url string, isDomain bool, err error) {
 	if text[0] == '/' || text[0] == '\\' {
 		return "", false, refuse("url", CodeURL, "%q has no host: allowed is a page as in foo.com/about, or a domain", cut([]byte(text)))
 	}
-	url, err = Page(withScheme(text))
+	url, err = Page(WithRoute(withScheme(text)))
 	return url, false, err
 }
 
