@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,7 +76,8 @@ type Collector struct {
 	gate    gate
 	metrics *metrics
 	bots    bots.Matcher
-	batches sync.Pool // *batch
+	warned  atomic.Bool // of a proxy that is not trusted
+	batches sync.Pool   // *batch
 }
 
 // New makes a collector. It starts no goroutine.
@@ -110,6 +112,10 @@ func (c *Collector) Handlers() map[string]problem.Methods {
 	}
 	return all
 }
+
+// BotsDropped is how many events were dropped since the start, by the kind of
+// bot.
+func (c *Collector) BotsDropped() map[string]int64 { return c.metrics.botsDropped() }
 
 // Close stops taking pageviews (503 with Retry-After from now on) and waits
 // until those in flight are answered, or ctx ends. The queue must stay open

@@ -108,6 +108,7 @@ func (c *Collector) serveImportBatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer b.close()
+	b.dropBots = false // the import has asked its own list
 	if p := b.read(w, r); p != nil {
 		c.problem(w, callImport, p)
 		return

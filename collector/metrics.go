@@ -2,8 +2,10 @@ package collector
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,6 +37,10 @@ type metrics struct {
 	ignored  prometheus.Counter
 	bots     *prometheus.CounterVec // by kind, of the lists' set
 	append   prometheus.Histogram
+	dropped  struct { // what bots counts, for the status
+		sync.Mutex
+		kinds map[string]int64
+	}
 }
 
 func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
@@ -65,6 +71,7 @@ func newMetrics(reg prometheus.Registerer, g *gate) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16), // to 8 s
 		}),
 	}
+	m.dropped.kinds = make(map[string]int64)
 	for c := range calls {
 		m.requests[c] = make(map[int]prometheus.Counter, len(statuses))
 		for _, status := range statuses {
@@ -88,9 +95,21 @@ func (m *metrics) answered(c call, status int) {
 }
 
 func (m *metrics) drop(d droppedBots) {
+	if d.events == 0 {
+		return
+	}
+	m.dropped.Lock()
+	defer m.dropped.Unlock()
 	for kind, n := range d.kinds {
 		m.bots.WithLabelValues(string(kind)).Add(float64(n))
+		m.dropped.kinds[string(kind)] += int64(n)
 	}
+}
+
+func (m *metrics) botsDropped() map[string]int64 {
+	m.dropped.Lock()
+	defer m.dropped.Unlock()
+	return maps.Clone(m.dropped.kinds)
 }
 
 // reject counts a refusal. Field and code come from our own sets, never from

@@ -76,6 +76,7 @@ func (b *batch) event(r *http.Request) *problem.Details {
 	if !ok {
 		return eventProblem("X-Forwarded-For", "the client's address is not known", "an IP address")
 	}
+	b.c.warnOfProxy(r, person)
 	age, p := eventAge(pick(fields, "age"))
 	if p != nil {
 		return p

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -22,6 +24,14 @@ func TestEvent(t *testing.T) {
 		{"engagement", `{"n":"engagement","u":"https://foo.com/a","d":"foo.com","sd":40,"e":1000}`, "text/plain", 202, ""},
 		{"fields in a string", `{"n":"pageview","u":"https://foo.com/a\",\"person\":\"eve"}`, "", 202, `https://foo.com/a","person":"eve`},
 
+		{"routes by fragment", `{"n":"pageview","u":"https://foo.com/a?x=1#/b?y=2","h":1}`, "", 202, "https://foo.com/a%23/b"},
+		{"a place in a page", `{"n":"pageview","u":"https://foo.com/a#b","h":1}`, "", 202, "https://foo.com/a#b"},
+		{"no routes by fragment", `{"n":"pageview","u":"https://foo.com/a#/b","h":0}`, "", 202, "https://foo.com/a#/b"},
+
+		{"age no number", `{"n":"pageview","u":"https://foo.com/","age":"1"}`, "", 400, ""},
+		{"age below 0", `{"n":"pageview","u":"https://foo.com/","age":-1}`, "", 400, ""},
+		{"age of a day", `{"n":"pageview","u":"https://foo.com/","age":86400000}`, "", 400, ""},
+		{"route in a url that is a number", `{"n":"pageview","u":5,"h":1}`, "", 400, ""},
 		{"no name", `{"u":"https://foo.com/a"}`, "", 400, ""},
 		{"name a number", `{"n":5,"u":"https://foo.com/a"}`, "", 400, ""},
 		{"no url", `{"n":"pageview"}`, "", 400, ""},
@@ -121,6 +131,53 @@ func TestClientAddr(t *testing.T) {
 		got, ok := clientAddr(r, trusted)
 		if ok != (tc.want != "") || ok && got.String() != tc.want {
 			t.Errorf("peer %s, forwarded for %q: %v %v, want %s", tc.peer, tc.forwarded, got, ok, tc.want)
+		}
+	}
+}
+
+// What a tracker sends late counts when it was seen.
+func TestEventAge(t *testing.T) {
+	q := &fakeQueue{}
+	send(newTest(q, nil), "POST", "/api/event", `{"n":"pageview","u":"https://foo.com/","age":90000}`)
+	if len(q.records) != 1 || q.records[0].TS != clock.UnixMilli()-90_000 {
+		t.Errorf("on the queue: %+v", q.records)
+	}
+}
+
+// A proxy on a private address that is not trusted is told of once.
+func TestProxyWarning(t *testing.T) {
+	for _, tc := range []struct {
+		peer, header string
+		trusted      string
+		warning      string
+	}{
+		{"127.0.0.1:5", "X-Forwarded-For", "", "--trusted-proxies"},
+		{"172.17.0.1:5", "X-Real-IP", "", "--trusted-proxies"},
+		{"10.0.0.3:5", "Forwarded", "192.168.0.0/16", "--trusted-proxies"},
+		{"[fd00::1]:5", "CF-Connecting-IP", "", "--trusted-proxies"},
+		{"[::ffff:192.168.1.2]:5", "X-Forwarded-For", "", "--trusted-proxies"},
+		{"100.64.3.4:5", "X-Forwarded-For", "", "--trusted-proxies"},
+		{"10.0.0.3:5", "X-Real-IP", "10.0.0.0/8", "names no client"},
+		{"10.0.0.3:5", "X-Forwarded-For", "10.0.0.0/8", ""},
+		{"203.0.113.5:5", "X-Forwarded-For", "", ""},
+		{"10.0.0.3:5", "Accept", "", ""},
+	} {
+		var log bytes.Buffer
+		c := newTest(&fakeQueue{}, func(cfg *Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			if tc.trusted != "" {
+				cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(tc.trusted)}
+			}
+		})
+		for range 3 {
+			r := httptest.NewRequest("POST", "/api/event", strings.NewReader(`{"n":"pageview","u":"https://foo.com/"}`))
+			r.RemoteAddr = tc.peer
+			r.Header.Set(tc.header, "198.51.100.7")
+			c.serveEvent(httptest.NewRecorder(), r)
+		}
+		lines := strings.Count(log.String(), "\n")
+		if tc.warning == "" && lines != 0 || tc.warning != "" && (lines != 1 || !strings.Contains(log.String(), tc.warning)) {
+			t.Errorf("%+v: the log has %q", tc, log.String())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"speedlayer/collector"
 	"speedlayer/collector/imports"
 	"speedlayer/microbatch"
 	"speedlayer/query"
@@ -93,17 +94,19 @@ func (o *Config) setDefaults() {
 // store, and the roles that it has between them. Embedded it is all of it: the
 // broker, Pebble and every role. Open starts upward, Close stops downward.
 type Node struct {
-	opts    Config
-	lock    *flock.Flock     // of the data directory; nil without one
-	broker  *embedded.Broker // the embedded one; nil with a cluster
-	store   store.Store
-	queue   *queue.Client
-	ends    *queue.Ends
-	edges   *query.Edges
-	engine  *query.Engine
-	batch   *Batch
-	server  *server // nil without HTTP
-	metrics *metrics
+	opts   Config
+	lock   *flock.Flock     // of the data directory; nil without one
+	broker *embedded.Broker // the embedded one; nil with a cluster
+	store  store.Store
+	queue  *queue.Client
+	ends   *queue.Ends
+	edges  *query.Edges
+	engine *query.Engine
+	batch  *Batch
+	server *server // nil without HTTP
+	// collector is the server's; nil before it serves.
+	collector atomic.Pointer[collector.Collector]
+	metrics   *metrics
 
 	presence *query.Presence // nil where other processes process too
 	progress *microbatch.Progress

@@ -188,6 +188,11 @@ func (n *Node) info(ctx context.Context) map[string]any {
 	if size, err := n.queue.Size(ctx); err == nil {
 		i["queue_bytes"] = size
 	}
+	if c := n.collector.Load(); c != nil {
+		if dropped := c.BotsDropped(); len(dropped) > 0 {
+			i["bots_dropped"] = dropped // since this process started, by kind
+		}
+	}
 	return i
 }
 

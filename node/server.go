@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"speedlayer/collector"
+	"speedlayer/collector/bots"
 	"speedlayer/dashboard"
 	"speedlayer/internal/descriptors"
 	"speedlayer/internal/problem"
@@ -45,6 +46,8 @@ type HTTPConfig struct {
 	Listen         string // HOST:PORT; port 0 is any
 	Pprof          string // "" is off
 	TrustedProxies []netip.Prefix
+	DropBots       bool          // whose user agent Bots names
+	Bots           *bots.List    // nil is bots.Default
 	Drain          time.Duration // how long /readyz says no before the server stops
 }
 
@@ -73,7 +76,8 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	l = descriptors.Listen(l, descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
-		Queue: n.queue, Wait: n.progress.Wait, Imports: n.Imports(), Now: time.Now, TrustedProxies: o.TrustedProxies,
+		Queue: n.queue, Wait: n.progress.Wait, Imports: n.Imports(), Now: time.Now,
+		TrustedProxies: o.TrustedProxies, DropBots: o.DropBots, Bots: o.Bots,
 		Registerer: n.metrics.registry, Logger: n.opts.Logger,
 	})
 	s.http = &http.Server{
@@ -86,6 +90,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	if err := s.startPprof(o.Pprof); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	n.collector.Store(s.collector)
 	n.goFail(func() error { return serve(s.http, l) }) // ends with stop
 	return s, nil
 }

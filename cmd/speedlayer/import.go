@@ -18,7 +18,7 @@ import (
 
 type importFlags struct {
 	lines formatFlags
-	bots  string
+	bots  botFlags
 	where whereFlags
 	json  bool
 }
@@ -69,7 +69,7 @@ second, and Ctrl-C loses nothing that was read.`,
 	}
 	flags := cmd.Flags()
 	f.lines.add(flags)
-	flags.StringVar(&f.bots, "bots", "drop", "`WHAT` to do with bots that a list of user agents names: keep or drop")
+	f.bots.add(flags, "drop")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	f.where.add(flags)
 	return cmd
@@ -95,10 +95,8 @@ func (f *importFlags) check() error {
 	if err := f.lines.check(); err != nil {
 		return err
 	}
-	if f.bots != "keep" && f.bots != "drop" {
-		return usagef("--bots %q: allowed are keep, drop", f.bots)
-	}
-	return nil
+	_, _, err := f.bots.list()
+	return err
 }
 
 // importReport is what import prints.
@@ -107,6 +105,7 @@ type importReport struct {
 	Pageviews   int64         `json:"pageviews"`
 	Duplicates  int64         `json:"duplicates"`
 	BotsDropped int64         `json:"bots_dropped"`
+	Bots        []importCount `json:"bots"` // the same by kind
 	NotPageview []importCount `json:"not_pageviews"`
 	Rejected    []importCount `json:"rejected"`
 	Files       []importFile  `json:"files"`
@@ -156,9 +155,13 @@ func importFiles(ctx context.Context, io streams, f importFlags, t *target, file
 	if err != nil {
 		return importReport{}, bad, err
 	}
+	dropBots, list, err := f.bots.list()
+	if err != nil {
+		return importReport{}, bad, err
+	}
 	p := newProgress(io.err, "import")
 	done, err := importer.Import(ctx, importer.Config{
-		Format: importer.Format(f.lines.format), Host: f.lines.host, Log: f.lines.options(), LastLine: f.lines.lastLine, DropBots: f.bots == "drop", Sink: t.sink, Stdin: io.in,
+		Format: importer.Format(f.lines.format), Host: f.lines.host, Log: f.lines.options(), LastLine: f.lines.lastLine, DropBots: dropBots, Bots: list, Sink: t.sink, Stdin: io.in,
 		Progress: func(read, total, lines int64) { p.update(read, total, "bytes") },
 	}, files...)
 	p.finish()
@@ -182,7 +185,7 @@ func importFiles(ctx context.Context, io streams, f importFlags, t *target, file
 		return importReport{}, bad, err
 	}
 	return importReport{
-		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: done.Duplicates + after - before, BotsDropped: done.BotsDropped,
+		Lines: done.Lines, Pageviews: done.Pageviews, Duplicates: done.Duplicates + after - before, BotsDropped: done.BotsDropped, Bots: importCounts(done.Bots),
 		NotPageview: importCounts(done.NotPageview), Rejected: importCounts(done.Rejected),
 		Files: importFileReports(done.Files), stopped: done.Stopped,
 	}, bad, nil
@@ -213,7 +216,7 @@ func (r *importReport) print(out io.Writer, asJSON bool) error {
 	for _, part := range []struct {
 		what   string
 		counts []importCount
-	}{{"not a pageview", r.NotPageview}, {"rejected", r.Rejected}} {
+	}{{"a bot, dropped", r.Bots}, {"not a pageview", r.NotPageview}, {"rejected", r.Rejected}} {
 		for _, c := range part.counts {
 			fmt.Fprintf(out, "\n%s: %s: %s\n", part.what, c.Reason, groups(c.Lines))
 			for _, e := range c.Examples {

@@ -26,6 +26,7 @@ type serveFlags struct {
 	snapshotEvery, batchDelay, drain time.Duration
 	maxLog                           string
 	trusted                          []string
+	bots                             botFlags
 	cluster                          clusterFlags
 	batch                            batchFlags
 }
@@ -60,6 +61,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.DurationVar(&f.drain, "drain-time", 0, "how long /readyz says no before nothing more is taken, so that a load balancer sends clients elsewhere first")
 	flags.StringSliceVar(&f.trusted, "trusted-proxies", nil, "addresses or `CIDR`s of proxies whose X-Forwarded-For is believed")
 	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
+	f.bots.add(flags, "drop")
 	f.log.add(flags, "info")
 	f.settings.add(flags)
 	f.cluster.add(flags)
@@ -132,9 +134,13 @@ func (f *serveFlags) check(io streams) (n node.Config, err error) {
 	if err != nil {
 		return n, err
 	}
+	dropBots, bots, err := f.bots.list()
+	if err != nil {
+		return n, err
+	}
 	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
-	n.HTTP = &node.HTTPConfig{Listen: f.listen, Pprof: f.pprof, TrustedProxies: trusted, Drain: f.drain}
+	n.HTTP = &node.HTTPConfig{Listen: f.listen, Pprof: f.pprof, TrustedProxies: trusted, DropBots: dropBots, Bots: bots, Drain: f.drain}
 	if err := f.batch.apply(&n); err != nil {
 		return n, err
 	}

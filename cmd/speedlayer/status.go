@@ -47,6 +47,9 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	if bytes, ok := s.Info["queue_bytes"]; ok { // an int64, or JSON's float64 from a server
 		fmt.Fprintf(w, "log\t%s on disk\n", humanize.IBytes(asBytes(bytes)))
 	}
+	if dropped, ok := s.Info["bots_dropped"]; ok {
+		fmt.Fprintf(w, "bots dropped\t%s\tsince the process started\n", strings.TrimPrefix(fmt.Sprint(dropped), "map"))
+	}
 	printMembers(w, s.Info)
 	for _, key := range []string{"kafka", "data", "roles", "store_apply_ms", "store_retries", "store_failures", "store_renewals"} {
 		if v, ok := s.Info[key]; ok {

@@ -29,6 +29,7 @@ type Config struct {
 	Host     string            // of targets that are paths, where a line names none; access logs only
 	LastLine bool              // a last line without a line end is whole, though the file may grow
 	DropBots bool
+	Bots     *bots.List // that says which are; nil is bots.Default
 	Sink     Sink
 	Stdin    io.Reader        // for the file "-"
 	Now      func() time.Time // lines more than 12 hours ahead are refused
@@ -61,6 +62,7 @@ type Report struct {
 	Pageviews   int64 // duplicates included
 	Duplicates  int64 // those that this file's imports had put into the queue before
 	BotsDropped int64
+	Bots        []Count // those that were dropped, by kind
 	NotPageview []Count // lines that are not pageviews, by reason
 	Rejected    []Count // broken lines, by reason
 	Last        []queue.Position
@@ -85,6 +87,7 @@ func Import(ctx context.Context, cfg Config, files ...string) (Report, error) {
 	if domain, err := event.Domain(cfg.Host); err == nil { // one site, however it is spelled
 		im.host = domain
 	}
+	im.bots.List = cfg.Bots
 	im.total = totalSize(files)
 	work, cancel := outlive(ctx)
 	defer cancel()

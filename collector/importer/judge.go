@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"speedlayer/collector/accesslog"
+	"speedlayer/collector/bots"
 	"speedlayer/event"
 )
 
@@ -26,10 +27,13 @@ func (f *file) line(l line) error {
 	} else if !named {
 		host = im.host
 	}
-	if im.cfg.DropBots && im.bots.IsBot(pv.UserAgent) {
-		im.report.BotsDropped++
-		f.good++
-		return nil
+	if im.cfg.DropBots {
+		if kind := im.bots.Kind(pv.UserAgent); kind != bots.None {
+			im.report.BotsDropped++
+			count(&im.report.Bots, string(kind), l.text)
+			f.good++
+			return nil
+		}
 	}
 	if err := event.CheckAhead(pv.TS, im.cfg.Now().UnixMilli(), event.MaxAheadCollector); err != nil {
 		f.reject(reason(err), l.text)
