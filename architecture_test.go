@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},
 
 	// The hub: it puts all stages together, and no simulation.
-	"node": {"event", "crdt", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "collector/imports", "dashboard",
+	"node": {"event", "crdt", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "collector/*", "dashboard",
 		"batch/*", "internal/*", "verify"},
 
 	"sim/generate": {},
