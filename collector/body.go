@@ -9,11 +9,11 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"speedlayer/internal/httpserver"
 	"speedlayer/internal/problem"
 )
 
@@ -45,19 +45,11 @@ var (
 	errBusy     = errors.New("too many bytes in flight")
 )
 
-// bodyTime is how long a body may take: while it comes, it holds its share of
-// the bytes in flight.
-const bodyTime = 30 * time.Second
-
 // read reads the body, unpacked, into b.body.
 func (b *batch) read(w http.ResponseWriter, r *http.Request) *problem.Details {
 	if r.ContentLength > int64(b.c.limits.BodyBytes) {
 		return b.tooLarge()
 	}
-	// Not supported is right too: then there is no connection that could be slow.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	in := io.Reader(r.Body)
 	encoding := r.Header.Get("Content-Encoding")
 	switch strings.ToLower(encoding) {
@@ -85,7 +77,7 @@ func (b *batch) readProblem(err error) *problem.Details {
 			Detail: "too many bytes in flight; send the same body again"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &problem.Details{Status: http.StatusRequestTimeout, Field: "body",
-			Detail: "the body came too slowly", Allowed: bodyTime.String()}
+			Detail: "the body came too slowly", Allowed: fmt.Sprintf("%d bytes a second, after %v", httpserver.MinRate, httpserver.ReadGrace)}
 	}
 	return &problem.Details{Status: http.StatusBadRequest, Field: "body", Detail: "the body could not be read: " + err.Error()}
 }
@@ -95,31 +87,31 @@ func (b *batch) tooLarge() *problem.Details {
 		Detail: "the body is too large", Allowed: fmt.Sprintf("%d bytes, unpacked", b.c.limits.BodyBytes)}
 }
 
-// firstRead is how much room a body of unknown length gets at first.
+// firstRead is how much room a body gets at first.
 const firstRead = 4 << 10
 
-// readAll reads to the end. Room is reserved at the gate before it is filled,
-// so that bodies whose length nobody said are bounded too. length is the one
-// that was said, or -1.
+// readAll reads to the end. Room is reserved at the gate before it is filled, and
+// doubled whenever it is full: what counts is what a client has sent, not what it
+// announced. Otherwise a few clients that announce much and send nothing would
+// keep all others out. length is the one that was announced, or -1.
 func (b *batch) readAll(in io.Reader, length int) error {
 	if length == 0 {
 		return nil
-	}
-	room := firstRead
-	if length > 0 {
-		room = length + 1 // the last byte's room is where the end is noticed
 	}
 	for {
 		if len(b.body) >= b.reserved {
 			if len(b.body) > b.c.limits.BodyBytes {
 				return errTooLarge
 			}
+			room := max(firstRead, b.reserved)
+			if length > 0 { // the last byte's room is where the end is noticed
+				room = max(1, min(room, length+1-b.reserved))
+			}
 			if !b.c.gate.reserve(room) {
 				return errBusy
 			}
 			b.reserved += room
 			b.grow(b.reserved)
-			room = b.reserved // double it
 		}
 		n, err := in.Read(b.body[len(b.body):b.reserved])
 		b.body = b.body[:len(b.body)+n]

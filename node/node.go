@@ -134,14 +134,20 @@ func Run(ctx context.Context, c Config) error {
 	return n.Run(ctx)
 }
 
-// Run works until ctx ends or something fails, and closes the node.
+// Run works until ctx ends or something fails, and closes the node. A clean stop
+// is one line of the log, with its cause.
 func (n *Node) Run(ctx context.Context) error {
 	var cause error
 	select {
 	case <-ctx.Done():
 	case cause = <-n.failed:
 	}
-	return errors.Join(cause, n.Close())
+	begin := time.Now()
+	err := errors.Join(cause, n.Close())
+	if err == nil {
+		n.opts.Logger.Info("stopped", "cause", context.Cause(ctx), "took", time.Since(begin).Round(time.Millisecond))
+	}
+	return err
 }
 
 // OpenBackends opens the queue and the store only: the node does nothing, so what

@@ -19,6 +19,7 @@ import (
 	"speedlayer/collector/bots"
 	"speedlayer/dashboard"
 	"speedlayer/internal/descriptors"
+	"speedlayer/internal/httpserver"
 	"speedlayer/internal/problem"
 	"speedlayer/verify"
 )
@@ -80,18 +81,12 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 		TrustedProxies: o.TrustedProxies, DropBots: o.DropBots, Bots: o.Bots,
 		Registerer: n.metrics.registry, Logger: n.opts.Logger,
 	})
-	s.http = &http.Server{
-		Handler:           s.routes(n.metrics, pages),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(n.opts.Logger.Handler(), slog.LevelDebug),
-	}
+	s.http = httpserver.New(s.routes(n.metrics, pages), slog.NewLogLogger(n.opts.Logger.Handler(), slog.LevelDebug))
 	if err := s.startPprof(o.Pprof); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	n.collector.Store(s.collector)
-	n.goFail(func() error { return serve(s.http, l) }) // ends with stop
+	n.goFail(func() error { return serve(s.http, httpserver.Listen(l)) }) // ends with stop
 	return s, nil
 }
 
@@ -102,6 +97,9 @@ func serve(s *http.Server, l net.Listener) error {
 	}
 	return nil
 }
+
+// sendPath is where programs send pageviews to.
+const sendPath = "/api/v1/pageviews"
 
 // routes merges what the stages serve. Two of them may share a path: one takes
 // its POSTs, the other its GETs.
@@ -133,7 +131,17 @@ func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler 
 	}
 	none := m.instrument("none", http.HandlerFunc(problem.NotFound))
 	mux.Handle("/", none)
+	send := s.collector.Handlers()[sendPath][http.MethodPost]
+	if !s.node.opts.Roles.has(RoleCollector) {
+		send = nil
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What clients send most goes straight to the collector, which counts its
+		// requests itself.
+		if r.Method == http.MethodPost && r.URL.Path == sendPath && send != nil {
+			send(w, r)
+			return
+		}
 		if r.URL.Path == "" { // of CONNECT, which the mux answers without a problem
 			none.ServeHTTP(w, r)
 			return

@@ -24,13 +24,17 @@ func ServeScript(w http.ResponseWriter, _ *http.Request) {
 // ServeDemo is GET /demo/ and every path below: the routes of a single-page
 // app.
 func ServeDemo(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Security-Policy", demoPolicy)
 	serve(w, "text/html; charset=utf-8", "no-cache", demo)
 }
+
+// demoPolicy allows the script and the style that the page itself has.
+const demoPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func serve(w http.ResponseWriter, kind, cache string, content []byte) {
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", cache)
-	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(content) // the client may be gone
 }
