@@ -74,7 +74,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	if err != nil {
 		return nil, &AddressError{"listen", o.Listen, err}
 	}
-	l = descriptors.Listen(l, descriptors.Here().HTTP, "--listen", n.opts.Logger)
+	l = descriptors.Listen(httpserver.Listen(l), descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.progress.Wait, Imports: n.Imports(), Now: time.Now,
@@ -86,7 +86,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	n.collector.Store(s.collector)
-	n.goFail(func() error { return serve(s.http, httpserver.Listen(l)) }) // ends with stop
+	n.goFail(func() error { return serve(s.http, l) }) // ends with stop
 	return s, nil
 }
 

@@ -19,7 +19,7 @@ const (
 // idleTimeout is how long a connection may be open without a request.
 const idleTimeout = 2 * time.Minute
 
-// New returns a server of h. It must serve a listener of Listen.
+// New returns a server of h. It must serve a listener that Listen made.
 func New(h http.Handler, errors *log.Logger) *http.Server {
 	return &http.Server{
 		Handler:        protect(paceBodies(h)),
