@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/*": {},
 
 	"internal/devcluster/clustertest": {"internal/devcluster"},
+	"internal/httpserver":             {"internal/problem"},
 
 	"queue":          {"event"},
 	"queue/embedded": {"internal/*"},
