@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"batch/views":    {"store", "crdt"},
 
 	// It shares with the speed layer what a record is, and no view.
-	"batch/archive": {"event", "queue", "store", "microbatch", "internal/objects"},
+	"batch/archive": {"event", "queue", "store", "microbatch", "internal/objects", "internal/sealed"},
 	// No code of view, and none of microbatch's operators: it is a second writing.
 	"batch/compute": {"batch/archive", "batch/views", "event", "crdt", "store"},
 	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},

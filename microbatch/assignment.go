@@ -59,6 +59,7 @@ func newCrew(ctx context.Context, r *Runner, g *errgroup.Group, stop time.Durati
 
 // assign starts a worker for each partition that has none.
 func (c *crew) assign(partitions []int32) {
+	c.r.health.assigned(partitions)
 	for _, part := range partitions {
 		if part >= c.r.cfg.Epoch.Partitions {
 			c.g.Go(func() error {
@@ -99,8 +100,12 @@ func (c *crew) revoke(partitions []int32) {
 		}
 	}
 	c.mu.Unlock()
+	began := time.Now()
 	for _, m := range stopped {
 		<-m.ended
+	}
+	if len(stopped) > 0 {
+		c.r.cfg.Logger.Info("gave up partitions: others take them over", "partitions", partitions, "took", time.Since(began).Round(time.Millisecond))
 	}
 }
 

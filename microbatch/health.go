@@ -1,8 +1,10 @@
 package microbatch
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +25,9 @@ type PartitionState struct {
 type health struct {
 	log *slog.Logger
 	now func() time.Time
-	mu  struct {
+	// takeOver is the level of take-overs: who is alone takes over once, at its start.
+	takeOver slog.Level
+	mu       struct {
 		sync.Mutex
 		parts map[int32]*PartitionState
 		// Of the faults that are not over:
@@ -31,6 +35,10 @@ type health struct {
 		since    time.Time
 		said     time.Time
 		failures int
+		// A take-over under way: partitions that were assigned, and are not loaded.
+		taking map[int32]bool
+		taken  []int32
+		began  time.Time
 	}
 }
 
@@ -40,6 +48,7 @@ const sumUpEvery = 30 * time.Second
 func newHealth(log *slog.Logger, now func() time.Time) *health {
 	h := &health{log: log, now: now}
 	h.mu.parts = make(map[int32]*PartitionState)
+	h.mu.taking = make(map[int32]bool)
 	return h
 }
 
@@ -54,6 +63,7 @@ func (h *health) end(part int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.mu.parts, part)
+	h.tookOver(part, false)
 	h.recovered()
 }
 
@@ -82,6 +92,34 @@ func (h *health) failed(part int32, err error) {
 	}
 }
 
+// assigned begins a take-over, which ends when all of its partitions are loaded.
+func (h *health) assigned(parts []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.mu.taking) == 0 {
+		h.mu.began, h.mu.taken = h.now(), nil
+	}
+	for _, part := range parts {
+		h.mu.taking[part] = true
+	}
+}
+
+// tookOver notes that a partition is loaded, or was revoked before that, and logs
+// the end of the take-over.
+func (h *health) tookOver(part int32, loaded bool) {
+	if !h.mu.taking[part] {
+		return
+	}
+	delete(h.mu.taking, part)
+	if loaded {
+		h.mu.taken = append(h.mu.taken, part)
+	}
+	if len(h.mu.taking) == 0 && len(h.mu.taken) > 0 {
+		slices.Sort(h.mu.taken)
+		h.log.Log(context.Background(), h.takeOver, "took over partitions", "partitions", h.mu.taken, "took", h.now().Sub(h.mu.began).Round(time.Millisecond))
+	}
+}
+
 // loaded sets the position of a processor that took over. It is no progress: what
 // stopped the one before it may stop it too.
 func (h *health) loaded(part int32, position int64) {
@@ -90,6 +128,7 @@ func (h *health) loaded(part int32, position int64) {
 	if p := h.mu.parts[part]; p != nil {
 		p.Position = position
 	}
+	h.tookOver(part, true)
 }
 
 // moved notes progress: the partition's faults are over.

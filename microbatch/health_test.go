@@ -65,3 +65,25 @@ func TestFaultsAreSummedUp(t *testing.T) {
 		t.Errorf("a fault of the queue: %s", &log)
 	}
 }
+
+// A take-over is one line, when all of its partitions are loaded.
+func TestTakeOverIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	now := time.Unix(1000, 0)
+	h := newHealth(slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now })
+	h.assigned([]int32{3, 1, 2})
+	for _, part := range []int32{3, 1, 2} {
+		h.begin(part)
+	}
+	now = now.Add(1200 * time.Millisecond)
+	h.loaded(3, 7)
+	h.end(2)
+	if log.Len() > 0 {
+		t.Errorf("before the end: %s", &log)
+	}
+	h.loaded(1, 9)
+	h.loaded(1, 9) // another processor of the same partition
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `msg="took over partitions" partitions="[1 3]" took=1.2s`) {
+		t.Error(text)
+	}
+}

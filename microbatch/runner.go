@@ -92,7 +92,9 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	r := &Runner{cfg: cfg, store: cfg.Store, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2),
 		health: newHealth(cfg.Logger, time.Now)}
 	r.snapshots <- nil
-	if cfg.Fence != nil {
+	if cfg.Fence == nil {
+		r.health.takeOver = slog.LevelDebug
+	} else {
 		r.store = &fencedStore{cfg.Store, cfg.Fence}
 	}
 	return r

@@ -36,7 +36,11 @@ func (n *Node) openBackends(ctx context.Context) (err error) {
 		n.queue, err = queue.Dial(ctx, n.queueConfig())
 		return err
 	}
-	if n.queue, err = queue.Connect(ctx, n.queueConfig()); err != nil {
+	if err := n.reach(ctx, "Kafka on "+strings.Join(n.Brokers(), ","), func(ctx context.Context) (err error) {
+		n.queue, err = queue.Connect(ctx, n.queueConfig())
+		return err
+	}); err != nil {
+		n.queue = nil
 		return err
 	}
 	if err := n.openStore(ctx); err != nil {
@@ -84,8 +88,10 @@ func (n *Node) lockData() error {
 
 func (n *Node) openStore(ctx context.Context) (err error) {
 	if n.opts.OpenStore != nil {
-		n.store, err = n.opts.OpenStore(ctx)
-		return err
+		return n.reach(ctx, n.opts.StoreName, func(ctx context.Context) error {
+			n.store, err = n.opts.OpenStore(ctx)
+			return err
+		})
 	}
 	st, err := pebble.Open(pebble.Options{Dir: filepath.Join(n.opts.Data, "store"), MaxOpenFiles: descriptors.Here().Store, Logger: n.opts.Logger})
 	if err != nil {

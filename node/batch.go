@@ -68,7 +68,7 @@ func (n *Node) openBatch(ctx context.Context) error {
 	if o.Dir == "" {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
-	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.queue, Commits: n.store,
+	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store,
 		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
 	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
 	if n.opts.shared() {

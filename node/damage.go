@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"speedlayer/batch/archive"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/queue/embedded"
 	"speedlayer/store"
 )
 
@@ -85,4 +89,42 @@ func (n *Node) repair(ctx context.Context, why *queue.ErrUnreadable, vain *int) 
 // node can repair.
 func (n *Node) unreadable(err error) (why *queue.ErrUnreadable, ok bool) {
 	return why, n.broker != nil && errors.As(err, &why)
+}
+
+// source is the log for the archive, which must know what was lost.
+func (n *Node) source() archive.Source {
+	if n.broker == nil {
+		return n.queue
+	}
+	return &damagedLog{n.queue, n.broker}
+}
+
+// damagedLog is a log that reports the ranges that it has lost.
+type damagedLog struct {
+	*queue.Client
+	broker *embedded.Broker
+}
+
+// ReadAll implements archive.Source.
+func (l *damagedLog) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	hole := l.firstHole(partition, from, to)
+	if hole == nil {
+		return l.Client.ReadAll(ctx, partition, from, to, fn)
+	}
+	if from < hole.From {
+		if err := l.Client.ReadAll(ctx, partition, from, hole.From, fn); err != nil {
+			return err
+		}
+	}
+	hole.From = max(from, hole.From)
+	return hole
+}
+
+func (l *damagedLog) firstHole(partition int32, from, to int64) (first *queue.ErrLogHole) {
+	for _, d := range l.broker.Damage() {
+		if d.Topic == queue.TopicPageviews && d.Partition == partition && d.From < to && from < d.To && (first == nil || d.From < first.From) {
+			first = &queue.ErrLogHole{Partition: partition, From: d.From, To: d.To, Reason: "a file of the log was damaged"}
+		}
+	}
+	return first
 }

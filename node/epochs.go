@@ -21,12 +21,9 @@ const (
 
 // prepare settles in which life of the log and in which generation to work.
 func (n *Node) prepare(ctx context.Context) error {
-	settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
+	settings, err := n.takeSettings(ctx)
 	if err != nil {
 		return err
-	}
-	if n.opts.Keep {
-		n.opts.Settings = settings
 	}
 	epoch, err := n.firstEpoch(ctx, settings)
 	if err != nil {
@@ -57,17 +54,17 @@ func (n *Node) firstEpoch(ctx context.Context, settings microbatch.Settings) (st
 	if err != nil || !n.opts.Roles.has(RoleProcessor) {
 		return epoch, err
 	}
-	return epoch, n.ensureSettings(ctx, epoch)
+	return epoch, n.ensureSettings(ctx, epoch, n.opts.Settings)
 }
 
 // ensureSettings begins a generation if the settings are others than the store's.
-func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch) error {
-	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, n.opts.Settings)
+func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch, s microbatch.Settings) error {
+	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, s)
 	if err != nil {
 		return fmt.Errorf("generation: %w", err)
 	}
 	if began {
-		n.opts.Logger.Info("settings changed: a new generation begins behind markers in the log", "generation", g, "settings", n.opts.Settings.String())
+		n.opts.Logger.Info("settings changed: a new generation begins behind markers in the log", "generation", g, "settings", s.String())
 	}
 	return nil
 }
@@ -197,12 +194,17 @@ func (n *Node) process(ctx context.Context) error {
 // while the queue or the store is away.
 func (n *Node) follow(ctx context.Context, known *microbatch.KnownEnd) error {
 	for {
-		e, err := n.settle(ctx, known, n.opts.Settings)
+		// The store's: another process may have applied others meanwhile.
+		settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
+		var e store.Epoch
+		if err == nil {
+			e, err = n.settle(ctx, known, settings)
+		}
 		if err == nil {
 			err = n.begin(ctx, e)
 		}
 		if err == nil {
-			err = n.ensureSettings(ctx, e)
+			err = n.ensureSettings(ctx, e, settings)
 		}
 		if err == nil || ctx.Err() != nil {
 			return nil

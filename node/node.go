@@ -38,10 +38,15 @@ type Config struct {
 	Member         string        // this process's name in it; "" is made of host and process id
 	SessionTimeout time.Duration // silence after which others take over; 0 is 6 s
 
-	KafkaListen   string // of the embedded broker; "" for any port on the loopback
-	Partitions    int32  // of a fresh topic; 0 is 8
+	KafkaListen string // of the embedded broker; "" for any port on the loopback
+	Partitions  int32  // of a fresh topic; 0 is 8
+	// Settings are those of a fresh store, which keeps them: later starts take what
+	// the store has, and other Settings are a warning, unless ApplySettings.
 	Settings      microbatch.Settings
-	Keep          bool // take the settings of the store, not Settings
+	ApplySettings bool // make Settings the store's, in a generation of their own
+	Keep          bool // take the settings of the store, whatever Settings are
+	// WaitFor is how long Open waits for a queue and a store that are not there yet.
+	WaitFor       time.Duration
 	SnapshotEvery time.Duration
 	MaxDelay      time.Duration
 	MaxLogBytes   int64 // user's bound on the log; 0 keeps everything
@@ -66,6 +71,7 @@ func (o *Config) setDefaults() {
 	}
 	if o.Settings == (microbatch.Settings{}) {
 		o.Settings = microbatch.DefaultSettings()
+		o.Keep = o.Keep || !o.ApplySettings // none were asked for
 	}
 	if o.Group == "" {
 		o.Group = "speedlayer"
@@ -114,6 +120,7 @@ type Node struct {
 	runner   atomic.Pointer[microbatch.Runner] // of the newest epoch
 	keeper   *logKeeper
 	stalls   stalls
+	given    givenSettings
 	epoch    struct {
 		sync.Mutex
 		now   store.Epoch

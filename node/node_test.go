@@ -129,7 +129,18 @@ func TestSettingsChange(t *testing.T) {
 	closeNode(t, n)
 	s := microbatch.DefaultSettings()
 	s.DedupeWindow = 2 * time.Hour.Milliseconds()
-	n, log := testNode(t, Config{Data: data, Settings: s})
+	// A start with others takes the store's, and says so; again and again.
+	for range 3 {
+		n, log := testNode(t, Config{Data: data, Settings: s})
+		if strings.Contains(log.String(), "generation begins") || !strings.Contains(log.String(), "other settings than the store has") {
+			t.Errorf("a start with other settings: %s", log)
+		}
+		if differ := fmt.Sprint(n.info(t.Context())["settings_differ"]); !strings.Contains(differ, "started with") {
+			t.Errorf("status says %q", differ)
+		}
+		closeNode(t, n)
+	}
+	n, log := testNode(t, Config{Data: data, Settings: s, ApplySettings: true})
 	if !strings.Contains(log.String(), "a new generation begins") {
 		t.Errorf("it was not said: %s", log)
 	}

@@ -127,6 +127,9 @@ func (n *Node) lookAtCommits(ctx context.Context) error {
 			return err
 		}
 	}
+	if p, err := r.Pointer(ctx); err == nil {
+		n.noteSettings(p.Settings)
+	}
 	number := n.epochNow().Number
 	commits, err := r.Commits(ctx)
 	if err != nil {
@@ -180,6 +183,11 @@ func (n *Node) info(ctx context.Context) map[string]any {
 	if n.broker != nil {
 		if damage := n.broker.Damage(); len(damage) > 0 {
 			i["log_damage"] = damage
+		}
+	}
+	if p, err := n.store.Pointer(ctx); err == nil {
+		if text := n.noteSettings(p.Settings); text != "" {
+			i["settings_differ"] = text
 		}
 	}
 	if stuck := n.stalls.stuck(time.Now()); len(stuck) > 0 {

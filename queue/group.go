@@ -64,7 +64,8 @@ func (g *Group) Run(ctx context.Context, assign, revoke func(partitions []int32)
 		kgo.HeartbeatInterval(min(g.cfg.SessionTimeout/4, time.Second)),
 		kgo.MetadataMinAge(250*time.Millisecond),
 		kgo.MetadataMaxAge(10*time.Second), // so partitions that are new are met soon
-		kgo.OnPartitionsAssigned(callback(func(_ *kgo.Client, parts []int32) {
+		kgo.OnPartitionsAssigned(callback(func(kafka *kgo.Client, parts []int32) {
+			g.client.cfg.Logger.Info("the group assigns partitions to this process", "group", g.cfg.Name, "partitions", parts, "reason", m.reason(kafka))
 			m.take(parts)
 			assign(parts)
 		})),

@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -14,6 +17,8 @@ type member struct {
 	group *Group
 	said  string    // last trouble, so that it is not said again and again
 	at    time.Time // when
+
+	others map[string]bool // members when partitions were last assigned; used by the client's callbacks only
 
 	mu struct {
 		sync.Mutex
@@ -25,6 +30,41 @@ func newMember(g *Group) *member {
 	m := &member{group: g}
 	m.mu.held = make(map[int32]int64)
 	return m
+}
+
+// reason is why the group assigns partitions: this process joined, or others came
+// or went.
+func (m *member) reason(kafka *kgo.Client) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	groups, err := kadm.NewClient(kafka).DescribeGroups(ctx, m.group.cfg.Name)
+	now := map[string]bool{}
+	if err == nil {
+		for _, other := range groups[m.group.cfg.Name].Members {
+			now[other.ClientID] = true
+		}
+	}
+	before := m.others
+	m.others = now
+	if before == nil {
+		return "it joined the group"
+	}
+	var changes []string
+	for name := range before {
+		if !now[name] {
+			changes = append(changes, name+" left or is silent")
+		}
+	}
+	for name := range now {
+		if !before[name] {
+			changes = append(changes, name+" joined")
+		}
+	}
+	if len(changes) == 0 || err != nil {
+		return "the group shares its partitions again"
+	}
+	slices.Sort(changes)
+	return strings.Join(changes, ", ")
 }
 
 func (m *member) take(parts []int32) {

@@ -126,6 +126,15 @@ func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, e
 			a.lose(l, min(gone.Start, p.end), "the log had dropped it")
 			return l.End < p.end, nil
 		}
+		if hole := new(queue.ErrLogHole); errors.As(err, &hole) {
+			if err := c.finish(ctx); err != nil {
+				return false, err
+			}
+			if l.End == hole.From {
+				a.lose(l, min(hole.To, p.end), hole.Reason)
+				return l.End < p.end, nil
+			}
+		}
 		if err == nil {
 			err = c.finish(ctx)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/internal/objects"
+	"speedlayer/queue"
 	"speedlayer/store"
 )
 
@@ -110,6 +111,12 @@ func TestEpochs(t *testing.T) {
 		{"the log lost its beginning", func(l *fakeLog) {
 			l.mu.records[0], l.mu.starts[0] = l.mu.records[0][14:], 14
 		}, "0/0 [0,20) without [10,14)"},
+		{"the log lost a part in the middle", func(l *fakeLog) {
+			l.hole = &queue.ErrLogHole{From: 12, To: 15, Reason: "a file of the log was damaged"}
+		}, "0/0 [0,20) without [12,15)"},
+		{"the log lost a part that the archive has, and a little more", func(l *fakeLog) {
+			l.hole = &queue.ErrLogHole{From: 7, To: 11, Reason: "a file of the log was damaged"}
+		}, "0/0 [0,20) without [10,11)"},
 		{"above the commit", func(l *fakeLog) { l.views(0, 5) }, "0/0 [0,20)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 
 // fakeLog is a log, and what a store says of it, in memory.
 type fakeLog struct {
-	mu struct {
+	hole *queue.ErrLogHole // that the log has; nil: none
+	mu   struct {
 		sync.Mutex
 		epochs  []store.Epoch
 		commits map[store.Shard]int64
@@ -88,6 +89,12 @@ func (l *fakeLog) ReadAll(_ context.Context, partition int32, from, to int64, fn
 	l.mu.Unlock()
 	if from < start {
 		return &queue.ErrLogStart{Offset: from, Start: start}
+	}
+	if h := l.hole; h != nil && h.From < to && from < h.To {
+		if err := give(recs, start, from, max(from, h.From), fn); err != nil {
+			return err
+		}
+		return &queue.ErrLogHole{Partition: partition, From: max(from, h.From), To: h.To, Reason: h.Reason}
 	}
 	return give(recs, start, from, to, fn)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"speedlayer/internal/sealed"
 	"speedlayer/store"
 )
 
@@ -204,13 +205,15 @@ func (m *Manifest) encode() []byte {
 	if err != nil {
 		panic(err) // texts and numbers always marshal
 	}
-	return append(b, '\n')
+	return append(sealed.Seal(b), '\n')
 }
 
-func decodeManifest(b []byte) (*Manifest, error) {
+// decodeManifest decodes the manifest of a name. Those of before there were
+// checksums have none.
+func decodeManifest(name string, b []byte) (*Manifest, error) {
 	m := new(Manifest)
-	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("%w: manifest: %w", ErrCorrupt, err)
+	if err := sealed.Unmarshal(name, b, m); err != nil {
+		return nil, fmt.Errorf("%w: the archive's %w", ErrCorrupt, err)
 	}
 	return m, m.check()
 }

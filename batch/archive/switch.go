@@ -59,7 +59,7 @@ func newest(ctx context.Context, o objects.Store) (*Manifest, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := decodeManifest(b)
+		m, err := decodeManifest(manifestName(highest), b)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -37,14 +39,26 @@ must be there. Configurations, data and logs lie in one folder.`,
 
 // addDevClusterDir adds the flag that all of the commands have.
 func addDevClusterDir(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "dir", "dev-cluster-data", "`FOLDER` with configurations, data and logs")
+	cmd.Flags().StringVar(dir, "dir", devClusterDir(), "`FOLDER` with configurations, data and logs")
+}
+
+// devClusterDir is where a cluster lies unless told otherwise: the same folder
+// wherever the command is run. One that was made in the current folder, as they
+// were before, is still found.
+func devClusterDir() string {
+	const here = "dev-cluster-data"
+	cache, err := os.UserCacheDir()
+	if err != nil || exists(filepath.Join(here, "state.json")) {
+		return here
+	}
+	return filepath.Join(cache, "speedlayer", "dev-cluster")
 }
 
 func newDevClusterUp(io streams) *cobra.Command {
 	var o devcluster.Options
 	cmd := &cobra.Command{
 		Use:     "up [kafka] [hbase]",
-		Short:   "Start it (both, unless one is named), and return when it does what it is asked",
+		Short:   "Start what does not run (of both, unless one is named), and return when it is ready",
 		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

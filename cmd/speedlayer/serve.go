@@ -24,6 +24,7 @@ type serveFlags struct {
 	settings                         settingsFlags
 	partitions                       int32
 	snapshotEvery, batchDelay, drain time.Duration
+	waitFor                          time.Duration
 	maxLog                           string
 	trusted                          []string
 	bots                             botFlags
@@ -34,7 +35,7 @@ type serveFlags struct {
 func newServe(io streams) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve [--data DIR] [--listen 127.0.0.1:8080] [--kafka-listen 127.0.0.1:9092]\n  speedlayer serve --kafka HOST:PORT,... --store URL [--roles collector,processor,query]",
+		Use:   "serve [--data DIR] [--listen 127.0.0.1:8080] [--kafka-listen 127.0.0.1:9092]\n  speedlayer serve --kafka HOST:PORT,... --data DIR\n  speedlayer serve --kafka HOST:PORT,... --store URL [--roles collector,processor,query]",
 		Short: "Run everything in one process, or a part of a cluster",
 		Long: `Runs collector, queue, processors and queries in one process, over one data
 directory. The embedded broker speaks the Kafka protocol to other programs too.
@@ -59,6 +60,7 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.DurationVar(&f.batchDelay, "batch-delay", 100*time.Millisecond, "how long a micro-batch may grow under load")
 	flags.StringVar(&f.maxLog, "max-log-size", "", "bound on the log's `SIZE` on disk, as in 50GB; none keeps everything. Records over it are dropped, and that is said")
 	flags.DurationVar(&f.drain, "drain-time", 0, "how long /readyz says no before nothing more is taken, so that a load balancer sends clients elsewhere first")
+	flags.DurationVar(&f.waitFor, "wait-for", 0, "how long a start waits for Kafka and the store if they are not there yet, as when all boot together")
 	flags.StringSliceVar(&f.trusted, "trusted-proxies", nil, "addresses or `CIDR`s of proxies whose X-Forwarded-For is believed")
 	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
 	f.bots.add(flags, "drop")
@@ -74,9 +76,13 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 type settingsFlags struct {
 	dedupeWindow, visitsWindow   time.Duration
 	dedupeEntries, visitsEntries int
+	apply                        bool
+	flags                        *pflag.FlagSet
 }
 
 func (s *settingsFlags) add(flags *pflag.FlagSet) {
+	s.flags = flags
+	flags.BoolVar(&s.apply, "apply-settings", false, "make the settings that change results, as given, those of a store that has others already: they begin a generation of their own")
 	d := microbatch.DefaultSettings()
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	flags.DurationVar(&s.dedupeWindow, "dedupe-window", ms(d.DedupeWindow), "log time for which a pageview's nonce is remembered")
@@ -95,10 +101,25 @@ func (s *settingsFlags) settings() (microbatch.Settings, error) {
 	return set, nil
 }
 
+// given says whether one of them was asked for, by flag, environment or file.
+func (s *settingsFlags) given() bool {
+	for _, name := range []string{"dedupe-window", "dedupe-entries", "visits-window", "visits-entries"} {
+		if s.flags != nil && s.flags.Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // check turns the flags into what a node needs.
 func (f *serveFlags) check(io streams) (n node.Config, err error) {
 	if n.Settings, err = f.settings.settings(); err != nil {
 		return n, err
+	}
+	n.ApplySettings, n.Keep = f.settings.apply, !f.settings.apply && !f.settings.given()
+	n.WaitFor = f.waitFor
+	if f.waitFor < 0 || f.waitFor > time.Hour {
+		return n, usagef("--wait-for %v: allowed is 0 to 1h", f.waitFor)
 	}
 	if n.Logger, err = f.log.logger(io.err); err != nil {
 		return n, err

@@ -34,15 +34,16 @@ type Cluster struct {
 	jars    map[string]string // server to folder
 	state   *state
 	procs   map[string]*process
-	spawner *Spawner // nil when the cluster was opened, until one is started
+	before  map[string]int // processes that ran before Start: name to id
+	spawner *Spawner       // nil when the cluster was opened, until one is started
 	front   func(name, listen, upstream string) error
 	lock    *flock.Flock // nil when the processes are detached
 }
 
 // Start starts a cluster, or starts the one that the folder has data of, and
-// returns when its servers do what they are asked. Where Kafka runs, detached,
-// HBase is started beside it, and the other way round. What it started it ends
-// again if it fails. Until Stop the folder is locked, unless Options.Detach.
+// returns when its servers do what they are asked. Of a cluster that runs, detached,
+// it starts the servers that have ended, and those that were not asked for before.
+// What it started it ends again if it fails. Until Stop the folder is locked, unless Options.Detach.
 func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -52,6 +53,11 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	if err := c.startAll(ctx, o); err != nil {
+		for name, p := range c.procs { // what ran before goes on
+			if c.before[name] == p.pid && p.pid != 0 {
+				delete(c.procs, name)
+			}
+		}
 		return nil, errors.Join(err, c.KillAll())
 	}
 	if o.Detach {
@@ -85,10 +91,10 @@ func prepare(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if twice := slices.DeleteFunc(slices.Sorted(maps.Keys(left)), func(name string) bool { return !o.has(name) }); len(twice) > 0 {
-		return nil, fmt.Errorf("%s: a cluster runs there (%s): end it first, as with: speedlayer dev-cluster down --dir %s",
-			o.Dir, strings.Join(twice, ", "), o.Dir)
+	if err := o.fitsRunning(left); err != nil {
+		return nil, err
 	}
+	c.before = left
 	for _, s := range o.jarSets() {
 		if c.jars[s.name], err = s.get(ctx, o); err != nil {
 			return nil, err
@@ -141,7 +147,21 @@ func (c *Cluster) configure(o Options) error {
 	return c.state.write(c.dir)
 }
 
-func (c *Cluster) add(p *process) { c.procs[p.name] = p }
+func (c *Cluster) add(p *process) {
+	if pid := c.before[p.name]; pid != 0 {
+		p.pid = pid // it runs already
+	}
+	c.procs[p.name] = p
+}
+
+// wantPort gives a server's name a port, unless it has one and listens on it.
+func (c *Cluster) wantPort(name string, asked int, flag string) error {
+	server, _, _ := strings.Cut(name, " ")
+	if c.before[server] != 0 && c.state.Ports[name] != 0 {
+		return nil
+	}
+	return c.state.Ports.want(name, asked, flag)
+}
 
 // startAll makes the data folders that are not there yet, and starts everything.
 func (c *Cluster) startAll(ctx context.Context, o Options) error {
@@ -155,7 +175,12 @@ func (c *Cluster) startAll(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	fmt.Fprintf(o.Log, "starting %s\n", strings.Join(c.Names(), ", "))
+	idle := slices.DeleteFunc(c.Names(), func(name string) bool { return c.before[name] != 0 })
+	if len(idle) == 0 {
+		fmt.Fprintln(o.Log, "everything runs already")
+	} else {
+		fmt.Fprintf(o.Log, "starting %s\n", strings.Join(idle, ", "))
+	}
 	return c.LaunchAll(ctx)
 }
 

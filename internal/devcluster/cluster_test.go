@@ -81,7 +81,7 @@ func produce(t *testing.T, ctx context.Context, c *devcluster.Cluster) {
 }
 
 // Of a cluster that is left running HBase is added to Kafka and ends without it;
-// what runs is not started again.
+// what has died is started again, and what runs is not.
 func TestClusterByParts(t *testing.T) {
 	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})
 	dir := t.TempDir()
@@ -116,8 +116,23 @@ func TestClusterByParts(t *testing.T) {
 		}
 	}
 	run("kafka-1", "master", "regionserver-1", "zookeeper")
-	if _, err := devcluster.Start(ctx, kafka); err == nil || !strings.Contains(err.Error(), "a cluster runs there (kafka-1)") {
-		t.Errorf("Kafka is started twice: %v", err)
+	// What has died is started again; what runs is left alone.
+	c, err := devcluster.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := c.PID("kafka-1")
+	if err := c.Kill("master"); err != nil {
+		t.Fatal(err)
+	}
+	all := devcluster.Options{Dir: dir, Kafka: true, HBase: true, Detach: true, Quick: true}
+	if c, err = devcluster.Start(ctx, all); err != nil || c.PID("kafka-1") != pid || !c.Running("master") {
+		t.Fatalf("starting what has died: %v", err)
+	}
+	run("kafka-1", "master", "regionserver-1", "zookeeper")
+	kafka.Brokers = 3
+	if _, err := devcluster.Start(ctx, kafka); err == nil || !strings.Contains(err.Error(), "Kafka runs there, with 1 brokers") {
+		t.Errorf("Kafka with other brokers than run: %v", err)
 	}
 	if names, err := devcluster.Down(ctx, hbase); err != nil || len(names) != 3 {
 		t.Errorf("%v ended, %v", names, err)

@@ -36,10 +36,10 @@ func (c *Cluster) hbasePorts(o Options) error {
 	if o.HDFS {
 		names = append(names, NameNode, nameNodeHTTP, DataNode, dataNodeIPC)
 	}
-	err := c.state.Ports.want(ZooKeeper, o.ZooKeeperPort, "--zookeeper-port")
+	err := c.wantPort(ZooKeeper, o.ZooKeeperPort, "--zookeeper-port")
 	for _, name := range names {
 		if err == nil {
-			err = c.state.Ports.want(name, 0, "")
+			err = c.wantPort(name, 0, "")
 		}
 	}
 	if err == nil {

@@ -33,10 +33,10 @@ func (c *Cluster) kafkaPorts(o Options) error {
 		return first + i - 1
 	}
 	for i := 1; i <= o.Brokers; i++ {
-		if err := c.state.Ports.want(kafkaName(i), at(o.KafkaPort, i), "--kafka-port"); err != nil {
+		if err := c.wantPort(kafkaName(i), at(o.KafkaPort, i), "--kafka-port"); err != nil {
 			return err
 		}
-		if err := c.state.Ports.want(controllerName(i), 0, ""); err != nil {
+		if err := c.wantPort(controllerName(i), 0, ""); err != nil {
 			return err
 		}
 		if err := c.wantFront(kafkaName(i), true); err != nil {
@@ -45,7 +45,7 @@ func (c *Cluster) kafkaPorts(o Options) error {
 		if !o.SASL {
 			continue
 		}
-		if err := c.state.Ports.want(kafkaSASLName(i), at(o.SASLPort, i), "--sasl-port"); err != nil {
+		if err := c.wantPort(kafkaSASLName(i), at(o.SASLPort, i), "--sasl-port"); err != nil {
 			return err
 		}
 	}

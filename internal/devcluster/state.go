@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // state is state.json: what a folder's cluster is, and which processes are of it.
@@ -99,4 +100,41 @@ func stateFor(o Options, running map[string]int) (*state, error) {
 	s.Processes = make(map[string]int)
 	maps.Copy(s.Processes, running)
 	return s, nil
+}
+
+// fitsRunning says whether the servers that run in the folder are of a cluster as
+// the options want it: then those that have ended can be started beside them.
+func (o Options) fitsRunning(running map[string]int) error {
+	s, err := readState(o.Dir)
+	if errors.Is(err, fs.ErrNotExist) || len(running) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var kafka, hbase bool
+	for name := range running {
+		kafka = kafka || strings.HasPrefix(name, kafkaPrefix)
+		hbase = hbase || !strings.HasPrefix(name, kafkaPrefix)
+	}
+	end := fmt.Sprintf("repeat the flags that it was started with, or end it first, as with: speedlayer dev-cluster down --dir %s", o.Dir)
+	if kafka && o.Kafka {
+		for i, asked := range map[string]int{kafkaName(1): o.KafkaPort, kafkaSASLName(1): o.SASLPort} {
+			if asked != 0 && s.Ports[i] != 0 && s.Ports[i] != asked && (o.SASL || i == kafkaName(1)) {
+				return fmt.Errorf("%s: Kafka runs there, on port %d, not %d: %s", o.Dir, s.Ports[i], asked, end)
+			}
+		}
+		if s.Brokers != o.Brokers || s.SASL != o.SASL {
+			return fmt.Errorf("%s: Kafka runs there, with %d brokers and SASL %v, not %d and %v: %s", o.Dir, s.Brokers, s.SASL, o.Brokers, o.SASL, end)
+		}
+	}
+	if hbase && o.HBase {
+		if s.RegionServers != o.RegionServers || s.HDFS != o.HDFS || s.Authorize != o.Authorize {
+			return fmt.Errorf("%s: HBase runs there, with %d region servers and HDFS %v, not %d and %v: %s", o.Dir, s.RegionServers, s.HDFS, o.RegionServers, o.HDFS, end)
+		}
+		if asked := o.ZooKeeperPort; asked != 0 && s.Ports[ZooKeeper] != asked {
+			return fmt.Errorf("%s: HBase runs there, with ZooKeeper on port %d, not %d: %s", o.Dir, s.Ports[ZooKeeper], asked, end)
+		}
+	}
+	return nil
 }

@@ -116,7 +116,8 @@ func (s *Store) Commit(_ context.Context, id store.Shard) (store.Commit, bool, e
 	if s.isClosed() {
 		return store.Commit{}, false, store.ErrClosed
 	}
-	return commitRow(s.db, id)
+	c, found, err := commitRow(s.db, id)
+	return c, found, s.named(err)
 }
 
 func commitRow(r pebble.Reader, id store.Shard) (c store.Commit, found bool, err error) {

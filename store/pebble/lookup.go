@@ -23,7 +23,7 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	defer func() { err = s.named(errors.Join(err, it.Close())) }()
 	var key []byte
 	var checked uint32
 	live, known := false, false

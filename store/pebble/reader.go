@@ -33,11 +33,18 @@ func (s *Store) Read(context.Context) (store.Reader, error) {
 func (r *reader) Atomic() bool { return true }
 func (r *reader) Close() error { return r.snap.Close() }
 
-func (r *reader) Pointer(context.Context) (store.Pointer, error) { return pointer(r.snap) }
+func (r *reader) Pointer(context.Context) (store.Pointer, error) {
+	p, err := pointer(r.snap)
+	return p, r.s.named(err)
+}
 
-func (r *reader) Epochs(context.Context) ([]store.Epoch, error) { return epochs(r.snap) }
+func (r *reader) Epochs(context.Context) ([]store.Epoch, error) {
+	all, err := epochs(r.snap)
+	return all, r.s.named(err)
+}
 
 func (r *reader) Commits(context.Context) (all []store.ShardCommit, err error) {
+	defer func() { err = r.s.named(err) }()
 	it, err := r.snap.NewIter(&pebble.IterOptions{LowerBound: []byte{commitPrefix}, UpperBound: []byte{commitPrefix + 1}})
 	if err != nil {
 		return nil, err
@@ -71,7 +78,8 @@ func (r *reader) ScanDomains(ctx context.Context, rg store.Range, fn func(c *sto
 // domain is sought: a seek costs as much as some steps.
 const pageSteps = 4
 
-func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func(c *store.ScanCell) error) error {
+func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func(c *store.ScanCell) error) (err error) {
+	defer func() { err = r.s.named(err) }()
 	if rg.From >= rg.To {
 		return nil
 	}

@@ -39,6 +39,7 @@ type Store struct {
 	sync  *pebble.WriteOptions
 	start *start
 
+	damage damage
 	// applying is held shared by Apply and exclusively by DropGeneration, so
 	// that no cell is written into a generation behind its drop.
 	applying sync.RWMutex
@@ -86,14 +87,16 @@ func Open(o Options) (*Store, error) {
 	cache := pebble.NewCache(startCache * o.CacheBytes)
 	defer cache.Unref()
 	compactions := newScheduler()
-	db, err := pebble.Open(o.Dir, tune(o, cache, compactions))
+	options := tune(o, cache, compactions)
+	options.EventListener, options.Logger = s.damage.listen(), logger{o.Logger, &s.damage}
+	db, err := pebble.Open(o.Dir, options)
 	if err != nil {
-		return nil, fmt.Errorf("store in %s: %w", o.Dir, err)
+		return nil, namedOpen(o.Dir, err)
 	}
 	s.db = db
 	s.start = beginStart(cache, (startCache-1)*o.CacheBytes, compactions)
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store in %s: %w", o.Dir, err), s.closeDB())
+		return nil, errors.Join(namedOpen(o.Dir, s.named(err)), s.closeDB())
 	}
 	return s, nil
 }
@@ -114,7 +117,6 @@ func tune(o Options, cache *pebble.Cache, compactions *scheduler) *pebble.Option
 		LBaseMaxBytes:               256 << 20,
 		MaxOpenFiles:                o.MaxOpenFiles,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
-		Logger:                      logger{o.Logger},
 		Merger:                      merger,
 		DisableWAL:                  false,
 	}
@@ -166,6 +168,12 @@ func (s *Store) Close() error {
 
 func (s *Store) closeDB() error {
 	s.start.close()
+	s.damage.Lock()
+	stuck := s.damage.stuck
+	s.damage.Unlock()
+	if stuck {
+		return s.Damage() // it would wait for the goroutine that has ended
+	}
 	return s.db.Close()
 }
 
@@ -210,7 +218,8 @@ func (s *Store) Epochs(context.Context) ([]store.Epoch, error) {
 	if s.isClosed() {
 		return nil, store.ErrClosed
 	}
-	return epochs(s.db)
+	all, err := epochs(s.db)
+	return all, s.named(err)
 }
 
 func epochs(r pebble.Reader) (all []store.Epoch, err error) {
@@ -252,7 +261,8 @@ func (s *Store) Pointer(context.Context) (store.Pointer, error) {
 	if s.isClosed() {
 		return store.Pointer{}, store.ErrClosed
 	}
-	return pointer(s.db)
+	p, err := pointer(s.db)
+	return p, s.named(err)
 }
 
 func pointer(r pebble.Reader) (p store.Pointer, err error) {
@@ -364,7 +374,10 @@ func (s *Store) setGeneration(g uint32, live bool) {
 
 // logger passes Pebble's messages on. Its errors in the background come as
 // Errorf; a Fatalf means that going on would lose data.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log    *slog.Logger
+	damage *damage
+}
 
 func (l logger) Infof(format string, args ...any) {
 	l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
@@ -374,5 +387,5 @@ func (l logger) Errorf(format string, args ...any) {
 }
 func (l logger) Fatalf(format string, args ...any) {
 	l.log.Error("pebble: " + fmt.Sprintf(format, args...))
-	panic("pebble: " + fmt.Sprintf(format, args...))
+	l.damage.fatal(fmt.Sprintf(format, args...))
 }
