@@ -156,14 +156,13 @@ func (b *batch) importBatch(ctx context.Context, id string, part imports.Batch, 
 	if answer.Rejected == nil {
 		answer.Rejected = []Rejected{}
 	}
-	last := lastOf(taken.Positions)
-	for _, at := range last {
-		answer.Positions = append(answer.Positions, importedThrough(at))
+	for _, at := range lastOf(taken.Positions) {
+		answer.Positions = append(answer.Positions, importedThrough{at.Partition, at.Offset})
 	}
 	if !wait {
 		return http.StatusAccepted, answer, nil
 	}
-	b.result.positions = append(b.result.positions[:0], last...)
+	b.result.positions = append(b.result.positions[:0], taken.Positions...)
 	return b.waitApplied(ctx), answer, nil
 }
 

@@ -15,7 +15,7 @@ import (
 type Progress struct {
 	mu struct {
 		sync.Mutex
-		topic     string // id; "" until Begin
+		epoch     store.Epoch // without an id of the topic until Begin
 		committed []int64
 		waiting   int           // callers of Wait
 		changed   chan struct{} // closed and replaced at each change
@@ -25,6 +25,7 @@ type Progress struct {
 // NewProgress starts with every partition at its given offset.
 func NewProgress(committed []int64) *Progress {
 	p := &Progress{}
+	p.mu.epoch = store.Epoch{Partitions: int32(len(committed)), Starts: append([]int64(nil), committed...)}
 	p.mu.committed = append([]int64(nil), committed...)
 	p.mu.changed = make(chan struct{})
 	return p
@@ -35,7 +36,7 @@ func NewProgress(committed []int64) *Progress {
 func (p *Progress) Begin(e store.Epoch, committed []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mu.topic = e.TopicID
+	p.mu.epoch = e
 	p.mu.committed = append(p.mu.committed[:0:0], committed...)
 	close(p.mu.changed)
 	p.mu.changed = make(chan struct{})
@@ -77,42 +78,74 @@ func (p *Progress) Changed() <-chan struct{} {
 	return p.mu.changed
 }
 
-// Wait returns when every position's record is queryable.
+// Wait returns when the partitions are committed past every position. Whoever waits
+// for records that may be moved to other partitions calls WaitCounted.
 func (p *Progress) Wait(ctx context.Context, positions []queue.Position) error {
+	w, err := pastPositions(positions)
+	if err != nil {
+		return err
+	}
+	_, err = p.reach(ctx, p.topic(), w)
+	return err
+}
+
+// wanted is the offset up to which each partition must be committed.
+type wanted map[int32]int64
+
+// pastPositions wants every position's record to be committed.
+func pastPositions(positions []queue.Position) (wanted, error) {
+	w := make(wanted)
+	for _, at := range positions {
+		if at.Partition < 0 {
+			return nil, fmt.Errorf("partition %d: allowed is 0 or more", at.Partition)
+		}
+		w[at.Partition] = max(w[at.Partition], at.Offset+1)
+	}
+	return w, nil
+}
+
+// topic is the id of the topic that the progress is of.
+func (p *Progress) topic() string {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.epoch.TopicID
+}
+
+// reach returns when each partition is committed as far as is wanted, and in which
+// log epoch it found that.
+func (p *Progress) reach(ctx context.Context, topic string, w wanted) (store.Epoch, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.mu.waiting++
-	topic := p.mu.topic
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.mu.waiting--
-	}()
+	defer func() { p.mu.waiting-- }()
 	for {
-		p.mu.Lock()
-		done, changed := true, p.mu.changed
-		if p.mu.topic != topic {
-			p.mu.Unlock()
-			return errTopicGone
+		if p.mu.epoch.TopicID != topic {
+			return p.mu.epoch, errTopicGone
 		}
-		for _, at := range positions {
-			if at.Partition < 0 {
-				p.mu.Unlock()
-				return fmt.Errorf("partition %d: allowed is 0 or more", at.Partition)
-			}
-			// A partition that is new is one of the next log epoch.
-			if int(at.Partition) >= len(p.mu.committed) || p.mu.committed[at.Partition] <= at.Offset {
-				done = false
-			}
+		if w.reached(p.mu.committed) {
+			return p.mu.epoch, nil
 		}
+		changed := p.mu.changed
 		p.mu.Unlock()
-		if done {
-			return nil
-		}
+		var err error
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
+		}
+		p.mu.Lock()
+		if err != nil {
+			return p.mu.epoch, err
 		}
 	}
+}
+
+func (w wanted) reached(committed []int64) bool {
+	for part, offset := range w {
+		// A partition that is new is one of the next log epoch.
+		if int(part) >= len(committed) || committed[part] < offset {
+			return false
+		}
+	}
+	return true
 }

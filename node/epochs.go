@@ -118,8 +118,11 @@ func (n *Node) begin(ctx context.Context, e store.Epoch) error {
 	if n.epoch.known && n.epoch.now.Number >= e.Number {
 		return nil
 	}
-	if n.epoch.known && n.epoch.now.TopicID != e.TopicID {
-		n.queue.Renew()
+	if n.epoch.known {
+		if n.epoch.now.TopicID != e.TopicID {
+			n.queue.Renew()
+		}
+		n.queue.Refresh() // before anything more is appended to the old partitions
 	}
 	n.epoch.now, n.epoch.known = e, true
 	n.progress.Begin(e, committed)

@@ -79,6 +79,15 @@ func (n *Node) position(partition int32) int64 {
 	return committed[partition]
 }
 
+// waitApplied returns when records that were appended are queryable, be they moved
+// to other partitions first.
+func (n *Node) waitApplied(ctx context.Context, records []queue.Position) error {
+	return n.progress.WaitCounted(ctx, records, func(ctx context.Context) ([]int64, error) {
+		info, err := n.queue.Info(ctx)
+		return info.Ends, err
+	})
+}
+
 // owned lists the partitions that this process works on, in no order.
 func (n *Node) owned() []int32 {
 	if r := n.runner.Load(); r != nil {

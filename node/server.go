@@ -77,7 +77,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	l = descriptors.Listen(httpserver.Listen(l), descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
 	s.collector = collector.New(collector.Config{
-		Queue: n.queue, Wait: n.progress.Wait, Imports: n.Imports(), Now: time.Now,
+		Queue: n.queue, Wait: n.waitApplied, Imports: n.Imports(), Now: time.Now,
 		TrustedProxies: o.TrustedProxies, DropBots: o.DropBots, Bots: o.Bots,
 		Registerer: n.metrics.registry, Logger: n.opts.Logger,
 	})

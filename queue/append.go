@@ -12,6 +12,14 @@ import (
 type Position struct {
 	Partition int32
 	Offset    int64
+	Person    uint32 // PersonHash of its key; 0: not known
+}
+
+// Home is the partition where the record counts if the topic has so many
+// partitions; false if its person is not known. The record lies elsewhere if its
+// producer knew another number.
+func (p Position) Home(partitions int32) (int32, bool) {
+	return partitionOf(p.Person, partitions), p.Person != 0
 }
 
 // Message is a record to append: a person, which is the key, and an encoded
@@ -29,7 +37,7 @@ func (c *Client) Append(ctx context.Context, person, value []byte, done func(Pos
 			done(Position{}, appendError(err))
 			return
 		}
-		done(Position{r.Partition, r.Offset}, nil)
+		done(Position{r.Partition, r.Offset, PersonHash(person)}, nil)
 	})
 }
 
@@ -55,7 +63,7 @@ func (c *Client) AppendSync(ctx context.Context, messages []Message) ([]Position
 		if r.Err != nil {
 			return nil, appendError(r.Err)
 		}
-		at[i] = Position{recs[i].Partition, recs[i].Offset}
+		at[i] = Position{recs[i].Partition, recs[i].Offset, PersonHash(messages[i].Person)}
 	}
 	return at, nil
 }

@@ -128,6 +128,7 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		kgo.RecordDeliveryTimeout(answerTime),
 		kgo.UnknownTopicRetries(5),
 		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.MetadataMaxAge(metadataAge),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
@@ -154,6 +155,10 @@ func (c *Client) ping(ctx context.Context) error {
 	}
 	return nil
 }
+
+// metadataAge bounds for how long a client that nobody tells appends to an old
+// number of partitions. Each such record is moved, which costs a second append.
+const metadataAge = 10 * time.Second
 
 // lingerTime is how long a record waits for others to share its batch. It need
 // not cover the sync: requests that are on the way share syncs too. Measured

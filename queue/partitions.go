@@ -38,3 +38,8 @@ func (c *Client) DeleteTopics(ctx context.Context) error {
 func (c *Client) Renew() {
 	c.kafka.PurgeTopicsFromProducing(TopicPageviews, TopicEquivs, TopicRejected)
 }
+
+// Refresh asks for the topics' partitions now, and does not wait for the answer.
+// Until it is there, records are spread over the partitions that were known before,
+// and processors move them.
+func (c *Client) Refresh() { c.kafka.ForceMetadataRefresh() }
