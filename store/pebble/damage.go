@@ -49,8 +49,11 @@ func (d *damage) listen() *pebble.EventListener {
 	return &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { d.note(i.Path, i.Details) }}
 }
 
+// damaged names the file. Of the database's error it keeps the first line: others
+// are for programs.
 func damaged(file string, err error) error {
-	return fmt.Errorf("%w: %s is damaged (%w): %s", store.ErrCorrupt, file, err, remedy)
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%w: %s is damaged (%s): %s", store.ErrCorrupt, file, text, remedy)
 }
 
 // named makes of an error that comes from damage one that names the file.
@@ -76,6 +79,9 @@ var unknownTable = regexp.MustCompile(`file (\d+) \(type sstable\)`)
 // namedOpen is named for an error of opening, which as a rule has the file's name.
 func namedOpen(dir string, err error) error {
 	text := err.Error()
+	if strings.Contains(text, remedy) {
+		return err
+	}
 	if m := unknownTable.FindStringSubmatch(text); m != nil {
 		return damaged(filepath.Join(dir, m[1]+".sst"), err)
 	}

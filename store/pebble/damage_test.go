@@ -98,6 +98,9 @@ func TestDamagedFiles(t *testing.T) {
 			if err == nil && strings.Contains(name, "byte in the manifest") {
 				return // all cells are there: the write-ahead log has what the manifest lacks
 			}
+			if err != nil && (strings.Count(err.Error(), "rebuild") != 1 || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("the error is not one line with one remedy: %v", err)
+			}
 			if err == nil || !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), filepath.Base(path)) || !strings.Contains(err.Error(), "speedlayer rebuild --data") {
 				t.Errorf("error %v, want one that names %s", err, filepath.Base(path))
 			}
