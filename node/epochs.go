@@ -226,15 +226,22 @@ func (n *Node) follow(ctx context.Context, known *microbatch.KnownEnd) error {
 // logEnds says where the log of each shard ends now.
 func (n *Node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
 	known, err := n.ends.Now(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return n.endsByShard(known), err
+}
+
+// logEndsAsked is logEnds as the broker answers now.
+func (n *Node) logEndsAsked(ctx context.Context) (map[store.Shard]int64, error) {
+	info, err := n.queue.Info(ctx)
+	return n.endsByShard(info.Ends), err
+}
+
+func (n *Node) endsByShard(known []int64) map[store.Shard]int64 {
 	number := n.epochNow().Number
 	ends := make(map[store.Shard]int64, len(known))
 	for part, end := range known {
 		ends[store.Shard{Epoch: number, Partition: int32(part)}] = end
 	}
-	return ends, nil
+	return ends
 }
 
 // CatchUp returns when all that the log holds now is queryable.

@@ -190,7 +190,7 @@ func Open(ctx context.Context, o Config) (n *Node, err error) {
 	if err := n.prepare(ctx); err != nil {
 		return n, err
 	}
-	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, Append: n.queue.AppendEdge,
+	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, LogEndsAsked: n.logEndsAsked, Append: n.queue.AppendEdge,
 		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: n.opts.Batch.QueryTime})
 	if err := n.start(ctx); err != nil || o.HTTP == nil {
 		return n, err

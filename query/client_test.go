@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -11,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/queue"
 	"speedlayer/store"
 )
 
@@ -180,4 +184,36 @@ func TestLag(t *testing.T) {
 	if err != nil || a.Covered.Lag != nil || a.Covered.AgeSeconds != nil || a.Counts.Events != 1 {
 		t.Fatalf("the queue is away: %+v %v", a, err)
 	}
+}
+
+// TestLagWhileRecordsMove: a record that was sent to another partition is part of the
+// lag until it has arrived, though LogEnds knows of the time before.
+func TestLagWhileRecordsMove(t *testing.T) {
+	var old map[store.Shard]int64
+	asked := 0
+	w := newWorld(t, 2, nil)
+	w.moves = true
+	cfg := query.Config{Store: w.store, Edges: w.edges, Now: func() time.Time { return w.now },
+		LogEnds: func(context.Context) (map[store.Shard]int64, error) { return old, nil },
+		LogEndsAsked: func(ctx context.Context) (map[store.Shard]int64, error) {
+			asked++
+			return w.logEnds(ctx)
+		}}
+	want := func(lag int64, times int) {
+		t.Helper()
+		a, err := query.New(cfg).Status(t.Context())
+		if err != nil || a.Covered.Lag == nil || *a.Covered.Lag != lag || asked != times {
+			t.Fatalf("lag %+v after %d questions, want %d after %d: %v", a.Covered, asked, lag, times, err)
+		}
+	}
+	w.visit("ada", "http://foo.com/")
+	home := queue.PartitionOf([]byte("ada"), 2)
+	value := fmt.Appendf(nil, `{"nonce":"x","person":"ada","url":"http://foo.com/","ts":%d}`, w.now.UnixMilli())
+	w.record(1-home, []byte("ada"), value)
+	old, _ = w.logEnds(t.Context())
+	w.commit() // its copy is on its way
+	w.record(home, []byte("ada"), value, kgo.RecordHeader{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/%d/0", 1-home)})
+	want(1, 1)
+	w.commit()
+	want(0, 1)
 }

@@ -74,12 +74,30 @@ func (l *logEnds) last() (map[store.Shard]int64, bool) {
 	return l.mu.ends, l.mu.asked
 }
 
-// covered says what a reading covers.
+// covered says what a reading covers. Where the log ends is known as of a moment
+// ago. The copy of a record that was moved to another partition since then would be
+// missing from the lag, so the queue is asked again while copies are on their way.
 func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
+	c, moving, err := e.coveredBy(ctx, r, e.logEndsNow(ctx))
+	if err != nil || !moving || *c.Lag > 0 || e.cfg.LogEndsAsked == nil {
+		return c, err
+	}
+	asked, cancel := context.WithTimeout(ctx, endsTime)
+	defer cancel()
+	ends, err := e.cfg.LogEndsAsked(asked)
+	if err != nil {
+		ends = nil // lag is not known
+	}
+	c, _, err = e.coveredBy(ctx, r, ends)
+	return c, err
+}
+
+// coveredBy says what a reading covers of a log with these ends, and whether more
+// records have left a partition of it for another than have arrived there.
+func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard]int64) (_ Covered, moving bool, _ error) {
 	c := Covered{Position: make([]Position, len(r.commits)), Settled: !r.ahead}
-	ends := e.logEndsNow(ctx)
 	now := e.cfg.Now().UnixMilli()
-	var lag, age, newest int64
+	var lag, age, newest, moved int64
 	with := 0 // shards of ends that have a commit
 	for i := range r.commits {
 		sc := &r.commits[i]
@@ -88,13 +106,14 @@ func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 		if len(sc.Commit.Record) > 0 {
 			var err error
 			if rec, err = store.DecodeCommitRecord(sc.Commit.Record); err != nil {
-				return c, fmt.Errorf("commit of %v: %w", sc.Shard, err)
+				return c, false, fmt.Errorf("commit of %v: %w", sc.Shard, err)
 			}
 		}
 		c.Events += rec.Events
 		newest = max(newest, rec.LogTime)
 		if end, ok := ends[sc.Shard]; ok {
 			with++
+			moved += rec.MovedOut - (rec.MovedIn - rec.MovedAgain)
 			if end > sc.Commit.Offset {
 				lag += end - sc.Commit.Offset
 				age = max(age, now-rec.LogTime)
@@ -105,12 +124,12 @@ func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 		c.LogTime = event.FormatTime(newest)
 	}
 	if ends == nil {
-		return c, nil
+		return c, false, nil
 	}
 	if with < len(ends) {
 		more, err := uncommitted(ctx, r, ends)
 		if err != nil {
-			return c, err
+			return c, false, err
 		}
 		if lag += more; more > 0 && newest > 0 {
 			age = max(age, now-newest)
@@ -118,7 +137,7 @@ func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 	}
 	seconds := math.Max(0, float64(age)/1000)
 	c.Lag, c.AgeSeconds = &lag, &seconds
-	return c, nil
+	return c, moved > 0, nil
 }
 
 // uncommitted counts the records of shards that have no commit row yet.

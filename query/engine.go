@@ -24,6 +24,10 @@ type Config struct {
 	// LogEnds says where the log of each shard of the newest log epoch ends. It
 	// is asked at most ten times a second. Nil, or an error: lag is not known.
 	LogEnds func(ctx context.Context) (map[store.Shard]int64, error)
+	// LogEndsAsked asks the queue itself, where LogEnds may know of a moment ago. It
+	// is asked while records are moved from one partition to another. Nil: LogEnds
+	// is good enough.
+	LogEndsAsked func(ctx context.Context) (map[store.Shard]int64, error)
 	// Append makes an edge durable in the queue. Who follows the queue hands it
 	// to Edges then. Nil: edges cannot be changed here.
 	Append func(ctx context.Context, e event.Edge) error
