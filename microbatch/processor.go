@@ -112,6 +112,11 @@ func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 	return nil
 }
 
+// Advance moves the position over offsets that hold no records: ends of
+// transactions, and what was aborted or compacted away. All records below to
+// have been processed. Cells keep their versions, which come from records alone.
+func (p *Processor) Advance(to int64) { p.next = max(p.next, to) }
+
 // judge goes through records up to and including the first marker that counts.
 func (p *Processor) judge(recs []*kgo.Record) (n int, counts *Marker, err error) {
 	for _, r := range recs {

@@ -158,6 +158,7 @@ type worker struct {
 	reader    *queue.Reader
 	spent     time.Duration // processing since the last commit
 	records   int64
+	moved     bool      // the position is above the last commit's, be it by offsets without records
 	since     time.Time // of the first record that is not committed
 	rested    time.Time // before it, a commit is not worth its bytes
 	snapshot  int64     // offset of the last snapshot taken
@@ -246,11 +247,14 @@ func (w *worker) loop(ctx, work context.Context) error {
 			return w.logError(err)
 		}
 		begin := time.Now()
-		if w.records == 0 {
+		if !w.moved {
 			w.since = begin
 		}
+		w.moved = true
 		w.records += int64(len(recs))
-		err = w.proc.Process(work, recs)
+		if err = w.proc.Process(work, recs); err == nil {
+			w.proc.Advance(w.reader.Position())
+		}
 		w.reader.Recycle(recs)
 		w.spent += time.Since(begin)
 		if err != nil {
@@ -269,7 +273,7 @@ func (w *worker) loop(ctx, work context.Context) error {
 // poll waits for records; while some are not committed, until those are due at
 // the latest, and then it may return none.
 func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, error) {
-	if w.records == 0 {
+	if !w.moved {
 		return w.reader.Poll(ctx, recs)
 	}
 	deadline := w.since.Add(w.patience())
@@ -363,7 +367,7 @@ func (w *worker) commit(ctx context.Context) error {
 		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: w.proc.wrote.cells, Bytes: w.proc.wrote.bytes,
 			Process: w.spent, Apply: apply, Counts: w.proc.Counts()})
 	}
-	w.records, w.spent = 0, 0
+	w.records, w.spent, w.moved = 0, 0, false
 	w.rest(w.proc.wrote.bytes, apply)
 	w.snapshotIfDue(ctx)
 	return nil

@@ -8,7 +8,6 @@ import (
 
 	"speedlayer/expire"
 	"speedlayer/microbatch"
-	"speedlayer/queue"
 	"speedlayer/store"
 )
 
@@ -242,33 +241,4 @@ func (n *Node) endsByShard(known []int64) map[store.Shard]int64 {
 		ends[store.Shard{Epoch: number, Partition: int32(part)}] = end
 	}
 	return ends
-}
-
-// CatchUp returns when all that the log holds now is queryable.
-func (n *Node) CatchUp(ctx context.Context) error {
-	info, err := n.queue.Info(ctx)
-	if err != nil {
-		return err
-	}
-	starts := n.epochNow().Starts
-	var last []queue.Position
-	for part, end := range info.Ends {
-		if part >= len(starts) || end > starts[part] {
-			last = append(last, queue.Position{Partition: int32(part), Offset: end - 1})
-		}
-	}
-	wait, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { // ends with wait
-		select {
-		case err := <-n.failed:
-			n.failed <- err
-			cancel(err)
-		case <-wait.Done():
-		}
-	}()
-	if err := n.progress.Wait(wait, last); err != nil {
-		return errors.Join(err, context.Cause(wait))
-	}
-	return nil
 }

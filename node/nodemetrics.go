@@ -62,8 +62,8 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	owned = slices.DeleteFunc(owned, func(part int32) bool { return int(part) >= len(committed) })
 	if info, err := c.n.queue.Info(ctx); err == nil {
 		for _, part := range owned {
-			if int(part) < len(info.Ends) {
-				gauge(ch, lagDesc, max(0, info.Ends[part]-committed[part]), strconv.Itoa(int(part)))
+			if int(part) < len(info.Stable) {
+				gauge(ch, lagDesc, max(0, info.Stable[part]-committed[part]), strconv.Itoa(int(part)))
 			}
 		}
 	}

@@ -202,6 +202,9 @@ func (n *Node) info(ctx context.Context) map[string]any {
 	if stuck := n.stalls.stuck(time.Now()); len(stuck) > 0 {
 		i["stuck"] = stuck
 	}
+	if held, err := n.ends.Held(ctx); err == nil && len(held) > 0 {
+		i["held_back"] = held
+	}
 	if size, err := n.queue.Size(ctx); err == nil {
 		i["queue_bytes"] = size
 	}

@@ -175,6 +175,9 @@ type TopicInfo struct {
 	Partitions int32
 	Starts     []int64 // first offset still there, by partition
 	Ends       []int64 // next offset
+	// Stable is where the committed part of each partition ends: at the end, or
+	// below it while a transaction is open. What readers are given lies below.
+	Stable []int64
 }
 
 // Info asks the broker.
@@ -188,23 +191,21 @@ func (c *Client) Info(ctx context.Context) (TopicInfo, error) {
 		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicPageviews, d.Err)
 	}
 	n := int32(len(d.Partitions))
-	info := TopicInfo{ID: hex.EncodeToString(d.ID[:]), Partitions: n, Starts: make([]int64, n), Ends: make([]int64, n)}
-	starts, err := c.admin.ListStartOffsets(ctx, TopicPageviews)
-	if err == nil {
-		err = fill(info.Starts, starts)
+	info := TopicInfo{ID: hex.EncodeToString(d.ID[:]), Partitions: n, Starts: make([]int64, n), Ends: make([]int64, n), Stable: make([]int64, n)}
+	// In this order, so that no partition seems to end below what is committed.
+	for _, l := range []struct {
+		list func(context.Context, ...string) (kadm.ListedOffsets, error)
+		to   []int64
+	}{{c.admin.ListStartOffsets, info.Starts}, {c.admin.ListCommittedOffsets, info.Stable}, {c.admin.ListEndOffsets, info.Ends}} {
+		offsets, err := l.list(ctx, TopicPageviews)
+		if err != nil {
+			return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		if err := fill(l.to, offsets); err != nil {
+			return TopicInfo{}, err
+		}
 	}
-	if err != nil {
-		return TopicInfo{}, err
-	}
-	return info, c.ends(ctx, info.Ends)
-}
-
-func (c *Client) ends(ctx context.Context, to []int64) error {
-	ends, err := c.admin.ListEndOffsets(ctx, TopicPageviews)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return fill(to, ends)
+	return info, nil
 }
 
 func fill(to []int64, offsets kadm.ListedOffsets) error {

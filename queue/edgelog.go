@@ -12,7 +12,7 @@ import (
 // EdgeLog describes topic equivs.
 type EdgeLog struct {
 	ID         string // hex; another topic of the same name has another
-	Start, End int64  // first offset still there, next offset
+	Start, End int64  // first offset still there, and where the committed part ends
 }
 
 // EdgeLog asks the broker.
@@ -29,7 +29,7 @@ func (c *Client) EdgeLog(ctx context.Context) (EdgeLog, error) {
 	if l.Start, err = c.edgeOffset(ctx, c.admin.ListStartOffsets); err != nil {
 		return EdgeLog{}, err
 	}
-	l.End, err = c.edgeOffset(ctx, c.admin.ListEndOffsets)
+	l.End, err = c.edgeOffset(ctx, c.admin.ListCommittedOffsets)
 	return l, err
 }
 
@@ -47,7 +47,7 @@ func (c *Client) edgeOffset(ctx context.Context, list func(context.Context, ...s
 }
 
 // ReadEdges calls fn with the records of topic equivs in [from, to). They are
-// valid during the call.
+// valid during the call. When it returns nil, there are no others.
 func (c *Client) ReadEdges(ctx context.Context, from, to int64, fn func(*kgo.Record) error) error {
-	return c.readAll(ctx, TopicEquivs, 0, from, to, fn)
+	return c.scan(ctx, TopicEquivs, 0, from, to, fn)
 }

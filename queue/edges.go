@@ -20,14 +20,14 @@ func (c *Client) AppendEdge(ctx context.Context, e event.Edge) error {
 }
 
 // FollowEdges calls fn with every edge from the beginning, for ever, until ctx
-// ends. caughtUp is called once, when all that were there at the start have
-// been seen. A record that is no edge is skipped and said.
+// ends. caughtUp is called once, when all that were committed at the start have
+// been seen. A record that is not an edge is skipped, and logged.
 func (c *Client) FollowEdges(ctx context.Context, fn func(offset int64, e event.Edge), caughtUp func()) error {
 	start, err := c.edgeOffset(ctx, c.admin.ListStartOffsets)
 	if err != nil {
 		return err
 	}
-	end, err := c.edgeOffset(ctx, c.admin.ListEndOffsets)
+	end, err := c.edgeOffset(ctx, c.admin.ListCommittedOffsets)
 	if err != nil {
 		return err
 	}
@@ -52,10 +52,10 @@ func (c *Client) FollowEdges(ctx context.Context, fn func(offset int64, e event.
 			} else {
 				fn(rec.Offset, e)
 			}
-			if behind && rec.Offset+1 >= end {
-				behind = false
-				caughtUp()
-			}
+		}
+		if behind && r.Position() >= end {
+			behind = false
+			caughtUp()
 		}
 		r.Recycle(recs)
 	}

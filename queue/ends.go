@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// How old an answer of Ends may be: behind the first, the next caller has it
-// asked for anew; behind the second, the caller waits for it.
+// How old an answer of Ends may be: after the first, the next caller has the
+// broker asked again; after the second, the caller waits for it.
 const (
 	endsFresh = 100 * time.Millisecond
 	endsStale = time.Second
 )
 
-// Ends says where the log ends, as of a moment ago, without waiting for the
+// Ends knows where the log ends, as of a moment ago, without waiting for the
 // broker as a rule: under load it takes as long to answer as many queries take
 // together. Safe for concurrent use. Follow asks, in a goroutine of the owner's;
 // while none runs, each caller asks for itself.
@@ -23,21 +23,46 @@ type Ends struct {
 
 	mu struct {
 		sync.Mutex
-		ends []int64 // by partition; replaced, never changed
-		at   time.Time
+		info TopicInfo // replaced, never changed
+		at   time.Time // zero: not known
 	}
 }
 
 // NewEnds returns an Ends that knows nothing yet.
 func (c *Client) NewEnds() *Ends { return &Ends{client: c, wanted: make(chan struct{}, 1)} }
 
-// Now returns the next offset of each partition, at most a second old. The
-// caller must not change it.
+// Now returns where the committed part of each partition ends, at most a second
+// ago. The caller must not change it.
 func (e *Ends) Now(ctx context.Context) ([]int64, error) {
+	info, err := e.now(ctx)
+	return info.Stable, err
+}
+
+// Held is what an open transaction holds back of a partition: its own records,
+// and all that came after its first one.
+type Held struct {
+	Partition int32 `json:"partition"`
+	From      int64 `json:"from"`    // offset
+	Offsets   int64 `json:"offsets"` // how many
+}
+
+// Held returns what is held back, at most a second ago.
+func (e *Ends) Held(ctx context.Context) (held []Held, err error) {
+	info, err := e.now(ctx)
+	for part, stable := range info.Stable {
+		if n := info.Ends[part] - stable; n > 0 {
+			held = append(held, Held{int32(part), stable, n})
+		}
+	}
+	return held, err
+}
+
+func (e *Ends) now(ctx context.Context) (TopicInfo, error) {
 	e.mu.Lock()
-	ends, age := e.mu.ends, time.Since(e.mu.at)
+	info, at := e.mu.info, e.mu.at
 	e.mu.Unlock()
-	if ends == nil || age > endsStale {
+	age := time.Since(at)
+	if at.IsZero() || age > endsStale {
 		return e.ask(ctx)
 	}
 	if age > endsFresh {
@@ -46,21 +71,21 @@ func (e *Ends) Now(ctx context.Context) ([]int64, error) {
 		default:
 		}
 	}
-	return ends, nil
+	return info, nil
 }
 
-func (e *Ends) ask(ctx context.Context) ([]int64, error) {
+func (e *Ends) ask(ctx context.Context) (TopicInfo, error) {
 	at := time.Now() // before: what is appended meanwhile may be missing
 	info, err := e.client.Info(ctx)
 	if err != nil {
-		return nil, err
+		return TopicInfo{}, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if at.After(e.mu.at) {
-		e.mu.ends, e.mu.at = info.Ends, at
+		e.mu.info, e.mu.at = info, at
 	}
-	return info.Ends, nil
+	return info, nil
 }
 
 // Follow asks whenever someone wants to know, until ctx ends. While the broker is

@@ -50,7 +50,7 @@ func TestEnds(t *testing.T) {
 	}
 	for {
 		e.mu.Lock()
-		ends, asked := slices.Clone(e.mu.ends), e.mu.at.After(old)
+		ends, asked := slices.Clone(e.mu.info.Stable), e.mu.at.After(old)
 		e.mu.Unlock()
 		if asked {
 			if ends[part] != 2 {
@@ -65,7 +65,7 @@ func TestEnds(t *testing.T) {
 	}
 	e.mu.Lock()
 	e.mu.at = e.mu.at.Add(-2 * endsStale)
-	e.mu.ends = make([]int64, 8)
+	e.mu.info.Stable = make([]int64, 8)
 	e.mu.Unlock()
 	if ends, err := e.Now(ctx); err != nil || ends[part] != 2 {
 		t.Fatalf("%v, %v: want 2 in partition %d, for the answer was too old", ends, err, part)

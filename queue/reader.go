@@ -73,13 +73,16 @@ func unreadable(err error) bool {
 const fetchBytes = 1 << 20
 
 // Reader reads one partition of the topic pageviews, in order, from an offset
-// on. One goroutine owns it.
+// on, and only what is committed: records of an aborted transaction are left
+// out, and one that is open holds back what follows it until it ends. One
+// goroutine owns it.
 type Reader struct {
 	kafka     *kgo.Client
 	topic     string
 	partition int32
-	next      int64
-	end       int64 // of the log, as the last fetch said
+	next      int64         // the position
+	stable    int64         // where the committed part of the log ends, as far as known; -1: not known
+	quiet     time.Duration // silence after which it looks past a gap
 }
 
 // NewReader returns a reader; its owner closes it.
@@ -91,6 +94,8 @@ func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, 
 	kafka, err := kgo.NewClient(c.cfg.connect(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that the position moves past them
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchBytes),
 		kgo.FetchMinBytes(1),
@@ -102,39 +107,69 @@ func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, 
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	return &Reader{kafka: kafka, topic: topic, partition: partition, next: from}, nil
+	return &Reader{kafka: kafka, topic: topic, partition: partition, next: from, stable: -1, quiet: leastQuiet}, nil
 }
 
-// Poll appends the records that have arrived, waiting for at least one. They
-// are the caller's until Recycle. *ErrLogStart and *ErrLogEnd say that the
-// offset lies outside of the log, *ErrLogCut that the log is no longer the one
-// that was read.
+// Poll waits until the position moves, and appends the records that it moves
+// over; those are the caller's until Recycle. There may be none: the end of a
+// transaction, an aborted record and one that was compacted away have offsets,
+// but are not records that a reader is given. *ErrLogStart and *ErrLogEnd mean
+// that the offset lies outside of the log, *ErrLogCut that the log is no longer
+// the one that was read.
 func (r *Reader) Poll(ctx context.Context, dst []*kgo.Record) ([]*kgo.Record, error) {
 	for {
-		fetches := r.kafka.PollFetches(ctx)
+		fetches := r.poll(ctx)
+		from := r.next
 		before := len(dst)
-		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			dst = append(dst, p.Records...)
-			r.end = max(r.end, p.HighWatermark)
-		})
-		for _, e := range fetches.Errors() { // the client goes on behind the loss: we must not
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) { dst = r.take(dst, &p.FetchPartition) })
+		for _, e := range fetches.Errors() { // the client goes on after the loss: we must not
 			if lost := new(kgo.ErrDataLoss); errors.As(e.Err, &lost) {
-				return dst[:before], &ErrLogCut{Partition: r.partition, Offset: r.next, Cut: lost.ResetTo}
+				return dst[:before], &ErrLogCut{Partition: r.partition, Offset: from, Cut: lost.ResetTo}
 			}
 		}
-		if len(dst) > before {
-			r.next = dst[len(dst)-1].Offset + 1
+		if r.next > from {
+			r.quiet = leastQuiet
 			return dst, nil // even if ctx has ended: the client does not give them again
 		}
 		if err := ctx.Err(); err != nil {
 			return dst, err
 		}
 		for _, e := range fetches.Errors() {
+			if errors.Is(e.Err, context.DeadlineExceeded) {
+				continue // of poll
+			}
 			if err := r.outside(ctx, e.Err); err != nil {
 				return dst, err
 			}
 		}
+		if fetches.Empty() && r.lookPast(ctx) {
+			return dst, nil
+		}
 	}
+}
+
+// poll is one poll of the client, which ends after a time of silence.
+func (r *Reader) poll(ctx context.Context) kgo.Fetches {
+	silence, cancel := context.WithTimeout(ctx, r.quiet)
+	defer cancel()
+	return r.kafka.PollFetches(silence)
+}
+
+// take appends what is a record, and moves the position over all that was
+// fetched.
+func (r *Reader) take(dst []*kgo.Record, p *kgo.FetchPartition) []*kgo.Record {
+	if p.Err == nil {
+		r.stable = max(r.stable, p.LastStableOffset)
+	}
+	for _, rec := range p.Records {
+		r.next = rec.Offset + 1
+		if rec.Attrs.IsControl() {
+			rec.Recycle()
+			continue
+		}
+		dst = append(dst, rec)
+	}
+	return dst
 }
 
 // outside looks at what a fetch failed for: what passes by itself is waited
@@ -163,9 +198,13 @@ func (r *Reader) outside(ctx context.Context, err error) error {
 	return &ErrLogEnd{Offset: r.next, End: end.Offset}
 }
 
-// Behind is how many records of the log, as far as it is known, were not polled
-// yet: 0 for a reader that has caught up.
-func (r *Reader) Behind() int64 { return max(0, r.end-r.next, r.Buffered()) }
+// Position is the offset up to which the log was polled: all committed records
+// below it were given to the caller.
+func (r *Reader) Position() int64 { return r.next }
+
+// Behind is how many offsets of the committed log, as far as it is known, were
+// not polled yet: 0 for a reader that has caught up.
+func (r *Reader) Behind() int64 { return max(0, r.stable-r.next, r.Buffered()) }
 
 // Buffered is how many records are here already and will be polled next.
 func (r *Reader) Buffered() int64 { return r.kafka.BufferedFetchRecords() }
@@ -197,37 +236,3 @@ func (p *records) GetRecords(n int) []kgo.Record {
 
 // PutRecords implements kgo.PoolRecords.
 func (p *records) PutRecords(r []kgo.Record) { p.pool.Put(&r) }
-
-// ReadAll calls fn with the records of a partition in [from, to). They are
-// valid during the call.
-func (c *Client) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	return c.readAll(ctx, TopicPageviews, partition, from, to, fn)
-}
-
-func (c *Client) readAll(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	if from >= to {
-		return nil
-	}
-	r, err := c.newReader(topic, partition, from)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	var recs []*kgo.Record
-	for from < to {
-		if recs, err = r.Poll(ctx, recs[:0]); err != nil {
-			return err
-		}
-		for _, rec := range recs {
-			if rec.Offset >= to {
-				return nil
-			}
-			if err := fn(rec); err != nil {
-				return err
-			}
-			from = rec.Offset + 1
-		}
-		r.Recycle(recs)
-	}
-	return nil
-}

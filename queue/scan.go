@@ -8,25 +8,42 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// scanTime is how long a scan waits for a record that must be there.
-const scanTime = 10 * time.Second
+// How long a scan waits while the position does not move: for what must be there
+// already, and for the end of a transaction. Java's producers end theirs after
+// 60 s at the latest, unless they are told otherwise.
+const (
+	scanTime = 10 * time.Second
+	heldTime = 75 * time.Second
+)
 
 // Scan calls fn with the records of a partition of the topic pageviews from an
 // offset on, up to another, which the log must have reached. A record is fn's
-// during the call only. An error of fn ends the scan. *ErrLogStart says that the
-// log begins above from.
+// during the call only. An error of fn ends the scan. *ErrLogStart means that the
+// log begins above from, *ErrHeldBack that an open transaction held it back for
+// longer than a scan waits.
 func (c *Client) Scan(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	return c.scan(ctx, TopicPageviews, partition, from, to, fn)
+}
+
+// ReadAll is Scan. When it returns nil, the log has no other records in
+// [from, to): the offsets between are those of aborted records and of ends of
+// transactions.
+func (c *Client) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	return c.scan(ctx, TopicPageviews, partition, from, to, fn)
+}
+
+func (c *Client) scan(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	if from >= to {
 		return nil
 	}
-	r, err := c.NewReader(partition, from)
+	r, err := c.newReader(topic, partition, from)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	var recs []*kgo.Record
 	for r.next < to {
-		if recs, err = r.pollSoon(ctx, recs[:0]); err != nil {
+		if recs, err = r.pollSoon(ctx, recs[:0], to); err != nil {
 			return err
 		}
 		for _, rec := range recs {
@@ -43,13 +60,22 @@ func (c *Client) Scan(ctx context.Context, partition int32, from, to int64, fn f
 	return nil
 }
 
-// pollSoon is Poll of records that are there already.
-func (r *Reader) pollSoon(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, error) {
-	soon, cancel := context.WithTimeout(ctx, scanTime)
-	defer cancel()
-	recs, err := r.Poll(soon, recs)
-	if err != nil && soon.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: partition %d at %d", ErrUnavailable, r.partition, r.next)
+// pollSoon is Poll of what is there already, below to.
+func (r *Reader) pollSoon(ctx context.Context, recs []*kgo.Record, to int64) ([]*kgo.Record, error) {
+	begun := time.Now()
+	for {
+		soon, cancel := context.WithTimeout(ctx, scanTime)
+		polled, err := r.Poll(soon, recs)
+		late := soon.Err() != nil
+		cancel()
+		switch {
+		case err == nil || !late || ctx.Err() != nil:
+			return polled, err
+		case r.stable > r.next || r.stable < 0: // it is there, and does not come
+			return polled, fmt.Errorf("%w: topic %s, partition %d: nothing came from offset %d on within %v",
+				ErrUnavailable, r.topic, r.partition, r.next, scanTime)
+		case time.Since(begun) >= heldTime:
+			return polled, &ErrHeldBack{Topic: r.topic, Partition: r.partition, Stable: r.stable, Wanted: to}
+		}
 	}
-	return recs, err
 }

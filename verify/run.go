@@ -161,7 +161,7 @@ func (j *job) bound(topic queue.TopicInfo) {
 	if j.skip != "" {
 		return
 	}
-	j.limit = min(j.limit, topic.Ends[part])
+	j.limit = min(j.limit, topic.Stable[part]) // what lies above is not committed
 	if j.commit != nil {
 		j.cover = j.commit.Offset
 	}

@@ -98,6 +98,26 @@ func (c *copying[T]) finish(ctx context.Context) error {
 	return nil
 }
 
+// finishAt ends at an offset up to which the log has no more records. The last
+// file covers what lies between; without one, that is entered as empty.
+func (c *copying[T]) finishAt(ctx context.Context, to int64) error {
+	if c.last > to {
+		return fmt.Errorf("the log gave a record at %d, above what was asked for: %d", c.last-1, to)
+	}
+	c.last = to
+	if c.file.Rows > 0 || c.log.End == to {
+		return c.finish(ctx)
+	}
+	l := c.log
+	if n := len(l.Empty); n > 0 && l.Empty[n-1].To == l.End {
+		l.Empty[n-1].To = to
+	} else {
+		l.Empty = append(l.Empty, Range{l.End, to})
+	}
+	l.End = to
+	return nil
+}
+
 // flushKeeping flushes, but keeps the memory, in which the next row lies.
 func (c *copying[T]) flushKeeping() error {
 	err := c.w.write(c.rows)
@@ -127,7 +147,7 @@ func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, e
 			return l.End < p.end, nil
 		}
 		if hole := new(queue.ErrLogHole); errors.As(err, &hole) {
-			if err := c.finish(ctx); err != nil {
+			if err := c.finishAt(ctx, hole.From); err != nil {
 				return false, err
 			}
 			if l.End == hole.From {
@@ -136,10 +156,7 @@ func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, e
 			}
 		}
 		if err == nil {
-			err = c.finish(ctx)
-		}
-		if err == nil && (l.End == from || to == p.readable && l.End != to) {
-			err = fmt.Errorf("the log gave records of [%d, %d) up to %d only", from, to, l.End)
+			err = c.finishAt(ctx, to)
 		}
 		return l.End < p.end, err
 	}

@@ -36,13 +36,7 @@ func (a *Archiver) equivs(ctx context.Context, next *Manifest) error {
 	if err := a.cfg.Source.ReadEdges(ctx, from, topic.End, func(r *kgo.Record) error { return c.take(ctx, r) }); err != nil {
 		return err
 	}
-	if err := c.finish(ctx); err != nil {
-		return err
-	}
-	if l.End == from {
-		return fmt.Errorf("the log gave no records of [%d, %d)", from, topic.End)
-	}
-	return nil
+	return c.finishAt(ctx, topic.End)
 }
 
 // edgeLog returns the log of this life of the topic, a new one if it was made

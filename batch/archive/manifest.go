@@ -46,6 +46,15 @@ type Log struct {
 	LogTime    int64  `json:"log_time"`   // ms, of the last record below End; 0 for none
 	Files      []File `json:"files"`      // by offset, without a gap but what is lost
 	Lost       []Lost `json:"lost,omitempty"`
+	// Empty are ranges of offsets that hold no records: ends of transactions, and
+	// what was aborted. Files cover such offsets where they have records beside.
+	Empty []Range `json:"empty,omitempty"`
+}
+
+// Range is the offsets [From, To).
+type Range struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // File is one data file: the records of [From, To), which lie in one day.
@@ -122,8 +131,8 @@ func (m *Manifest) Covers(vector []store.VectorEntry) error {
 	return nil
 }
 
-// covers finds the first offset of [from, to) that no file holds, and that nobody
-// has accepted as lost.
+// covers finds the first offset of [from, to) that no file holds, that is not
+// empty, and that nobody has accepted as lost.
 func (l *Log) covers(from, to int64) error {
 	at := from
 	for _, f := range l.Files {
@@ -134,17 +143,34 @@ func (l *Log) covers(from, to int64) error {
 			continue
 		}
 		if f.From > at {
-			at = l.accepted(at)
+			at = l.without(at)
 		}
 		if f.From > at && at < to {
 			return l.hole(at, min(f.From, to))
 		}
 		at = max(at, f.To)
 	}
-	if at = l.accepted(at); at < to {
+	if at = l.without(at); at < to {
 		return l.hole(at, to)
 	}
 	return nil
+}
+
+// without returns how far nothing is to be had from an offset on: ranges that are
+// empty, and losses that are accepted.
+func (l *Log) without(at int64) int64 {
+	for {
+		before := at
+		at = l.accepted(at)
+		for _, e := range l.Empty {
+			if e.From <= at && at < e.To {
+				at = e.To
+			}
+		}
+		if at == before {
+			return at
+		}
+	}
 }
 
 func (l *Log) hole(from, to int64) error {
@@ -229,7 +255,7 @@ func (m *Manifest) clone() *Manifest {
 func cloneLogs(logs []Log) []Log {
 	logs = slices.Clone(logs)
 	for i := range logs {
-		logs[i].Files, logs[i].Lost = slices.Clone(logs[i].Files), slices.Clone(logs[i].Lost)
+		logs[i].Files, logs[i].Lost, logs[i].Empty = slices.Clone(logs[i].Files), slices.Clone(logs[i].Lost), slices.Clone(logs[i].Empty)
 	}
 	return logs
 }

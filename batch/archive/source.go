@@ -13,7 +13,7 @@ import (
 // valid during the call of fn.
 type Source interface {
 	// ReadAll calls fn with the records of a partition of topic pageviews in
-	// [from, to), where there is one at to-1. *queue.ErrLogStart and
+	// [from, to). When it returns nil, there are no others. *queue.ErrLogStart and
 	// *queue.ErrLogEnd say that the log does not have them, *queue.ErrLogHole that
 	// it has lost some in between, and that fn had all below those.
 	ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error

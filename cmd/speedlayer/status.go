@@ -40,6 +40,7 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	fmt.Fprintf(w, "records\t%s\tof them %s duplicates, %s refused, %s moved to the right partition\n",
 		groups(c.Records), groups(c.Duplicates), groups(c.Refused), groups(c.MovedOut))
 	fmt.Fprintf(w, "lag\t%s\n", lagText(s.Covered.Lag))
+	printHeld(w, s.Info)
 	fmt.Fprintf(w, "generations\t%v\n", s.Generations)
 	printSettings(w, s.Settings)
 	fmt.Fprintf(w, "equiv edges\t%s\n", groups(int64(s.EquivEdges)))
@@ -62,6 +63,18 @@ func printStatus(w writer, s *query.StatusAnswer) {
 	fmt.Fprintf(w, "\nepoch/partition\toffset\tlag\tlog time\tdedupe remembers\tvisits remembered\n")
 	for _, p := range s.Partitions {
 		fmt.Fprintf(w, "%d/%d\t%s\t%s\t%s\t%s\t%s\n", p.Epoch, p.Partition, groups(p.Offset), lagText(p.Lag), p.LogTime, memoryText(p.Dedupe), memoryText(p.Visits))
+	}
+}
+
+// printHeld writes what open transactions hold back.
+func printHeld(w writer, info map[string]any) {
+	var held []queue.Held
+	if text, err := json.Marshal(info["held_back"]); err != nil || json.Unmarshal(text, &held) != nil {
+		return
+	}
+	for _, h := range held {
+		fmt.Fprintf(w, "held back\t%s offsets of partition %d, from %s on: an open transaction of a Kafka producer must end first\n",
+			groups(h.Offsets), h.Partition, groups(h.From))
 	}
 }
 
