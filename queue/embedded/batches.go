@@ -28,6 +28,7 @@ const (
 	batchAttributes = 21
 	batchLast       = 23
 	batchMaxTime    = 35
+	batchProducer   = 43
 	batchRecords    = 57
 	batchHead       = 61 // bytes before the records
 )
@@ -39,12 +40,14 @@ const (
 	attributeControl       = 1 << 5
 )
 
-func (b batch) first() int64       { return int64(binary.BigEndian.Uint64(b)) }
-func (b batch) end() int64         { return b.first() + int64(binary.BigEndian.Uint32(b[batchLast:])) + 1 }
-func (b batch) epoch() int32       { return int32(binary.BigEndian.Uint32(b[batchEpoch:])) }
-func (b batch) maxTime() int64     { return int64(binary.BigEndian.Uint64(b[batchMaxTime:])) }
-func (b batch) records() int32     { return int32(binary.BigEndian.Uint32(b[batchRecords:])) }
-func (b batch) attributes() uint16 { return binary.BigEndian.Uint16(b[batchAttributes:]) }
+func (b batch) first() int64         { return int64(binary.BigEndian.Uint64(b)) }
+func (b batch) end() int64           { return b.first() + int64(binary.BigEndian.Uint32(b[batchLast:])) + 1 }
+func (b batch) epoch() int32         { return int32(binary.BigEndian.Uint32(b[batchEpoch:])) }
+func (b batch) maxTime() int64       { return int64(binary.BigEndian.Uint64(b[batchMaxTime:])) }
+func (b batch) producer() int64      { return int64(binary.BigEndian.Uint64(b[batchProducer:])) }
+func (b batch) records() int32       { return int32(binary.BigEndian.Uint32(b[batchRecords:])) }
+func (b batch) producerEpoch() int16 { return int16(binary.BigEndian.Uint16(b[batchProducer+8:])) }
+func (b batch) attributes() uint16   { return binary.BigEndian.Uint16(b[batchAttributes:]) }
 
 // lengthAt is the length of the batch that begins at b, by its own account; 0 if
 // there is no room for it.

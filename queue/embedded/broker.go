@@ -128,6 +128,7 @@ func (b *Broker) start() error {
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", b.cfg.Listen, err)
 	}
+	cluster.ControlKey(listGroupsKey, lowerTypes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.cluster, b.mu.local = cluster, local

@@ -142,17 +142,18 @@ type syncConn struct {
 
 	mu struct {
 		sync.Mutex
-		produces map[int32]bool // correlation ids of produce requests without an answer
-		held     []byte         // answers that wait for a sync
-		spare    []byte         // the buffer that is not held
-		sending  bool           // send runs
-		err      error          // of sending; the connection is closed then
+		asked   map[int32]int16 // keys of requests without an answer, by correlation id: of those that write, and describeKey
+		held    []byte          // answers that wait for a sync
+		spare   []byte          // the buffer that is not held
+		sending bool            // send runs
+		err     error           // of sending; the connection is closed then
 	}
 	sent sync.Cond // on mu
 }
 
 const (
 	produceKey = 0
+	endTxnKey  = 26 // what is committed is durable too
 	// maxUnanswered bounds produces: requests that want no answer (acks 0)
 	// leave their ids behind. A connection has a few on the way at once.
 	maxUnanswered = 1 << 12
@@ -173,15 +174,16 @@ func (c *syncConn) Read(p []byte) (n int, err error) {
 	var bad error
 	c.requests.follow(p[:n], 12, func(head []byte) {
 		bad = errors.Join(bad, checkRequest(head))
-		if binary.BigEndian.Uint16(head[4:]) != produceKey {
+		key := int16(binary.BigEndian.Uint16(head[4:]))
+		if key != produceKey && key != endTxnKey && key != describeKey {
 			return
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.mu.produces == nil || len(c.mu.produces) > maxUnanswered {
-			c.mu.produces = make(map[int32]bool)
+		if c.mu.asked == nil || len(c.mu.asked) > maxUnanswered {
+			c.mu.asked = make(map[int32]int16)
 		}
-		c.mu.produces[int32(binary.BigEndian.Uint32(head[8:]))] = true
+		c.mu.asked[int32(binary.BigEndian.Uint32(head[8:]))] = key
 	})
 	if c.requests.have == 4 {
 		bad = errors.Join(bad, checkLength(binary.BigEndian.Uint32(c.requests.head[:])))
@@ -195,11 +197,16 @@ func (c *syncConn) Read(p []byte) (n int, err error) {
 func (c *syncConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	produced := false
+	produced, written := false, len(p)
 	c.responses.follow(p, 8, func(head []byte) {
 		id := int32(binary.BigEndian.Uint32(head[4:]))
-		if c.mu.produces[id] {
-			delete(c.mu.produces, id)
+		key, ok := c.mu.asked[id]
+		delete(c.mu.asked, id)
+		switch {
+		case !ok:
+		case key == describeKey:
+			p = fillReplicas(p) // the broker writes an answer at once
+		default:
 			produced = true
 		}
 	})
@@ -207,7 +214,8 @@ func (c *syncConn) Write(p []byte) (int, error) {
 		return 0, c.mu.err
 	}
 	if !produced && !c.mu.sending {
-		return c.Conn.Write(p)
+		_, err := c.Conn.Write(p)
+		return written, err
 	}
 	for len(c.mu.held) > maxHeld && c.mu.err == nil {
 		c.sent.Wait()
@@ -217,7 +225,7 @@ func (c *syncConn) Write(p []byte) (int, error) {
 		c.mu.sending = true
 		go c.send() // ends when nothing is held
 	}
-	return len(p), nil
+	return written, nil
 }
 
 // send syncs, and then sends what was held before, until nothing is held.

@@ -28,6 +28,7 @@ type repair struct {
 	lost      []offsets        // all that the log does not have, found now or earlier
 	kept      map[int64]string // by first lost offset: the file in which the damage is kept
 	notes     []note
+	left      *leftLog // a log whose transactions must be settled; nil: its state is written
 }
 
 // note is a line for the log.
@@ -53,19 +54,30 @@ func repairAll(dataDir string) (all []repair, err error) {
 	if err != nil {
 		return nil, err
 	}
+	_, err = os.Stat(filepath.Join(dataDir, brokerSession))
+	graceful := err == nil
 	all = make([]repair, len(dirs))
 	var g errgroup.Group
 	g.SetLimit(checkers)
 	for i, d := range dirs {
 		g.Go(func() error {
 			all[i].topic, all[i].partition = partitionOf(d.Name())
-			if err := all[i].run(filepath.Join(dataDir, partitionsDir, d.Name()), !compacted[all[i].topic]); err != nil {
+			if err := all[i].run(filepath.Join(dataDir, partitionsDir, d.Name()), !compacted[all[i].topic], graceful); err != nil {
 				return fmt.Errorf("log of %s: %w", d.Name(), err)
 			}
 			return nil
 		})
 	}
-	return all, g.Wait()
+	if err := g.Wait(); err != nil {
+		return all, err
+	}
+	var left []*leftLog
+	for i := range all {
+		if l := all[i].left; l != nil {
+			left = append(left, l)
+		}
+	}
+	return all, settle(dataDir, left)
 }
 
 // partitionOf is what the name of a partition's directory says.
@@ -108,8 +120,9 @@ func compactedTopics(dataDir string) (map[string]bool, error) {
 	return compacted, nil
 }
 
-// run checks a partition's segments one after the other.
-func (r *repair) run(dir string, strict bool) error {
+// run checks a partition's segments one after the other. graceful: the broker has
+// left what it knew of open transactions.
+func (r *repair) run(dir string, strict, graceful bool) error {
 	segments, err := segmentsOf(dir)
 	if err != nil || len(segments) == 0 {
 		return err
@@ -136,11 +149,13 @@ func (r *repair) run(dir string, strict bool) error {
 			epoch = c.epoch
 		}
 	}
-	if fits {
+	open := state.LastStableOffset < state.HighWatermark && !graceful
+	if fits && !open {
 		return r.amendState(dir, segments, state, end)
 	}
 	if transactions, err := hasTransactions(dir, segments); transactions || err != nil {
-		return err // the broker finds out itself which of them are open
+		r.left = &leftLog{dir: dir, segments: segments, state: state, end: end, epoch: epoch}
+		return err
 	}
 	return writeState(dir, segments, state, end, epoch)
 }

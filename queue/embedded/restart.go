@@ -24,14 +24,14 @@ import (
 // that is damaged: hence the repair before (see check.go). It takes the size of
 // the last segment from the file, and so the place of the next append: hence a
 // torn batch at the end is cut off before, too.
-// Records of transactions that were open at the kill need the broker's own,
-// slower way; a partition that has any is left to it.
+// Transactions that were open at the kill are ended (transactions.go).
 
 const (
 	partitionsDir  = "partitions" // below the broker's data directory
 	brokerSnapshot = "snapshot.json"
-	brokerFormat   = 1  // kfake's currentPersistVersion
-	indexEntry     = 15 // bytes of an entry of an index file, the last of which are flags
+	brokerSession  = "session_state.json" // left by a graceful stop, and removed at the start
+	brokerFormat   = 1                    // kfake's currentPersistVersion
+	indexEntry     = 15                   // bytes of an entry of an index file, the last of which are flags
 )
 
 // partitionState is kfake's persistPartSnapshot, as far as it is needed.
@@ -42,6 +42,7 @@ type partitionState struct {
 	LogStartOffset   int64          `json:"log_start_offset"`
 	Epoch            int32          `json:"epoch"`
 	CreatedAt        time.Time      `json:"created_at"`
+	AbortedTxns      []abortedState `json:"aborted_txns,omitempty"`
 	Segments         []segmentState `json:"segments"`
 }
 
@@ -111,8 +112,7 @@ func writeState(dir string, segments []segmentState, state partitionState, end i
 	if err != nil {
 		return err
 	}
-	// Not synced: one that is lost or torn fits nothing, and the broker goes the
-	// slow way.
+	// Not synced: one that is lost or torn fits nothing, and is written again.
 	path := filepath.Join(dir, brokerSnapshot)
 	if err := os.WriteFile(path+".tmp", b, 0o644); err != nil {
 		return err

@@ -153,7 +153,7 @@ func TestRestartStateFits(t *testing.T) {
 	}
 	rel, _ := filepath.Rel(left, ours[0])
 	for _, path := range []string{ours[0], filepath.Join(dir, rel)} {
-		if err := (&repair{}).run(filepath.Dir(path), true); err != nil {
+		if err := (&repair{}).run(filepath.Dir(path), true, true); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
