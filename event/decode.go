@@ -5,6 +5,10 @@ import "unicode/utf8"
 // Decoder reads records' values. Its zero value is ready; it is not for
 // concurrent use.
 type Decoder struct {
+	// Time is the time of an event without ts, in ms: that of its record, or of
+	// its reading. 0: ts is required.
+	Time int64
+
 	scratch []byte // unescaped strings of the last record
 }
 
@@ -21,7 +25,7 @@ func (d *Decoder) Decode(value []byte, pv *Pageview) error {
 			return err
 		}
 	case value[0] == '{':
-		if !scanJSON(value, pv) {
+		if !scanJSON(value, pv, d.Time) {
 			if err := d.parseJSON(value, pv); err != nil {
 				return err
 			}

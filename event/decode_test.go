@@ -110,7 +110,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var d Decoder
 		var pv, slow Pageview
-		if len(value) > 0 && value[0] == '{' && scanJSON(value, &pv) {
+		if len(value) > 0 && value[0] == '{' && scanJSON(value, &pv, 0) {
 			if err := d.parseJSON(value, &slow); err != nil || !same(&pv, &slow) {
 				t.Fatalf("%q: the scan says %+v, the parser %+v, %v", value, pv, slow, err)
 			}
@@ -174,4 +174,24 @@ func BenchmarkDecode(b *testing.B) {
 			_ = json.Unmarshal(value, &v)
 		}
 	})
+}
+
+// With a time of the record, an event without ts has that, however it is written;
+// one that has a ts keeps it, and one that is wrong is still refused.
+func TestTimeOfTheRecord(t *testing.T) {
+	const at = 1_600_000_000_000
+	d := Decoder{Time: at}
+	for value, want := range map[string]int64{
+		`{"person":"p","url":"http://foo.com/"}`:                       at,
+		`{"person":"p","url":"http://foo.com/","ts":null}`:             at,
+		`{"person":"\u0070","url":"http://foo.com/"}`:                  at, // read the slow way
+		`{"person":"p","url":"http://foo.com/","ts":1700000000000}`:    1_700_000_000_000,
+		`{"person":"p","url":"http://foo.com/","ts":"no time at all"}`: 0,
+	} {
+		var pv Pageview
+		err := d.Decode([]byte(value), &pv)
+		if want == 0 && err == nil || want != 0 && (err != nil || pv.TS != want) {
+			t.Errorf("%s: ts %d, %v; want %d", value, pv.TS, err, want)
+		}
+	}
 }

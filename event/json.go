@@ -10,8 +10,9 @@ import (
 // scanJSON reads the usual case in one pass and without a copy: an object of
 // the known fields, each once, whose strings have no escapes, and whose ts is a
 // whole number or a plain string. It reports false for anything else, wrong or
-// only unusual, and leaves it to parseJSON.
-func scanJSON(b []byte, pv *Pageview) bool {
+// only unusual, and leaves it to parseJSON. without is the time of an event that
+// has no ts; 0: it must have one.
+func scanJSON(b []byte, pv *Pageview, without int64) bool {
 	i, seen := 1, 0
 	for {
 		i = skipSpace(b, i)
@@ -75,7 +76,10 @@ func scanJSON(b []byte, pv *Pageview) bool {
 		}
 		i++
 	}
-	const required = 2 | 4 | 32
+	required := 2 | 4 | 32
+	if without > 0 && seen&32 == 0 {
+		pv.TS, required = without, 2|4
+	}
 	return skipSpace(b, i+1) == len(b) && seen&required == required
 }
 
@@ -171,6 +175,10 @@ func (d *Decoder) parseJSON(b []byte, pv *Pageview) error {
 	}
 	raw, ok := fields["ts"]
 	if !ok || string(raw) == "null" {
+		if d.Time > 0 {
+			pv.TS = d.Time
+			return nil
+		}
 		return refuse("ts", CodeMissing, "is missing: allowed is RFC 3339 with a zone, or a whole number of milliseconds")
 	}
 	return d.parseTS(raw, &pv.TS)

@@ -18,10 +18,12 @@ import (
 // records: Missing, Fill for each that the store has, Filled, Run. For each
 // commit: Changed, and Acknowledged when the store has them.
 type Operator interface {
-	// Decode makes value the current event. owner decides its partition; nonce
-	// is nil when it has none. An error says why the record is refused.
-	Decode(value []byte, logTime int64) (owner, nonce []byte, err error)
-	// AppendWithNonce encodes the current event with a nonce of its own.
+	// Decode makes value the current event. Without a time of its own it has that
+	// of its record. owner decides its partition; nonce is nil when it has none.
+	// An error says why the record is refused.
+	Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error)
+	// AppendWithNonce encodes the current event with a nonce of its own, and with
+	// its time: the record that is sent on has another.
 	AppendWithNonce(dst, nonce []byte) []byte
 	// Take adds the current event to the range. One that is not live changes
 	// operator state only.

@@ -21,6 +21,8 @@ type Config struct {
 	Sink     Sink
 	Hash     Hash
 
+	// Rejected is told of each record that is rejected; may be nil.
+	Rejected func(offset int64, reason error)
 	// Retry is called when the store or the sink fails, before the same thing
 	// is tried again; it waits, and returns an error to give up. Nil waits
 	// with growing pauses until the context ends.
@@ -170,7 +172,7 @@ func (p *Processor) judgeEvent(r *kgo.Record) {
 		p.state.sources[k] = src.Offset
 		from = src
 	}
-	owner, nonce, err := p.cfg.Operator.Decode(r.Value, c.LogTime)
+	owner, nonce, err := p.cfg.Operator.Decode(r.Value, r.Timestamp.UnixMilli(), c.LogTime)
 	if err != nil {
 		p.refuse(r, err)
 		return
@@ -210,6 +212,9 @@ func (p *Processor) live(offset int64) bool { return offset >= p.begun }
 func (p *Processor) refuse(r *kgo.Record, err error) {
 	p.state.counts.Refused++
 	if p.live(r.Offset) {
+		if p.cfg.Rejected != nil {
+			p.cfg.Rejected(r.Offset, err)
+		}
 		p.outgoing = append(p.outgoing, Outgoing{Dead: true, Record: r, Reason: err.Error(),
 			Source: queue.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}})
 	}

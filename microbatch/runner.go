@@ -221,6 +221,7 @@ func (w *worker) load(ctx context.Context, sink Sink) (err error) {
 	w.proc, err = Load(ctx, Config{
 		Store: w.r.store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
 		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
+		Rejected: (&rejects{log: w.log, now: time.Now}).add,
 	})
 	if err != nil {
 		return err

@@ -74,7 +74,8 @@ func NewPageviews(s Settings, l Limits) *Pageviews {
 // Decode reads a record's value and keeps it as the operator's current event.
 // It returns who viewed (the record's owner, valid until the next Decode) and
 // the nonce, nil if it has none. An error says why the record is refused.
-func (p *Pageviews) Decode(value []byte, logTime int64) (owner, nonce []byte, err error) {
+func (p *Pageviews) Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error) {
+	p.decoder.Time = recordTime
 	if err := p.decoder.Decode(value, &p.pv); err != nil {
 		return nil, nil, err
 	}

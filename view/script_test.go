@@ -128,7 +128,7 @@ func (w *world) pageview(t *testing.T, d *datadriven.TestData) string {
 // take decodes and takes an event as a processor does.
 func (w *world) take(e logged) error {
 	value := event.AppendJSON(nil, &event.Pageview{Person: []byte(e.person), URL: []byte(e.url), TS: e.ts})
-	owner, _, err := w.op.Decode(value, e.logTime)
+	owner, _, err := w.op.Decode(value, e.logTime, e.logTime)
 	if err == nil {
 		w.op.Take(e.offset, event.PersonHash(owner), e.offset >= w.begun)
 	}

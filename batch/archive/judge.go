@@ -67,6 +67,7 @@ func (j *judge) event(row *Row, r *kgo.Record, mem []byte) ([]byte, error) {
 		row.SourceEpoch, row.SourcePartition, row.SourceOffset = &epoch, &src.Partition, &src.Offset
 		break
 	}
+	j.decoder.Time = r.Timestamp.UnixMilli() // an event without ts has its record's time
 	if err := j.decoder.Decode(r.Value, &j.pv); err != nil {
 		return mem, err
 	}

@@ -80,6 +80,7 @@ func (f *file) logLine(text []byte, pv *event.Pageview) (ok, named bool, err err
 }
 
 func (f *file) jsonLine(line []byte, pv *event.Pageview) bool {
+	f.im.decoder.Time = f.im.cfg.Now().UnixMilli() // of a line without ts
 	err := f.im.decoder.Decode(bytes.TrimSpace(line), pv)
 	if err == nil {
 		_, err = event.AppendPage(nil, pv.URL)

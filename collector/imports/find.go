@@ -120,6 +120,7 @@ func (f *finder) site() []byte {
 
 // look marks the messages that a record is.
 func (f *finder) look(r *kgo.Record) error {
+	f.decoder.Time = r.Timestamp.UnixMilli()
 	if f.decoder.Decode(r.Value, &f.pv) != nil || !f.pv.HasNonce {
 		return nil // a marker, or nothing that an import wrote
 	}

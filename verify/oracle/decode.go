@@ -32,7 +32,7 @@ type Pageview struct {
 
 // decode reads a record's value by the rules for fields, pages and times that
 // need no log time.
-func decode(value []byte, page func(raw string) (string, error)) (Pageview, error) {
+func decode(value []byte, at int64, page func(raw string) (string, error)) (Pageview, error) {
 	if len(value) > 0 && value[0] == 1 {
 		return decodeCompact(value[1:], page)
 	}
@@ -48,10 +48,10 @@ func decode(value []byte, page func(raw string) (string, error)) (Pageview, erro
 	if err := json.Unmarshal(value, &fields); err != nil {
 		return Pageview{}, err
 	}
-	return pageview(fields, page)
+	return pageview(fields, at, page)
 }
 
-func pageview(fields map[string]json.RawMessage, page func(raw string) (string, error)) (pv Pageview, err error) {
+func pageview(fields map[string]json.RawMessage, at int64, page func(raw string) (string, error)) (pv Pageview, err error) {
 	for _, f := range []struct {
 		name     string
 		to       *string
@@ -71,7 +71,11 @@ func pageview(fields map[string]json.RawMessage, page func(raw string) (string, 
 	if pv.Page, err = page(pv.URL); err != nil {
 		return pv, err
 	}
-	pv.TS, err = timestamp(fields["ts"])
+	raw := fields["ts"]
+	if at > 0 && (raw == nil || string(raw) == "null") {
+		raw = json.RawMessage(strconv.FormatInt(at, 10)) // an event without ts has its record's time
+	}
+	pv.TS, err = timestamp(raw)
 	return pv, err
 }
 

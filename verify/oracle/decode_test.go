@@ -42,7 +42,7 @@ func TestDecode(t *testing.T) {
 		"\x01\x85\xf8\xdc\x9c\xaf\x12\x00\x0ehttp://foo.com\x00\x00\x00":      "",
 		"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01":                    "",
 	} {
-		pv, err := decode([]byte(value), Page)
+		pv, err := decode([]byte(value), 0, Page)
 		got := ""
 		if err == nil {
 			got = pv.Person + "|" + pv.Nonce + "|" + fmt.Sprint(pv.TS)

@@ -19,7 +19,7 @@ func agree(t *testing.T, value []byte) (understood bool) {
 	if err == nil {
 		page, err = event.Page(string(pv.URL))
 	}
-	got, refused := decode(value, Page)
+	got, refused := decode(value, 0, Page)
 	if (err != nil) != (refused != nil) {
 		t.Fatalf("%q: event says %v, the oracle %v", value, err, refused)
 	}

@@ -68,7 +68,7 @@ func (o *Oracle) judge(r Record) (pv Pageview, counts bool, err error) {
 		origin = from
 	}
 
-	if pv, err = decode(r.Value, o.page); err != nil {
+	if pv, err = decode(r.Value, r.Timestamp, o.page); err != nil {
 		return pv, false, err
 	}
 	if pv.TS > o.counts.LogTime+maxAhead {

@@ -262,7 +262,7 @@ func TestMovedRecords(t *testing.T) {
 	if len(moved) != 1 || moved[0].Target != 0 || moved[0].Source != (Source{4, 1, 7}) || string(moved[0].Key) != there {
 		t.Fatalf("%+v", moved)
 	}
-	if pv, err := decode(moved[0].Value, Page); err != nil || pv.Nonce != "t/4/1/7" || pv.Person != there || pv.TS != day0 {
+	if pv, err := decode(moved[0].Value, 0, Page); err != nil || pv.Nonce != "t/4/1/7" || pv.Person != there || pv.TS != day0 {
 		t.Errorf("%+v, %v", pv, err)
 	}
 	movedIn := func(offset int64, from, nonce, person string) Record {

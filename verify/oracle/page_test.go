@@ -30,7 +30,7 @@ func TestPageCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases++
-		pv, err := decode([]byte(`{"person":"p","ts":1000000000000,"url":`+string(c.URL)+`}`), Page)
+		pv, err := decode([]byte(`{"person":"p","ts":1000000000000,"url":`+string(c.URL)+`}`), 0, Page)
 		page := pv.Page
 		switch {
 		case c.Error && err == nil:
