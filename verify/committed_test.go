@@ -1,4 +1,4 @@
-package verify
+package verify_test
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 func TestTransactionsAndTimes(t *testing.T) {
 	s := newSystem(t)
 	s.startProcessors()
-	p, err := kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.TransactionalID("shop"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	p, err := kgo.NewClient(kgo.SeedBrokers(s.node.Brokers()...), kgo.TransactionalID("shop"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	s.must(err)
 	defer p.Close()
 	want := int64(0)
