@@ -42,7 +42,7 @@ var archiveMutants = []mutant{
 		edits: []edit{{acceptGo, "if lost.Accepted != nil && lost.From <= at", "if l.Lost[len(l.Lost)-1].Accepted != nil && lost.From <= at"}},
 		pkg:   archivePkg, run: "^TestAcceptLoss$"},
 	{name: "archive-two-win", line: "archive", what: "who finds the number of its manifest taken goes on as if it were its own",
-		edits: []edit{{switchGo, "	if errors.Is(err, ErrExists) {\n		return errLost\n	}\n", "	if errors.Is(err, ErrExists) {\n		return nil\n	}\n"}},
+		edits: []edit{{switchGo, "	if errors.Is(err, objects.ErrExists) {\n		return errLost\n	}\n", "	if errors.Is(err, objects.ErrExists) {\n		return nil\n	}\n"}},
 		pkg:   archivePkg, run: everyStep},
 	{name: "archive-old-number", line: "archive", what: "a number that was used and removed is taken for a new one",
 		edits: []edit{{switchGo, "if err == nil && highest != m.Number {", "if err == nil && highest < m.Number {"}},
