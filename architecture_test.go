@@ -23,20 +23,21 @@ const module = "speedlayer"
 var mayImport = map[string][]string{
 	"event":      {},
 	"crdt":       {},
+	"record":     {},
 	"demo":       {},
 	"internal/*": {},
 
 	"internal/devcluster/clustertest": {"internal/devcluster"},
 	"internal/httpserver":             {"internal/problem"},
 
-	"queue":          {"event"},
+	"queue":          {"event", "record"},
 	"queue/embedded": {"internal/*"},
 	"store":          {"event", "crdt"},
 	"store/*":        {"store", "event", "crdt"},
 	"store/hbase":    {"store", "event", "crdt", "store/hbase/client"},
-	"view":           {"store", "event", "crdt"},
-	"microbatch":     {"queue", "view", "store", "event"},
-	"expire":         {"microbatch", "queue", "store"},
+	"view":           {"store", "event", "crdt", "record"},
+	"microbatch":     {"queue", "store", "record"},
+	"expire":         {"microbatch", "queue", "store", "record"},
 	"query":          {"view", "store", "crdt", "event", "batch/views", "internal/*"},
 	"collector":      {"queue", "event", "internal/*", "collector/*"},
 	"collector/*":    {"queue", "event", "internal/*", "collector/*"},
@@ -44,25 +45,25 @@ var mayImport = map[string][]string{
 	"batch/views":    {"store", "crdt"},
 
 	// It shares with the speed layer what a record is, and no view.
-	"batch/archive": {"event", "queue", "store", "microbatch", "internal/objects", "internal/sealed"},
+	"batch/archive": {"event", "queue", "store", "record", "internal/objects", "internal/sealed"},
 	// No code of view, and none of microbatch's operators: it is a second writing.
 	"batch/compute": {"batch/archive", "batch/views", "event", "crdt", "store"},
 	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},
 
 	// The hub: it puts all stages together, and no simulation.
-	"node": {"event", "crdt", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "collector/*", "dashboard",
+	"node": {"event", "crdt", "record", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "collector/*", "dashboard",
 		"batch/*", "internal/*", "verify"},
 
 	"sim/generate": {},
 	// The oracle shares the store's types, and no code with what it checks.
 	"verify/oracle": {"store"},
 	// It reads what it compares, and shares no code with what computed it.
-	"verify": {"verify/oracle", "store", "queue", "internal/*"},
+	"verify": {"verify/oracle", "store", "queue", "record", "internal/*"},
 }
 
 // pure packages read no clock, draw nothing at random, and do no I/O: what they
 // do is a function of what they are given (law 2).
-var pure = []string{"view", "crdt", "event", "verify/oracle"}
+var pure = []string{"view", "crdt", "event", "record", "verify/oracle"}
 
 // impure are the standard packages that pure ones may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "io/fs", "io/ioutil", "log", "log/slog", "syscall",

@@ -20,7 +20,7 @@ func TestRulesCanFail(t *testing.T) {
 	}{
 		{"a stage imports one behind it", importRules, map[string]string{
 			"queue/q.go": "package queue\nimport _ \"speedlayer/view\"\n", "view/v.go": "package view\n"},
-			"queue imports view: allowed is [event]"},
+			"queue imports view: allowed is [event record]"},
 		{"event imports ours", importRules, map[string]string{
 			"event/e.go": "package event\nimport _ \"speedlayer/crdt\"\n", "crdt/c.go": "package crdt\n"},
 			"event imports crdt: allowed is []"},

@@ -11,8 +11,10 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/view"
 )
 
 // markers is a log that keeps what is appended, for many callers.
@@ -22,7 +24,7 @@ type markers struct {
 }
 
 func (l *markers) AppendMarker(_ context.Context, partition int32, value []byte) error {
-	m, err := microbatch.ParseMarker(value)
+	m, err := record.ParseMarker(value, view.CheckSettings)
 	if err != nil {
 		return err
 	}
@@ -32,7 +34,7 @@ func (l *markers) AppendMarker(_ context.Context, partition int32, value []byte)
 	return nil
 }
 
-func storeOf3(t *testing.T, s microbatch.Settings) store.Store {
+func storeOf3(t *testing.T, s record.Settings) store.Store {
 	t.Helper()
 	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -50,9 +52,9 @@ func storeOf3(t *testing.T, s microbatch.Settings) store.Store {
 // generation together: one of them says that it did.
 func TestEnsureSettingsAtOnce(t *testing.T) {
 	for range 20 {
-		s := microbatch.DefaultSettings()
+		s := view.Defaults()
 		st := storeOf3(t, s)
-		s.VisitsWindow /= 2
+		s.Operator = view.Settings{VisitsWindow: 1000, VisitsEntries: 9, ExactVisitors: 2048, Rules: 1}.String()
 		log := &markers{}
 		var wg sync.WaitGroup
 		var generations [8]uint32
@@ -117,7 +119,7 @@ func (l *deaf) AppendMarker(ctx context.Context, partition int32, value []byte) 
 // When the log is away, the generation stands in the list without its markers;
 // trying again appends what is missing and begins no other.
 func TestEnsureSettingsAgain(t *testing.T) {
-	s := microbatch.DefaultSettings()
+	s := view.Defaults()
 	st := storeOf3(t, s)
 	s.DedupeWindow++
 	log := &deaf{away: 2}
@@ -139,7 +141,7 @@ func TestEnsureSettingsAgain(t *testing.T) {
 
 // A fresh store has no settings of its own: those given hold.
 func TestSettings(t *testing.T) {
-	s := microbatch.DefaultSettings()
+	s := view.Defaults()
 	s.DedupeEntries = 5
 	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -149,7 +151,7 @@ func TestSettings(t *testing.T) {
 	if got, err := Settings(t.Context(), st, s); err != nil || got != s {
 		t.Errorf("fresh: %+v, %v", got, err)
 	}
-	if got, err := Settings(t.Context(), storeOf3(t, s), microbatch.DefaultSettings()); err != nil || got != s {
+	if got, err := Settings(t.Context(), storeOf3(t, s), view.Defaults()); err != nil || got != s {
 		t.Errorf("begun with other settings: %+v, %v", got, err)
 	}
 }

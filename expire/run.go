@@ -59,6 +59,9 @@ type Runs struct {
 	Log   RunLog
 	Job   Job
 	Owner string // in words: host and process; another for each process
+	// CheckSettings is what the processors' operator has (record.Rules): it decides
+	// which markers are rejected. Nil takes all.
+	CheckSettings func(operator string) error
 
 	// DropAfter is the longest deadline of a query: so long a generation is
 	// kept after it has left the list. 0 is right where a reader is a snapshot.
@@ -296,6 +299,13 @@ func (r *Runs) now() time.Time {
 		return time.Now()
 	}
 	return r.Now()
+}
+
+func (r *Runs) checkSettings(operator string) error {
+	if r.CheckSettings == nil {
+		return nil
+	}
+	return r.CheckSettings(operator)
 }
 
 func (r *Runs) step(name string, run uint32) {

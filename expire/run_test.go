@@ -10,8 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -23,7 +23,7 @@ func (b *broken) Info(context.Context) (queue.TopicInfo, error) {
 func (b *broken) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo.Record) error) error {
 	return b.call(func() error {
 		for i := from; i < to; i++ {
-			r := &kgo.Record{Offset: i, Value: b.log[part][i].Append(nil), Headers: []kgo.RecordHeader{{Key: queue.MarkerHeader}}}
+			r := &kgo.Record{Offset: i, Value: b.log[part][i].Append(nil), Headers: []kgo.RecordHeader{{Key: record.MarkerHeader}}}
 			if err := fn(r); err != nil {
 				return err
 			}
@@ -132,7 +132,7 @@ func checkRun(t *testing.T, b *broken, j *job, current, previous uint32, list []
 		t.Fatalf("pointer %+v, want run %d behind %d with %v", p, current, previous, list)
 	}
 	for _, v := range p.Current.Vector {
-		first := slices.IndexFunc(b.log[v.Partition], func(m microbatch.Marker) bool { return m.Generation == current })
+		first := slices.IndexFunc(b.log[v.Partition], func(m record.Marker) bool { return m.Generation == current })
 		if int64(first)+1 != v.Offset {
 			t.Fatalf("vector %+v, the log of partition %d is %v", p.Current.Vector, v.Partition, b.log[v.Partition])
 		}
@@ -215,7 +215,7 @@ func TestRollbackToNone(t *testing.T) {
 func TestMarkerThatDoesNotCount(t *testing.T) {
 	b := &broken{Store: fresh(t), left: 1 << 30}
 	r, j := newRuns(b)
-	b.log[1] = append(b.log[1], microbatch.Marker{Generation: 1000})
+	b.log[1] = append(b.log[1], record.Marker{Generation: 1000})
 	if _, err := r.Run(t.Context()); !errors.Is(err, ErrNotCounted) {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestVector(t *testing.T) {
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.log[0] = append(b.log[0], microbatch.Marker{Generation: 1}, microbatch.Marker{Generation: 2}, microbatch.Marker{Generation: 1})
+	b.log[0] = append(b.log[0], record.Marker{Generation: 1}, record.Marker{Generation: 2}, record.Marker{Generation: 1})
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"speedlayer/microbatch"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -17,12 +17,12 @@ type Log interface {
 
 // Settings returns the settings of the newest generation; those given if the
 // store is fresh.
-func Settings(ctx context.Context, st store.Store, fresh microbatch.Settings) (microbatch.Settings, error) {
+func Settings(ctx context.Context, st store.Store, fresh record.Settings) (record.Settings, error) {
 	p, err := st.Pointer(ctx)
 	if err != nil || p.Settings == "" {
 		return fresh, err
 	}
-	return microbatch.ParseSettings(p.Settings)
+	return record.ParseSettings(p.Settings)
 }
 
 // EnsureSettings begins a generation with the settings if the newest one has
@@ -33,7 +33,7 @@ func Settings(ctx context.Context, st store.Store, fresh microbatch.Settings) (m
 // The order is the protocol's: take a number, make the table, enter the list,
 // append the markers. So a processor never meets a marker without a table, and
 // a query never misses a generation that has events.
-func EnsureSettings(ctx context.Context, st store.Store, log Log, partitions int32, s microbatch.Settings) (generation uint32, began bool, err error) {
+func EnsureSettings(ctx context.Context, st store.Store, log Log, partitions int32, s record.Settings) (generation uint32, began bool, err error) {
 	for {
 		p, err := st.Pointer(ctx)
 		if err != nil {
@@ -60,7 +60,7 @@ func EnsureSettings(ctx context.Context, st store.Store, log Log, partitions int
 }
 
 // enter takes the next number, makes its table and enters it in the list.
-func enter(ctx context.Context, st store.Store, p store.Pointer, s microbatch.Settings) error {
+func enter(ctx context.Context, st store.Store, p store.Pointer, s record.Settings) error {
 	number := p.Next
 	taken := p
 	taken.Counter++
@@ -96,12 +96,12 @@ func mark(ctx context.Context, st store.Store, log Log, partitions int32, p stor
 }
 
 func appendMarkers(ctx context.Context, log Log, partitions int32, p store.Pointer) error {
-	s, err := microbatch.ParseSettings(p.Settings)
+	s, err := record.ParseSettings(p.Settings)
 	if err != nil {
 		return err
 	}
 	newest := p.Generations[len(p.Generations)-1]
-	m := microbatch.Marker{Generation: newest, Settings: &s, Run: p.Running != nil && p.Running.Number == newest}
+	m := record.Marker{Generation: newest, Settings: &s, Run: p.Running != nil && p.Running.Number == newest}
 	for part := range partitions {
 		if err := log.AppendMarker(ctx, part, m.Append(nil)); err != nil {
 			return fmt.Errorf("marker of generation %d in partition %d: %w", m.Generation, part, err)

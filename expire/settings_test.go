@@ -10,8 +10,10 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/view"
 )
 
 var errBroken = errors.New("broken")
@@ -20,7 +22,7 @@ var errBroken = errors.New("broken")
 // later ones.
 type broken struct {
 	store.Store
-	log    [2][]microbatch.Marker
+	log    [2][]record.Marker
 	left   int  // calls until it breaks
 	silent bool // the call at which it breaks is done all the same
 }
@@ -48,7 +50,7 @@ func (b *broken) CreateGeneration(ctx context.Context, g uint32) error {
 
 func (b *broken) AppendMarker(ctx context.Context, partition int32, value []byte) error {
 	return b.call(func() error {
-		m, err := microbatch.ParseMarker(value)
+		m, err := record.ParseMarker(value, view.CheckSettings)
 		if err != nil {
 			return err
 		}
@@ -70,7 +72,7 @@ func fresh(t *testing.T) *pebble.Store {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	topic := queue.TopicInfo{ID: "a", Partitions: 2, Starts: []int64{0, 0}, Ends: []int64{0, 0}}
-	if _, _, err := microbatch.EnsureEpoch(t.Context(), st, topic, microbatch.DefaultSettings()); err != nil {
+	if _, _, err := microbatch.EnsureEpoch(t.Context(), st, topic, view.Defaults()); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -79,11 +81,11 @@ func fresh(t *testing.T) *pebble.Store {
 // A change of settings that is cut short at any call is finished by the next
 // start, whatever settings that one brings.
 func TestEnsureSettingsCutShort(t *testing.T) {
-	want := microbatch.DefaultSettings()
+	want := view.Defaults()
 	want.DedupeEntries = 7
 	other := want
-	other.VisitsEntries = 9
-	for _, next := range []microbatch.Settings{want, other} {
+	other.Operator = view.Settings{VisitsEntries: 9, ExactVisitors: 2048, Rules: 1}.String()
+	for _, next := range []record.Settings{want, other} {
 		for n := 1; n < 100; n++ {
 			for _, silent := range []bool{false, true} {
 				b := &broken{Store: fresh(t), left: n, silent: silent}
@@ -106,7 +108,7 @@ func TestEnsureSettingsCutShort(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, b *broken, g uint32, s microbatch.Settings) {
+func check(t *testing.T, b *broken, g uint32, s record.Settings) {
 	t.Helper()
 	p, err := b.Pointer(t.Context())
 	if err != nil {
@@ -117,7 +119,7 @@ func check(t *testing.T, b *broken, g uint32, s microbatch.Settings) {
 		t.Errorf("pointer is %+v, want generation %d with %v", p, g, s)
 	}
 	for part, markers := range b.log {
-		newest := microbatch.Marker{Generation: 0}
+		newest := record.Marker{Generation: 0}
 		for _, m := range markers {
 			if m.Generation > newest.Generation {
 				newest = m
@@ -131,7 +133,7 @@ func check(t *testing.T, b *broken, g uint32, s microbatch.Settings) {
 	if err != nil || began || again != g {
 		t.Errorf("once more: generation %d, begun %v, %v; want %d as it is", again, began, err, g)
 	}
-	if got, err := Settings(t.Context(), b, microbatch.DefaultSettings()); err != nil || got != s {
+	if got, err := Settings(t.Context(), b, view.Defaults()); err != nil || got != s {
 		t.Errorf("settings of the newest generation are %+v, %v", got, err)
 	}
 }
@@ -143,7 +145,7 @@ func TestEnsureSettingsBeforeTheEpoch(t *testing.T) {
 	}
 	defer st.Close()
 	b := &broken{Store: st, left: 1 << 30}
-	if _, _, err := EnsureSettings(t.Context(), b, b, 2, microbatch.DefaultSettings()); err == nil {
+	if _, _, err := EnsureSettings(t.Context(), b, b, 2, view.Defaults()); err == nil {
 		t.Error("settings of a store without a generation")
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -35,7 +35,7 @@ func (a *attempt) vector(ctx context.Context) error {
 	if info.ID != newest.TopicID || info.Partitions != newest.Partitions {
 		return errors.New("the log is not that of the newest log epoch: start a processor, then do the run again")
 	}
-	v := vectors{log: a.Log, st: a.Store, info: info, number: a.number(), current: a.p.Current}
+	v := vectors{log: a.Log, st: a.Store, info: info, number: a.number(), current: a.p.Current, check: a.checkSettings}
 	var vector []store.VectorEntry
 	for i := range epochs {
 		for part := range epochs[i].Partitions {
@@ -64,6 +64,7 @@ type vectors struct {
 	info    queue.TopicInfo
 	number  uint32
 	current *store.Run
+	check   func(operator string) error
 }
 
 // of is the offset at which the generation begins in a shard: behind the marker
@@ -113,10 +114,10 @@ var errFound = errors.New("found")
 func (v *vectors) behindMarker(ctx context.Context, part int32, from int64, newest uint32) (int64, error) {
 	behind := int64(-1)
 	err := v.log.Scan(ctx, part, from, v.info.Ends[part], func(r *kgo.Record) error {
-		if !microbatch.IsMarker(r) {
+		if !record.IsMarker(r) {
 			return nil
 		}
-		m, err := microbatch.ParseMarker(r.Value)
+		m, err := record.ParseMarker(r.Value, v.check)
 		if err != nil || m.Generation <= newest {
 			return nil // it changes nothing
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -14,7 +15,7 @@ import (
 type EpochConfig struct {
 	Store    store.Store
 	Topic    func(ctx context.Context) (queue.TopicInfo, error) // as it is now
-	Settings Settings                                           // of the newest generation
+	Settings record.Settings                                    // of the newest generation
 
 	// Pause is how long an epoch of the same topic has been closed before the
 	// next one begins, so that other processes stop working in it (see Fence):

@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/queue"
 	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // topicOf2 is a topic of two partitions that hold [0,100).
@@ -30,7 +31,7 @@ func commitAt(t *testing.T, st store.Store, epoch uint32, partition int32, offse
 // closes.
 func among(t *testing.T, st store.Store, topic func() queue.TopicInfo, known *KnownEnd, during func()) (store.Epoch, string) {
 	t.Helper()
-	e, reason, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: DefaultSettings(), Known: known, Pause: time.Millisecond,
+	e, reason, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Known: known, Pause: time.Millisecond,
 		Topic:  func(context.Context) (queue.TopicInfo, error) { return topic(), nil },
 		Closed: func(uint32, string) { during() }})
 	if err != nil {
@@ -80,7 +81,7 @@ func TestTopicMadeAnewNeedsNoPause(t *testing.T) {
 func TestClosedAndLeft(t *testing.T) {
 	st := memStore(t)
 	topic := func(context.Context) (queue.TopicInfo, error) { return topicOf2("a"), nil }
-	first, _, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: DefaultSettings(), Topic: topic})
+	first, _, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestClosedAndLeft(t *testing.T) {
 	var errs [8]error
 	for i := range epochs {
 		all.Go(func() {
-			epochs[i], _, errs[i] = EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: DefaultSettings(), Topic: topic, Pause: time.Millisecond})
+			epochs[i], _, errs[i] = EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic, Pause: time.Millisecond})
 		})
 	}
 	all.Wait()
@@ -135,7 +136,7 @@ func TestOthersAtWorkAreNoEnd(t *testing.T) {
 		answer := now
 		return answer, work() // and the answer
 	}
-	c := EpochConfig{Store: st, Settings: DefaultSettings(), Topic: topic}
+	c := EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic}
 	if _, _, err := EnsureEpochAmong(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

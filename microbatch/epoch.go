@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -15,12 +16,12 @@ import (
 // Any number of processes may call it at once, but none may be at work in the
 // epoch before: see EnsureEpochAmong. s are the settings of the newest
 // generation; a fresh store begins with them.
-func EnsureEpoch(ctx context.Context, st store.Store, topic queue.TopicInfo, s Settings) (e store.Epoch, reason string, err error) {
+func EnsureEpoch(ctx context.Context, st store.Store, topic queue.TopicInfo, s record.Settings) (e store.Epoch, reason string, err error) {
 	return EnsureEpochAmong(ctx, EpochConfig{Store: st, Settings: s,
 		Topic: func(context.Context) (queue.TopicInfo, error) { return topic, nil }})
 }
 
-func firstEpoch(t queue.TopicInfo, s Settings) store.Epoch {
+func firstEpoch(t queue.TopicInfo, s record.Settings) store.Epoch {
 	return store.Epoch{TopicID: t.ID, Partitions: t.Partitions, Starts: t.Starts, Settings: s.String()}
 }
 
@@ -71,7 +72,7 @@ func Position(ctx context.Context, st store.Store, e store.Epoch, partition int3
 // counted already. A topic made anew, and partitions that are new, begin at the
 // log's start. It begins in the newest generation of all: no later batch run may
 // leave its events behind in one that it has absorbed.
-func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.TopicInfo, s Settings) (store.Epoch, error) {
+func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.TopicInfo, s record.Settings) (store.Epoch, error) {
 	e := firstEpoch(t, s)
 	e.Number, e.Generation = last.Number+1, last.Generation
 	e.Starts = append([]int64(nil), t.Starts...)

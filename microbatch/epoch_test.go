@@ -14,6 +14,7 @@ import (
 	"speedlayer/queue"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/view"
 )
 
 func memStore(t testing.TB) *pebble.Store {
@@ -41,7 +42,7 @@ func begun(t *testing.T) *pebble.Store {
 	t.Helper()
 	ctx := context.Background()
 	st := memStore(t)
-	if _, _, err := EnsureEpoch(ctx, st, topicOf("a"), DefaultSettings()); err != nil {
+	if _, _, err := EnsureEpoch(ctx, st, topicOf("a"), view.Defaults()); err != nil {
 		t.Fatal(err)
 	}
 	for part, offset := range []int64{60, 70} {
@@ -61,7 +62,7 @@ func TestFirstEpoch(t *testing.T) {
 	ctx := context.Background()
 	st := memStore(t)
 	topic := queue.TopicInfo{ID: "a", Partitions: 2, Starts: []int64{7, 0}, Ends: []int64{100, 100}}
-	s := DefaultSettings()
+	s := view.Defaults()
 	e, reason, err := EnsureEpoch(ctx, st, topic, s)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestNextEpoch(t *testing.T) {
 			st := begun(t)
 			topic := topicOf("a")
 			c.change(&topic)
-			s := DefaultSettings()
+			s := view.Defaults()
 			s.DedupeWindow = 5
 			e, reason, err := EnsureEpoch(ctx, st, topic, s)
 			if err != nil {
@@ -160,7 +161,7 @@ func TestEnsureEpochAtOnce(t *testing.T) {
 			var wg sync.WaitGroup
 			epochs, errs := make([]store.Epoch, 8), make([]error, 8)
 			for i := range epochs {
-				wg.Go(func() { epochs[i], _, errs[i] = EnsureEpoch(ctx, st, topicOf("b"), DefaultSettings()) })
+				wg.Go(func() { epochs[i], _, errs[i] = EnsureEpoch(ctx, st, topicOf("b"), view.Defaults()) })
 			}
 			wg.Wait()
 			if err := errors.Join(errs...); err != nil {
@@ -224,10 +225,10 @@ func TestEnsureEpochCutShort(t *testing.T) {
 	cut := errors.New("cut short")
 	for n := range 3 {
 		st := memStore(t)
-		if _, _, err := EnsureEpoch(ctx, &broken{Store: st, n: n, err: cut}, topicOf("a"), DefaultSettings()); !errors.Is(err, cut) {
+		if _, _, err := EnsureEpoch(ctx, &broken{Store: st, n: n, err: cut}, topicOf("a"), view.Defaults()); !errors.Is(err, cut) {
 			t.Fatalf("step %d: %v", n, err)
 		}
-		e, reason, err := EnsureEpoch(ctx, st, topicOf("a"), DefaultSettings())
+		e, reason, err := EnsureEpoch(ctx, st, topicOf("a"), view.Defaults())
 		if err != nil || reason != "the first" || e.Number != 0 {
 			t.Errorf("after step %d: %+v, %q, %v", n, e, reason, err)
 		}

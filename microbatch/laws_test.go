@@ -74,14 +74,14 @@ func TestFailedBatchIsNotCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := memStore(t)
-	epoch, _, err := EnsureEpoch(t.Context(), st, topic, DefaultSettings())
+	epoch, _, err := EnsureEpoch(t.Context(), st, topic, view.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(ctx context.Context, st store.Store, p *Progress) {
 		t.Helper()
-		r := NewRunner(RunnerConfig{Store: st, Queue: client, Epoch: epoch, Progress: p, Hash: PageviewHash(),
-			Operator: func() Operator { return NewPageviews(DefaultSettings(), view.Limits{}) }, Logger: slog.New(slog.DiscardHandler)})
+		r := NewRunner(RunnerConfig{Store: st, Queue: client, Epoch: epoch, Progress: p, Topic: queue.TopicPageviews,
+			Operator: func() Operator { return view.NewPageviews(view.Limits{}) }, Logger: slog.New(slog.DiscardHandler)})
 		if err := r.Run(ctx, time.Minute); err != nil {
 			t.Error(err)
 		}

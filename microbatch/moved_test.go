@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
-	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // sent keeps what leaves a partition.
@@ -26,25 +26,26 @@ func (s *sent) Send(_ context.Context, out []Outgoing) error {
 func TestMovedOnInTheNextEpoch(t *testing.T) {
 	const partitions = 4
 	person := []byte("p")
-	for i := 0; queue.PartitionOf(person, partitions) == 1; i++ {
+	for i := 0; record.PartitionOf(person, partitions) == 1; i++ {
 		person = fmt.Append(nil, i)
 	}
 	p := processor(t, openStore(t))
 	sink := &sent{}
 	p.cfg.Sink = sink
-	p.cfg.Shard.Epoch, p.cfg.Shard.Partition, p.cfg.Epoch.Partitions = 1, 1, partitions
+	p.cfg.Shard.Epoch, p.cfg.Shard.Partition = 1, 1
+	p.classifier.Here, p.classifier.Partitions = record.Source{Epoch: 1, Partition: 1}, partitions
 	value := event.AppendJSON(nil, &event.Pageview{Nonce: []byte("n"), HasNonce: true, Person: person,
 		URL: []byte("http://foo.com/a"), TS: 1_700_000_000_000})
-	record := func(offset int64, from queue.Source) *kgo.Record {
+	lies := func(offset int64, from record.Source) *kgo.Record {
 		return &kgo.Record{Offset: offset, Key: person, Value: value, Timestamp: time.UnixMilli(1_700_000_000_000),
-			Headers: []kgo.RecordHeader{{Key: queue.MovedHeader, Value: []byte(from.String())}}}
+			Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(from.String())}}}
 	}
-	recs := []*kgo.Record{record(5, queue.Source{Epoch: 0, Partition: 0, Offset: 3}), record(6, queue.Source{Epoch: 1, Partition: 0, Offset: 4})}
+	recs := []*kgo.Record{lies(5, record.Source{Epoch: 0, Partition: 0, Offset: 3}), lies(6, record.Source{Epoch: 1, Partition: 0, Offset: 4})}
 	if err := p.Process(context.Background(), recs); err != nil {
 		t.Fatal(err)
 	}
-	if len(sink.out) != 2 || sink.out[0].Dead || sink.out[0].Target != queue.PartitionOf(person, partitions) ||
-		sink.out[0].Source != (queue.Source{Epoch: 1, Partition: 1, Offset: 5}) || !sink.out[1].Dead {
+	if len(sink.out) != 2 || sink.out[0].Dead || sink.out[0].Target != record.PartitionOf(person, partitions) ||
+		sink.out[0].Source != (record.Source{Epoch: 1, Partition: 1, Offset: 5}) || !sink.out[1].Dead {
 		t.Errorf("sent %+v", sink.out)
 	}
 }

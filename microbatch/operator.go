@@ -6,22 +6,23 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
 // Operator is what a topology plugs into the engine: it knows what a record
 // means and which cells it changes. One operator serves one processor, which is
-// its only caller. view.Pageviews is the one of web analytics.
+// its only caller. view.Pageviews is that of web analytics. The engine gives no
+// meaning to its events, settings, counts and state.
 //
-// For each record: Decode, then Take if it is no duplicate. For each range of
-// records: Missing, Fill for each that the store has, Filled, Run. For each
-// commit: Changed, and Acknowledged when the store has them.
+// For each record: Decode, then Take if it is an event of this partition and not a
+// duplicate. For each range of records: Missing, Fill for each cell that the store
+// has, Filled, Run. For each commit: AppendCounts, Changed, and Acknowledged when
+// the store has the cells.
 type Operator interface {
-	// Decode makes value the current event. Without a time of its own it has that
-	// of its record. owner decides its partition; nonce is nil when it has none.
-	// An error says why the record is refused.
-	Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error)
+	record.Rules
+	// Hash returns the hashes by which dedupe remembers an event.
+	Hash(owner, nonce []byte) (ownerHash, nonceHash uint64)
 	// AppendWithNonce encodes the current event with a nonce of its own, and with
 	// its time: the record that is sent on has another.
 	AppendWithNonce(dst, nonce []byte) []byte
@@ -36,17 +37,14 @@ type Operator interface {
 	Run(logTimes []int64, load func() error) error
 	Changed() []store.Cell // valid until Acknowledged
 	Acknowledged()
-	// Begin starts a generation at an offset; its settings hold from there.
-	Begin(generation uint32, start int64, s Settings)
-	// Memory is how many entries the operator remembers, and since when.
-	Memory() (entries, reach int64)
+	// Begin starts a generation at an offset; its settings hold from there. They
+	// were checked by CheckSettings, unless they are those of the epoch row.
+	Begin(generation uint32, start int64, settings string) error
+	// AppendCounts appends what the operator counts, for the commit record. It is
+	// a function of the log alone.
+	AppendCounts(dst []byte) []byte
 	AppendState(dst []byte) []byte
 	LoadState(b []byte) error
-}
-
-// Hash turns owners and nonces into the 64-bit hashes that dedupe remembers.
-type Hash struct {
-	Owner, Nonce func([]byte) uint64
 }
 
 // Outgoing is a record that leaves the partition: moved to the right one, or
@@ -56,7 +54,7 @@ type Outgoing struct {
 	Target int32  // partition, of a moved record
 	Value  []byte // of a moved record: with its nonce
 	Reason string // of a dead letter
-	Source queue.Source
+	Source record.Source
 	Record *kgo.Record // as it lay in the log
 }
 

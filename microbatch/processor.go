@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -19,7 +19,6 @@ type Config struct {
 	Topic    string      // part of the nonce of a record that has none
 	Operator Operator
 	Sink     Sink
-	Hash     Hash
 
 	// Rejected is told of each record that is rejected; may be nil.
 	Rejected func(offset int64, reason error)
@@ -29,7 +28,7 @@ type Config struct {
 	Retry func(ctx context.Context, attempt int, err error) error
 }
 
-// Processor runs the log of one partition: it judges each record, hands events
+// Processor runs the log of one partition: it classifies each record, hands events
 // to the operator, and commits. One goroutine owns it. Any number of processors
 // of one shard may be alive at once; what they write is the same (laws 2-4).
 //
@@ -50,17 +49,19 @@ type Processor struct {
 	logTimes []int64 // log time at each event taken
 	keys     []store.Key
 	outgoing []Outgoing
-	record   []byte
+	row      []byte // of the commit
+	counted  []byte // by the operator
 	batch    store.Batch
 	wrote    written // of the last batch
 	commit   int64
-	nonce    []byte
+
+	classifier record.Classifier
 }
 
 // opState is the operator state besides what the operator itself remembers.
 type opState struct {
 	counts   store.CommitRecord
-	settings Settings
+	settings record.Settings
 	dedupe   *dedupe
 	sources  map[source]int64 // highest offset of moved records, by where they came from
 }
@@ -86,7 +87,7 @@ func (p *Processor) Counts() store.CommitRecord { return p.state.counts }
 // not kept. A batch ends at a marker: it is committed before the next begins.
 func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 	for len(recs) > 0 {
-		n, marker, err := p.judge(recs)
+		n, marker, err := p.classify(recs)
 		if err != nil {
 			return err
 		}
@@ -106,7 +107,9 @@ func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 		// commit stands for both: what it says of the newest generation holds
 		// for the next event.
 		p.encode()
-		p.begin(*marker)
+		if err := p.begin(*marker); err != nil {
+			return err
+		}
 		if err := p.write(ctx); err != nil {
 			return err
 		}
@@ -119,8 +122,8 @@ func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 // have been processed. Cells keep their versions, which come from records alone.
 func (p *Processor) Advance(to int64) { p.next = max(p.next, to) }
 
-// judge goes through records up to and including the first marker that counts.
-func (p *Processor) judge(recs []*kgo.Record) (n int, counts *Marker, err error) {
+// classify goes through records up to and including the first marker that counts.
+func (p *Processor) classify(recs []*kgo.Record) (n int, counts *record.Marker, err error) {
 	for _, r := range recs {
 		if r.Offset < p.next {
 			return n, nil, fmt.Errorf("microbatch: %v: record %d where %d was due: state would be applied twice", p.cfg.Shard, r.Offset, p.next)
@@ -130,97 +133,88 @@ func (p *Processor) judge(recs []*kgo.Record) (n int, counts *Marker, err error)
 		c := &p.state.counts
 		c.Records++
 		c.LogTime = max(c.LogTime, r.Timestamp.UnixMilli())
-		if IsMarker(r) {
-			m, err := ParseMarker(r.Value)
-			switch {
-			case err != nil:
-				p.refuse(r, err)
-			case m.Generation <= c.Generation:
-				c.MarkersIgnored++
-			default:
-				c.Markers++
-				return n, &m, nil
-			}
+		is := p.classifier.Classify(r, c.LogTime)
+		if is.Rerouted && p.again(is.From) {
 			continue
 		}
-		p.judgeEvent(r)
+		switch is.Kind {
+		case record.KindMarker:
+			if is.Marker.Generation <= c.Generation {
+				c.MarkersIgnored++
+				continue
+			}
+			c.Markers++
+			m := is.Marker
+			return n, &m, nil
+		case record.KindRejected:
+			p.reject(r, is.Err)
+		case record.KindMisplaced:
+			p.reroute(r, is)
+		default:
+			p.take(r, is)
+		}
 	}
 	return n, nil, nil
 }
 
-// judgeEvent decides what a record is: moved here before, refused, in a wrong
-// partition, a duplicate, or an event.
-func (p *Processor) judgeEvent(r *kgo.Record) {
+// again reports whether a rerouted record has come a second time, which changes
+// nothing. Not what dedupe remembers but the highest offset of its source decides,
+// so sending it once more is harmless, however late.
+func (p *Processor) again(from record.Source) bool {
 	c := &p.state.counts
-	here := queue.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}
-	from := here
-	moved := header(r, queue.MovedHeader)
-	if moved != nil {
-		src, err := queue.ParseSource(moved)
-		if err != nil {
-			p.refuse(r, err)
-			return
-		}
-		c.MovedIn++
-		// Not what dedupe remembers but the highest offset decides, so moving
-		// again is harmless however late.
-		k := source{src.Epoch, src.Partition}
-		if last, ok := p.state.sources[k]; ok && src.Offset <= last {
-			c.MovedAgain++
-			return
-		}
-		p.state.sources[k] = src.Offset
-		from = src
+	c.MovedIn++
+	k := source{from.Epoch, from.Partition}
+	if last, ok := p.state.sources[k]; ok && from.Offset <= last {
+		c.MovedAgain++
+		return true
 	}
-	owner, nonce, err := p.cfg.Operator.Decode(r.Value, r.Timestamp.UnixMilli(), c.LogTime)
-	if err != nil {
-		p.refuse(r, err)
-		return
-	}
-	if nonce == nil {
-		p.nonce = from.AppendNonce(p.nonce[:0], p.cfg.Topic)
-		nonce = p.nonce
-	}
-	if target := queue.PartitionOf(owner, p.cfg.Epoch.Partitions); target != p.cfg.Shard.Partition {
-		// What was moved here in an epoch of fewer partitions, and not counted
-		// there any more, is moved on; within an epoch nothing is moved twice.
-		if moved != nil && from.Epoch == here.Epoch {
-			p.refuse(r, fmt.Errorf("moved here from epoch %d partition %d, but belongs to partition %d", from.Epoch, from.Partition, target))
-			return
-		}
-		c.MovedOut++
-		if p.live(r.Offset) {
-			p.outgoing = append(p.outgoing, Outgoing{Target: target, Record: r, Source: here,
-				Value: p.cfg.Operator.AppendWithNonce(nil, nonce)})
-		}
-		return
-	}
-	ownerHash := p.cfg.Hash.Owner(owner)
-	if !p.state.dedupe.first(p.cfg.Hash.Nonce(nonce), ownerHash, r.Offset, c.LogTime) {
+	p.state.sources[k] = from.Offset
+	return false
+}
+
+// take hands an event to the operator, unless dedupe remembers it.
+func (p *Processor) take(r *kgo.Record, is *record.Class) {
+	c := &p.state.counts
+	owner, nonce := p.cfg.Operator.Hash(is.Owner, is.Nonce)
+	if !p.state.dedupe.first(nonce, owner, r.Offset, c.LogTime) {
 		c.Duplicates++
 		return
 	}
 	c.Events++
-	p.cfg.Operator.Take(r.Offset, ownerHash, p.live(r.Offset))
+	p.cfg.Operator.Take(r.Offset, owner, p.live(r.Offset))
 	p.logTimes = append(p.logTimes, c.LogTime)
+}
+
+// reroute sends an event to the partition that it belongs to.
+func (p *Processor) reroute(r *kgo.Record, is *record.Class) {
+	p.state.counts.MovedOut++
+	if p.live(r.Offset) {
+		p.outgoing = append(p.outgoing, Outgoing{Target: is.Target, Record: r, Source: p.place(r),
+			Value: p.cfg.Operator.AppendWithNonce(nil, is.Nonce)})
+	}
+}
+
+// reject sends a record to the dead-letter topic.
+func (p *Processor) reject(r *kgo.Record, err error) {
+	p.state.counts.Refused++
+	if p.live(r.Offset) {
+		if p.cfg.Rejected != nil {
+			p.cfg.Rejected(r.Offset, err)
+		}
+		p.outgoing = append(p.outgoing, Outgoing{Dead: true, Record: r, Reason: err.Error(), Source: p.place(r)})
+	}
+}
+
+// place is where a record lies.
+func (p *Processor) place(r *kgo.Record) record.Source {
+	return record.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}
 }
 
 // live says whether an event may change cells and send records: below the
 // commit at which the processor was loaded, all of that is done and durable.
 func (p *Processor) live(offset int64) bool { return offset >= p.begun }
 
-func (p *Processor) refuse(r *kgo.Record, err error) {
-	p.state.counts.Refused++
-	if p.live(r.Offset) {
-		if p.cfg.Rejected != nil {
-			p.cfg.Rejected(r.Offset, err)
-		}
-		p.outgoing = append(p.outgoing, Outgoing{Dead: true, Record: r, Reason: err.Error(),
-			Source: queue.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}})
-	}
-}
-
-// run applies the events that judge took.
+// run applies the events that classify took.
 func (p *Processor) run(ctx context.Context) error {
 	load := func() error { return p.load(ctx) }
 	if err := load(); err != nil {
@@ -228,8 +222,12 @@ func (p *Processor) run(ctx context.Context) error {
 	}
 	err := p.cfg.Operator.Run(p.logTimes, load)
 	p.logTimes = p.logTimes[:0]
-	p.state.counts.VisitEntries, p.state.counts.VisitReach = p.cfg.Operator.Memory()
-	p.state.counts.DedupeEntries, p.state.counts.DedupeReach = int64(p.state.dedupe.count), p.state.dedupe.reach()
+	c := &p.state.counts
+	c.DedupeEntries, c.DedupeReach = int64(p.state.dedupe.count), p.state.dedupe.reach()
+	p.counted = p.cfg.Operator.AppendCounts(p.counted[:0])
+	if string(p.counted) != c.Operator {
+		c.Operator = string(p.counted)
+	}
 	return err
 }
 
@@ -262,14 +260,14 @@ func (p *Processor) send(ctx context.Context) error {
 }
 
 // begin starts the generation of a marker behind the last record.
-func (p *Processor) begin(m Marker) {
+func (p *Processor) begin(m record.Marker) error {
 	if m.Settings != nil {
 		p.state.settings = *m.Settings
 		p.state.dedupe.limit(m.Settings.DedupeWindow, m.Settings.DedupeEntries)
 	}
 	p.state.counts.Generation = m.Generation
 	p.state.counts.GenerationStart = p.next
-	p.cfg.Operator.Begin(m.Generation, p.next, p.state.settings)
+	return p.cfg.Operator.Begin(m.Generation, p.next, p.state.settings.Operator)
 }
 
 // Commit makes everything processed durable, then writes the commit row.
@@ -286,9 +284,9 @@ func (p *Processor) write(ctx context.Context) error {
 	if p.next <= p.commit {
 		return nil // still replaying what others committed
 	}
-	p.record = p.state.counts.Append(p.record[:0])
+	p.row = p.state.counts.Append(p.row[:0])
 	p.batch.Shard = p.cfg.Shard
-	p.batch.Commit = store.Commit{Offset: p.next, Record: p.record}
+	p.batch.Commit = store.Commit{Offset: p.next, Record: p.row}
 	if err := p.retry(ctx, func() error { return p.cfg.Store.Apply(ctx, &p.batch) }); err != nil {
 		return err
 	}

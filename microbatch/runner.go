@@ -22,7 +22,7 @@ type RunnerConfig struct {
 	Epoch    store.Epoch
 	Progress *Progress
 	Operator func() Operator // a fresh one for each processor
-	Hash     Hash
+	Topic    string          // that is processed
 	Logger   *slog.Logger
 
 	// Assignment says which partitions to work on; nil: all of them, alone.
@@ -59,9 +59,9 @@ type CommitStats struct {
 // Runner runs one processor for each partition that is its own, each in a
 // goroutine of its own, until its context ends.
 type Runner struct {
-	cfg   RunnerConfig
-	store store.Store // behind the fence, if there is one
-	crew  atomic.Pointer[crew]
+	cfg  RunnerConfig
+	work work
+	crew atomic.Pointer[crew]
 
 	health *health
 	// snapshots holds the one buffer for operator state: so one snapshot is
@@ -89,13 +89,11 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.Assignment == nil {
 		cfg.Assignment = everything(cfg.Epoch.Partitions)
 	}
-	r := &Runner{cfg: cfg, store: cfg.Store, snapshots: make(chan []byte, 1), large: make(chan struct{}, 2),
-		health: newHealth(cfg.Logger, time.Now)}
+	r := &Runner{cfg: cfg, work: newWork(cfg.Store, cfg.Queue, cfg.Epoch, cfg.Topic, cfg.Operator, cfg.Fence),
+		snapshots: make(chan []byte, 1), large: make(chan struct{}, 2), health: newHealth(cfg.Logger, time.Now)}
 	r.snapshots <- nil
 	if cfg.Fence == nil {
 		r.health.takeOver = slog.LevelDebug
-	} else {
-		r.store = &fencedStore{cfg.Store, cfg.Fence}
 	}
 	return r
 }
@@ -154,8 +152,9 @@ type worker struct {
 	part int32
 	log  *slog.Logger
 
-	proc      *Processor
-	reader    *queue.Reader
+	own       *ownership
+	proc      *Processor    // its
+	reader    *queue.Reader // its
 	spent     time.Duration // processing since the last commit
 	records   int64
 	moved     bool      // the position is above the last commit's, be it by offsets without records
@@ -171,29 +170,15 @@ type worker struct {
 
 func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 	cfg := &w.r.cfg
-	mover, err := cfg.Queue.NewMover()
-	if err != nil {
-		return err
-	}
-	moves := &moverSink{client: cfg.Queue, mover: mover}
-	defer moves.close()
-	var sink Sink = moves
-	if cfg.Fence != nil {
-		sink = &fencedSink{moves, cfg.Fence}
-	}
 	began := time.Now()
-	if err := w.load(ctx, sink); err != nil {
+	if err := w.takeOver(ctx); err != nil {
 		return err
 	}
+	defer w.own.close()
 	w.snapDone = make(chan error, 1)
 	cfg.Progress.Set(w.part, w.proc.Committed())
 	w.r.health.loaded(w.part, w.proc.Next())
 	w.log.Debug("took over", "from", w.proc.Next(), "commit", w.proc.Committed(), "took", time.Since(began))
-	w.reader, err = cfg.Queue.NewReader(w.part, w.proc.Next())
-	if err != nil {
-		return err
-	}
-	defer w.reader.Close()
 	// A stop must not cut through a range: state that moved on could not be
 	// committed. So the work has a context of its own, which ends a while after
 	// the one that asks for the stop.
@@ -208,9 +193,9 @@ func (w *worker) run(ctx context.Context, stop time.Duration) (err error) {
 	return err
 }
 
-// load takes over. As many do at a time as may commit large batches: state of
-// tens of MB is read whole.
-func (w *worker) load(ctx context.Context, sink Sink) (err error) {
+// takeOver makes the worker an owner of its partition. As many do at a time as may
+// commit large batches: state of tens of MB is read whole.
+func (w *worker) takeOver(ctx context.Context) (err error) {
 	select {
 	case w.r.large <- struct{}{}:
 		defer func() { <-w.r.large }()
@@ -218,14 +203,10 @@ func (w *worker) load(ctx context.Context, sink Sink) (err error) {
 		return ctx.Err()
 	}
 	cfg := &w.r.cfg
-	w.proc, err = Load(ctx, Config{
-		Store: w.r.store, Shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: w.part}, Epoch: cfg.Epoch,
-		Topic: queue.TopicPageviews, Operator: cfg.Operator(), Sink: sink, Hash: cfg.Hash, Retry: w.retry,
-		Rejected: (&rejects{log: w.log, now: time.Now}).add,
-	})
-	if err != nil {
+	if w.own, err = w.r.work.takeOver(ctx, w.part, w.retry, (&rejects{log: w.log, now: time.Now}).add); err != nil {
 		return err
 	}
+	w.proc, w.reader = w.own.proc, w.own.reader
 	w.snapshot = w.proc.Next()
 	// The partitions take turns over the interval. One that has to run the log
 	// again takes a snapshot as soon as it has caught up, so that the next crash
@@ -245,7 +226,7 @@ func (w *worker) loop(ctx, work context.Context) error {
 	for {
 		recs, err = w.poll(ctx, recs[:0])
 		if err != nil {
-			return w.logError(err)
+			return w.r.work.gap(ctx, w.proc.cfg.Shard, err)
 		}
 		begin := time.Now()
 		if !w.moved {
@@ -326,25 +307,6 @@ func (w *worker) patience() time.Duration {
 
 // maxPatience bounds patience, in MaxDelays.
 const maxPatience = 20
-
-// logError makes a gap of a log that begins above the position, after another
-// look at what the snapshot's row names now.
-func (w *worker) logError(err error) error {
-	var start *queue.ErrLogStart
-	var end *queue.ErrLogEnd
-	var cut *queue.ErrLogCut
-	switch {
-	case errors.As(err, &start):
-		name, found, err2 := w.r.cfg.Store.Snapshot(context.Background(), w.proc.cfg.Shard)
-		if err2 == nil && found && name.Offset >= start.Start {
-			return err // take over from it
-		}
-		return fmt.Errorf("%w: %w", ErrGap, err)
-	case errors.As(err, &end), errors.As(err, &cut):
-		return fmt.Errorf("%w: %w", ErrGap, err)
-	}
-	return err
-}
 
 func (w *worker) commit(ctx context.Context) error {
 	if w.records > largeBatch {

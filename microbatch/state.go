@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -67,7 +68,7 @@ func (p *Processor) loadState(b []byte) error {
 		return fmt.Errorf("%w: version %d, this program knows %d", errState, v[0], stateVersion)
 	}
 	offset := int64(d.u64())
-	record := d.sized()
+	row := d.sized()
 	settings := d.sized()
 	sources := make(map[source]int64)
 	for range d.count(16) {
@@ -77,15 +78,17 @@ func (p *Processor) loadState(b []byte) error {
 	if d.err != nil {
 		return d.err
 	}
-	counts, err := store.DecodeCommitRecord(record)
+	counts, err := store.DecodeCommitRecord(row)
 	if err != nil {
 		return err
 	}
-	set, err := ParseSettings(string(settings))
+	set, err := record.ParseSettings(string(settings))
 	if err != nil {
 		return err
 	}
-	p.start(offset, counts, set)
+	if err := p.start(offset, counts, set); err != nil {
+		return err
+	}
 	p.state.sources = sources
 	rest, err := p.state.dedupe.loadState(d.b)
 	if err != nil {
@@ -95,11 +98,11 @@ func (p *Processor) loadState(b []byte) error {
 }
 
 // start sets the state at an offset, with no memory of the past.
-func (p *Processor) start(offset int64, counts store.CommitRecord, s Settings) {
+func (p *Processor) start(offset int64, counts store.CommitRecord, s record.Settings) error {
 	p.next = offset
 	p.state = opState{counts: counts, settings: s, sources: make(map[source]int64),
 		dedupe: newDedupe(s.DedupeWindow, s.DedupeEntries)}
-	p.cfg.Operator.Begin(counts.Generation, counts.GenerationStart, s)
+	return p.cfg.Operator.Begin(counts.Generation, counts.GenerationStart, s.Operator)
 }
 
 type stateReader struct {
@@ -140,7 +143,9 @@ func (d *stateReader) count(size int) int {
 // operator state.
 func Load(ctx context.Context, cfg Config) (*Processor, error) {
 	p := &Processor{cfg: cfg}
-	settings, err := ParseSettings(cfg.Epoch.Settings)
+	p.classifier = record.Classifier{Here: record.Source{Epoch: cfg.Shard.Epoch, Partition: cfg.Shard.Partition},
+		Partitions: cfg.Epoch.Partitions, Topic: cfg.Topic, Rules: cfg.Operator}
+	settings, err := record.ParseSettings(cfg.Epoch.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +167,9 @@ func Load(ctx context.Context, cfg Config) (*Processor, error) {
 			return nil, fmt.Errorf("snapshot of %v: %w", cfg.Shard, err)
 		}
 		if !found {
-			p.start(begin, store.CommitRecord{Generation: cfg.Epoch.Generation, GenerationStart: begin}, settings)
+			if err := p.start(begin, store.CommitRecord{Generation: cfg.Epoch.Generation, GenerationStart: begin}, settings); err != nil {
+				return nil, fmt.Errorf("log epoch %d: %w", cfg.Epoch.Number, err)
+			}
 			break
 		}
 		err = p.loadSnapshot(ctx, name)

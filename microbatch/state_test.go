@@ -13,22 +13,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/view"
 )
+
+const hundredVisits = `{"visits_window_ms":14400000,"visits_entries":100,"exact_visitors":2048,"rules":1}`
 
 // processor makes one of a shard, with no memory of the past; st may be nil
 // where nothing is read or written.
 func processor(t testing.TB, st store.Store) *Processor {
 	t.Helper()
-	s := DefaultSettings()
-	s.DedupeEntries, s.VisitsEntries = 100, 100
-	cfg := Config{Store: st, Topic: "pageviews", Hash: PageviewHash(), Operator: NewPageviews(s, view.Limits{}),
+	s := view.Defaults()
+	s.DedupeEntries, s.Operator = 100, hundredVisits
+	cfg := Config{Store: st, Topic: "pageviews", Operator: view.NewPageviews(view.Limits{}),
 		Epoch: store.Epoch{TopicID: "a", Partitions: 1, Starts: []int64{0}, Settings: s.String()}}
 	if st == nil {
 		p := &Processor{cfg: cfg}
-		p.start(0, store.CommitRecord{}, s)
+		if err := p.start(0, store.CommitRecord{}, s); err != nil {
+			t.Fatal(err)
+		}
 		return p
 	}
 	p, err := Load(context.Background(), cfg)
@@ -47,12 +51,12 @@ func records(from, n int64) (recs []*kgo.Record) {
 			Person: fmt.Append(nil, i%3), URL: []byte("http://foo.com/a"), TS: 1_700_000_000_000 + i*1000})
 		switch i % 10 {
 		case 3:
-			r.Headers = []kgo.RecordHeader{{Key: queue.MovedHeader, Value: []byte(queue.Source{Epoch: 1, Partition: int32(i % 4), Offset: i}.String())}}
+			r.Headers = []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(record.Source{Epoch: 1, Partition: int32(i % 4), Offset: i}.String())}}
 		case 8:
-			s := DefaultSettings()
-			s.DedupeWindow, s.DedupeEntries, s.VisitsEntries = i+1, 100, 100
-			r.Value = Marker{Generation: uint32(i), Settings: &s}.Append(nil)
-			r.Headers = []kgo.RecordHeader{{Key: queue.MarkerHeader}}
+			s := view.Defaults()
+			s.DedupeWindow, s.DedupeEntries, s.Operator = i+1, 100, hundredVisits
+			r.Value = record.Marker{Generation: uint32(i), Settings: &s}.Append(nil)
+			r.Headers = []kgo.RecordHeader{{Key: record.MarkerHeader}}
 		}
 		recs = append(recs, r)
 	}

@@ -12,6 +12,7 @@ import (
 	"speedlayer/event"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // A collector that knows fewer partitions than there are appends to other partitions
@@ -29,11 +30,11 @@ func TestWaitAppliedFollowsMovedRecords(t *testing.T) {
 	moved := 0
 	for i := range persons {
 		person := fmt.Appendf(nil, "person %d", i)
-		r := &kgo.Record{Topic: queue.TopicPageviews, Partition: queue.PartitionOf(person, known), Key: person, Value: pageview(person, i)}
+		r := &kgo.Record{Topic: queue.TopicPageviews, Partition: record.PartitionOf(person, known), Key: person, Value: pageview(person, i)}
 		if err := stale.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
-		at := queue.Position{Partition: r.Partition, Offset: r.Offset, Person: queue.PersonHash(person)}
+		at := queue.Position{Partition: r.Partition, Offset: r.Offset, Person: record.PersonHash(person)}
 		if home, _ := at.Home(partitions); home != at.Partition {
 			moved++
 		}
@@ -101,7 +102,7 @@ func TestWaitAppliedWhilePartitionsAreAdded(t *testing.T) {
 		person := fmt.Appendf(nil, "late person %d", posted)
 		at, err := front.queue.AppendSync(t.Context(), []queue.Message{{Person: person, Value: pageview(person, posted)}})
 		posted++
-		return err == nil && at[0].Partition >= 8 && at[0].Partition == queue.PartitionOf(person, 12)
+		return err == nil && at[0].Partition >= 8 && at[0].Partition == record.PartitionOf(person, 12)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"speedlayer/expire"
 	"speedlayer/query"
 	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // NoArchive is the archive of a node that has none, and no batch runs.
@@ -68,9 +69,9 @@ func (n *Node) openBatch(ctx context.Context) error {
 	if o.Dir == "" {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
-	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store,
+	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store, CheckSettings: view.CheckSettings,
 		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
-	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
+	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, CheckSettings: view.CheckSettings, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
 	if n.opts.shared() {
 		b.runs.DropAfter, b.runs.Lease = o.QueryTime+dropMargin, o.Lease
 	}

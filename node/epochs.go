@@ -8,6 +8,7 @@ import (
 
 	"speedlayer/expire"
 	"speedlayer/microbatch"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -35,7 +36,7 @@ func (n *Node) prepare(ctx context.Context) error {
 
 // firstEpoch is the epoch to start in. Who processes nothing takes the newest
 // that is there: whether it still fits is for the processors to see.
-func (n *Node) firstEpoch(ctx context.Context, settings microbatch.Settings) (store.Epoch, error) {
+func (n *Node) firstEpoch(ctx context.Context, settings record.Settings) (store.Epoch, error) {
 	if !n.opts.Roles.has(RoleProcessor) {
 		epochs, err := n.store.Epochs(ctx)
 		if err != nil {
@@ -57,7 +58,7 @@ func (n *Node) firstEpoch(ctx context.Context, settings microbatch.Settings) (st
 }
 
 // ensureSettings begins a generation if the settings are others than the store's.
-func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch, s microbatch.Settings) error {
+func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch, s record.Settings) error {
 	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, s)
 	if err != nil {
 		return fmt.Errorf("generation: %w", err)
@@ -79,7 +80,7 @@ func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
 }
 
 // epochConfig is how this node looks at the life of the log.
-func (n *Node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Settings) microbatch.EpochConfig {
+func (n *Node) epochConfig(known *microbatch.KnownEnd, settings record.Settings) microbatch.EpochConfig {
 	c := microbatch.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
 		Closed: func(number uint32, reason string) {
 			n.opts.Logger.Warn("a log epoch is closed; the next begins when all processors have stopped",
@@ -92,7 +93,7 @@ func (n *Node) epochConfig(known *microbatch.KnownEnd, settings microbatch.Setti
 }
 
 // settle finds the epoch to work in, or begins it, and says so.
-func (n *Node) settle(ctx context.Context, known *microbatch.KnownEnd, settings microbatch.Settings) (store.Epoch, error) {
+func (n *Node) settle(ctx context.Context, known *microbatch.KnownEnd, settings record.Settings) (store.Epoch, error) {
 	epoch, reason, err := microbatch.EnsureEpochAmong(ctx, n.epochConfig(known, settings))
 	if err != nil {
 		return epoch, fmt.Errorf("log epoch: %w", err)

@@ -16,7 +16,9 @@ import (
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
+	"speedlayer/record"
 	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // stopTime bounds a graceful stop.
@@ -42,7 +44,7 @@ type Config struct {
 	Partitions  int32  // of a fresh topic; 0 is 8
 	// Settings are those of a fresh store, which keeps them: later starts take what
 	// the store has, and other Settings are a warning, unless ApplySettings.
-	Settings      microbatch.Settings
+	Settings      record.Settings
 	ApplySettings bool // make Settings the store's, in a generation of their own
 	Keep          bool // take the settings of the store, whatever Settings are
 	// WaitFor is how long Open waits for a queue and a store that are not there yet.
@@ -69,8 +71,8 @@ func (o *Config) setDefaults() {
 	if o.Roles == 0 {
 		o.Roles = AllRoles
 	}
-	if o.Settings == (microbatch.Settings{}) {
-		o.Settings = microbatch.DefaultSettings()
+	if o.Settings == (record.Settings{}) {
+		o.Settings = view.Defaults()
 		o.Keep = o.Keep || !o.ApplySettings // none were asked for
 	}
 	if o.Group == "" {

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"speedlayer/event"
-	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/view"
 )
 
 func testNode(t *testing.T, o Config) (*Node, *bytes.Buffer) {
@@ -127,7 +127,7 @@ func TestSettingsChange(t *testing.T) {
 	n, _ := testNode(t, Config{Data: data})
 	viewPages(t, n, 0, 100)
 	closeNode(t, n)
-	s := microbatch.DefaultSettings()
+	s := view.Defaults()
 	s.DedupeWindow = 2 * time.Hour.Milliseconds()
 	// A start with others takes the store's, and says so; again and again.
 	for range 3 {

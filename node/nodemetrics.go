@@ -9,6 +9,7 @@ import (
 
 	"speedlayer/batch/archive"
 	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // watch makes the node's positions and sizes part of each scrape.
@@ -136,7 +137,9 @@ func collectCounts(ch chan<- prometheus.Metric, part int32, r store.CommitRecord
 		ch <- prometheus.MustNewConstMetric(recordsDesc, prometheus.CounterValue, float64(n), label, result)
 	}
 	gauge(ch, dedupeDesc, r.DedupeEntries, label)
-	gauge(ch, visitsDesc, r.VisitEntries, label)
+	if c, err := view.DecodeCounts(r.Operator); err == nil {
+		gauge(ch, visitsDesc, c.VisitEntries, label)
+	}
 }
 
 // collectArchive describes the archive that this process writes.

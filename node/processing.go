@@ -29,9 +29,9 @@ const (
 // with other processes, the consumer group says which partitions are ours.
 func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
-		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Hash: microbatch.PageviewHash(),
+		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews,
 		Operator: func() microbatch.Operator {
-			return microbatch.NewPageviews(n.opts.Settings, view.Limits{Tap: n.presenceTap(), Growths: store.Growths(n.store)})
+			return view.NewPageviews(view.Limits{Tap: n.presenceTap(), Growths: store.Growths(n.store)})
 		},
 		Logger:        n.opts.Logger,
 		Repairs:       n.broker != nil,

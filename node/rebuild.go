@@ -12,9 +12,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
+	"speedlayer/view"
 )
 
 // Rebuilt is what Rebuild did.
@@ -161,13 +162,13 @@ func seedFromLog(ctx context.Context, c Config, dir string) error {
 	if err != nil {
 		return err
 	}
-	newest, info := microbatch.Marker{}, struct{ id string }{}
+	newest, info := record.Marker{}, struct{ id string }{}
 	topic, err := n.queue.Info(ctx)
 	if err == nil {
 		info.id = topic.ID
 		for part := range topic.Partitions {
 			err = errors.Join(err, n.queue.ReadAll(ctx, part, topic.Starts[part], topic.Ends[part], func(r *kgo.Record) error {
-				if m, err := microbatch.ParseMarker(r.Value); err == nil && microbatch.IsMarker(r) && m.Generation > newest.Generation {
+				if m, err := record.ParseMarker(r.Value, view.CheckSettings); err == nil && record.IsMarker(r) && m.Generation > newest.Generation {
 					newest = m
 				}
 				return nil
@@ -177,7 +178,7 @@ func seedFromLog(ctx context.Context, c Config, dir string) error {
 	if err := errors.Join(err, n.Close()); err != nil || newest.Generation == 0 {
 		return err
 	}
-	settings := microbatch.DefaultSettings()
+	settings := view.Defaults()
 	p := store.Pointer{Next: newest.Generation + 1, Marked: true, Settings: settings.String()}
 	if newest.Settings != nil {
 		p.Settings = newest.Settings.String()

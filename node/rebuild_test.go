@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"speedlayer/microbatch"
+	"speedlayer/view"
 )
 
 // cellsOf is all answers at once: every row that can be exported.
@@ -35,7 +35,7 @@ func TestRebuild(t *testing.T) {
 			n, _ := testNode(t, Config{Data: data, Partitions: 2})
 			viewPages(t, n, 0, 100)
 			closeNode(t, n)
-			s := microbatch.DefaultSettings()
+			s := view.Defaults()
 			s.DedupeWindow = 2 * time.Hour.Milliseconds()
 			n, _ = testNode(t, Config{Data: data, Settings: s, ApplySettings: true})
 			viewPages(t, n, 50, 150)

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"speedlayer/expire"
-	"speedlayer/microbatch"
+	"speedlayer/record"
 )
 
 // Settings that change results live in the store. A process that starts with others
@@ -23,7 +23,7 @@ type givenSettings struct {
 
 // takeSettings settles with which settings to work: the store's, the given ones if
 // it is fresh, or is told to apply them.
-func (n *Node) takeSettings(ctx context.Context) (inStore microbatch.Settings, err error) {
+func (n *Node) takeSettings(ctx context.Context) (inStore record.Settings, err error) {
 	given := n.opts.Settings
 	if inStore, err = expire.Settings(ctx, n.store, given); err != nil {
 		return inStore, err

@@ -16,7 +16,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -207,12 +207,12 @@ func TestLagWhileRecordsMove(t *testing.T) {
 		}
 	}
 	w.visit("ada", "http://foo.com/")
-	home := queue.PartitionOf([]byte("ada"), 2)
+	home := record.PartitionOf([]byte("ada"), 2)
 	value := fmt.Appendf(nil, `{"nonce":"x","person":"ada","url":"http://foo.com/","ts":%d}`, w.now.UnixMilli())
 	w.record(1-home, []byte("ada"), value)
 	old, _ = w.logEnds(t.Context())
 	w.commit() // its copy is on its way
-	w.record(home, []byte("ada"), value, kgo.RecordHeader{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/%d/0", 1-home)})
+	w.record(home, []byte("ada"), value, kgo.RecordHeader{Key: record.ReroutedHeader, Value: fmt.Appendf(nil, "0/%d/0", 1-home)})
 	want(1, 1)
 	w.commit()
 	want(0, 1)

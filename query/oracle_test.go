@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"speedlayer/event"
-	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/sim/generate"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // generated is a world with a generated log, two generations, and equiv edges;
@@ -22,7 +22,7 @@ func generated(t testing.TB, c generate.Config, generations bool) (*world, *orac
 	t.Helper()
 	return generatedWith(t, c, func(w *world, n int64) {
 		if generations && n == c.Events/2 {
-			w.generation(func(s *microbatch.Settings) { s.VisitsEntries = 1000 })
+			w.generation(func(s *view.Settings) { s.VisitsEntries = 1000 })
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // StatusAnswer is where everything stands.
@@ -138,7 +139,11 @@ func (a *StatusAnswer) addShards(r *reading, ends map[store.Shard]int64) error {
 		s.LogTime, s.Generation = timeText(rec.LogTime), rec.Generation
 		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Refused, rec.MovedOut, rec.MovedIn, rec.MovedAgain, rec.Markers, rec.MarkersIgnored}
 		s.Dedupe = Memory{rec.DedupeEntries, timeText(rec.DedupeReach)}
-		s.Visits = Memory{rec.VisitEntries, timeText(rec.VisitReach)}
+		counts, err := view.DecodeCounts(rec.Operator)
+		if err != nil {
+			return fmt.Errorf("commit of %v: %w", sc.Shard, err)
+		}
+		s.Visits = Memory{counts.VisitEntries, timeText(counts.VisitReach)}
 		a.Counts.add(&s.Counts)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -66,15 +67,15 @@ func newWorld(t testing.TB, partitions int32, config func(*query.Config)) *world
 		log: make([][]*kgo.Record, partitions), linked: map[[2]string]bool{}}
 	w.layer = &batch.Layer{Logs: w.logs, Edges: w.edgeList}
 	topic := queue.TopicInfo{ID: "0a", Partitions: partitions, Starts: make([]int64, partitions), Ends: make([]int64, partitions)}
-	w.epoch, _, err = microbatch.EnsureEpoch(t.Context(), st, topic, microbatch.DefaultSettings())
+	w.epoch, _, err = microbatch.EnsureEpoch(t.Context(), st, topic, view.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for part := range partitions {
 		p, err := microbatch.Load(t.Context(), microbatch.Config{
 			Store: st, Shard: store.Shard{Partition: part}, Epoch: w.epoch, Topic: queue.TopicPageviews,
-			Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{}),
-			Sink:     w, Hash: microbatch.PageviewHash(),
+			Operator: view.NewPageviews(view.Limits{}),
+			Sink:     w,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -177,7 +178,7 @@ func (w *world) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo
 // run does a batch run.
 func (w *world) run() store.Run {
 	w.t.Helper()
-	runs := expire.Runs{Store: w.store, Log: w, Job: w.layer, Owner: "test", Now: func() time.Time { return w.now }}
+	runs := expire.Runs{Store: w.store, Log: w, Job: w.layer, CheckSettings: view.CheckSettings, Owner: "test", Now: func() time.Time { return w.now }}
 	run, err := runs.Run(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
@@ -208,28 +209,33 @@ func (w *world) visit(person, url string) {
 }
 
 func (w *world) json(person string, value []byte) {
-	part := queue.PartitionOf([]byte(person), int32(len(w.procs)))
+	part := record.PartitionOf([]byte(person), int32(len(w.procs)))
 	w.record(part, []byte(person), slices.Clone(value))
 }
 
 // AppendMarker implements expire.Log.
 func (w *world) AppendMarker(_ context.Context, part int32, value []byte) error {
-	w.record(part, nil, slices.Clone(value), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")})
+	w.record(part, nil, slices.Clone(value), kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")})
 	return nil
 }
 
 // generation begins another generation, as changed settings do.
-func (w *world) generation(change func(*microbatch.Settings)) {
+func (w *world) generation(change func(*view.Settings)) {
 	w.t.Helper()
 	p, err := w.store.Pointer(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := microbatch.ParseSettings(p.Settings)
+	s, err := record.ParseSettings(p.Settings)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	change(&s)
+	v, err := view.ParseSettings(s.Operator)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	change(&v)
+	s.Operator = v.String()
 	if _, began, err := expire.EnsureSettings(w.t.Context(), w.store, w, int32(len(w.procs)), s); err != nil || !began {
 		w.t.Fatal("no generation began:", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"speedlayer/record"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -12,14 +14,14 @@ import (
 type Position struct {
 	Partition int32
 	Offset    int64
-	Person    uint32 // PersonHash of its key; 0: not known
+	Person    uint32 // record.PersonHash of its key; 0: not known
 }
 
 // Home is the partition where the record counts if the topic has so many
 // partitions; false if its person is not known. The record lies elsewhere if its
 // producer knew another number.
 func (p Position) Home(partitions int32) (int32, bool) {
-	return partitionOf(p.Person, partitions), p.Person != 0
+	return record.PartitionOfHash(p.Person, partitions), p.Person != 0
 }
 
 // Message is a record to append: a person, which is the key, and an encoded
@@ -37,7 +39,7 @@ func (c *Client) Append(ctx context.Context, person, value []byte, done func(Pos
 			done(Position{}, appendError(err))
 			return
 		}
-		done(Position{r.Partition, r.Offset, PersonHash(person)}, nil)
+		done(Position{r.Partition, r.Offset, record.PersonHash(person)}, nil)
 	})
 }
 
@@ -63,13 +65,13 @@ func (c *Client) AppendSync(ctx context.Context, messages []Message) ([]Position
 		if r.Err != nil {
 			return nil, appendError(r.Err)
 		}
-		at[i] = Position{recs[i].Partition, recs[i].Offset, PersonHash(messages[i].Person)}
+		at[i] = Position{recs[i].Partition, recs[i].Offset, record.PersonHash(messages[i].Person)}
 	}
 	return at, nil
 }
 
 // AppendMarker appends a marker to one partition and waits until it is durable:
-// a record without a key, with MarkerHeader.
+// a record without a key, with its header.
 func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte) error {
 	p, err := newManualProducer(c.cfg)
 	if err != nil {
@@ -77,7 +79,7 @@ func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte
 	}
 	defer p.Close()
 	r := &kgo.Record{Topic: TopicPageviews, Partition: partition, Value: value,
-		Headers: []kgo.RecordHeader{{Key: MarkerHeader, Value: []byte("1")}}}
+		Headers: []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}}
 	if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return appendError(err)
 	}

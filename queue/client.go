@@ -23,14 +23,6 @@ const (
 	TopicRejected  = "pageviews-rejected"
 )
 
-// Headers of records.
-const (
-	MarkerHeader = "speedlayer-marker"     // a marker of a generation; value: 1
-	MovedHeader  = "speedlayer-moved-from" // epoch/partition/offset, decimal
-	ReasonHeader = "speedlayer-reason"     // of a dead letter
-	SourceHeader = "speedlayer-source"     // of a dead letter: topic/epoch/partition/offset
-)
-
 // Bounds of what one produce request and the producer's memory hold.
 const (
 	maxBatchBytes    = 4 << 20

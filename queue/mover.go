@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 
+	"speedlayer/record"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -31,18 +33,18 @@ func (c *Client) NewMover() (*Mover, error) {
 
 // Move appends a record to partition target, with where it came from. Key and
 // value are the mover's until Flush.
-func (m *Mover) Move(target int32, key, value []byte, from Source) {
+func (m *Mover) Move(target int32, key, value []byte, from record.Source) {
 	m.send(&kgo.Record{Topic: TopicPageviews, Partition: target, Key: key, Value: value,
-		Headers: []kgo.RecordHeader{{Key: MovedHeader, Value: []byte(from.String())}}})
+		Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(from.String())}}})
 }
 
 // DeadLetter appends a record, as it is, to the dead-letter topic, with why and
 // where it stood.
-func (m *Mover) DeadLetter(r *kgo.Record, from Source, why string) {
+func (m *Mover) DeadLetter(r *kgo.Record, from record.Source, why string) {
 	headers := append([]kgo.RecordHeader(nil), r.Headers...)
 	headers = append(headers,
-		kgo.RecordHeader{Key: ReasonHeader, Value: []byte(why)},
-		kgo.RecordHeader{Key: SourceHeader, Value: fmt.Appendf(nil, "%s/%v", TopicPageviews, from)})
+		kgo.RecordHeader{Key: record.ReasonHeader, Value: []byte(why)},
+		kgo.RecordHeader{Key: record.SourceHeader, Value: fmt.Appendf(nil, "%s/%v", TopicPageviews, from)})
 	m.send(&kgo.Record{Topic: TopicRejected, Key: r.Key, Value: r.Value, Headers: headers})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/queue/embedded"
+	"speedlayer/record"
 )
 
 func startBroker(t testing.TB, dir string) *embedded.Broker {
@@ -73,7 +74,7 @@ func readAll(t testing.TB, c *Client) (recs []kgo.Record) {
 	return recs
 }
 
-// A person's records lie in the partition that PartitionOf says, in order, and
+// A person's records lie in the partition that record.PartitionOf says, in order, and
 // have the broker's time.
 func TestAppendAndRead(t *testing.T) {
 	_, c := start(t)
@@ -83,8 +84,8 @@ func TestAppendAndRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, m := range messages(1000) {
-		if at[i].Partition != PartitionOf(m.Person, 8) {
-			t.Fatalf("%s lies in partition %d, PartitionOf says %d", m.Person, at[i].Partition, PartitionOf(m.Person, 8))
+		if at[i].Partition != record.PartitionOf(m.Person, 8) {
+			t.Fatalf("%s lies in partition %d, record.PartitionOf says %d", m.Person, at[i].Partition, record.PartitionOf(m.Person, 8))
 		}
 	}
 	recs := readAll(t, c)
@@ -107,7 +108,7 @@ func TestAppendAndRead(t *testing.T) {
 	}
 }
 
-// A client with Kafka's default partitioner agrees with PartitionOf.
+// A client with Kafka's default partitioner agrees with record.PartitionOf.
 func TestPartitionOf(t *testing.T) {
 	b, c := start(t)
 	theirs, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
@@ -125,8 +126,8 @@ func TestPartitionOf(t *testing.T) {
 		if err := theirs.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
-		if want := PartitionOf(key, 8); r.Partition != want {
-			t.Fatalf("%x: their partition is %d, PartitionOf says %d", key, r.Partition, want)
+		if want := record.PartitionOf(key, 8); r.Partition != want {
+			t.Fatalf("%x: their partition is %d, record.PartitionOf says %d", key, r.Partition, want)
 		}
 	}
 }
@@ -182,7 +183,7 @@ func TestTruncatedLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	part := PartitionOf([]byte("p"), 8)
+	part := record.PartitionOf([]byte("p"), 8)
 	c.Close()
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -243,16 +244,16 @@ func TestMoveAndDeadLetter(t *testing.T) {
 	}
 	defer m.Close()
 	for i := range 50 {
-		m.Move(3, []byte("k"), fmt.Appendf(nil, "%d", i), Source{1, 2, int64(i)})
+		m.Move(3, []byte("k"), fmt.Appendf(nil, "%d", i), record.Source{Epoch: 1, Partition: 2, Offset: int64(i)})
 	}
-	m.DeadLetter(&kgo.Record{Key: []byte("k"), Value: []byte("bad"), Headers: []kgo.RecordHeader{{Key: "own", Value: []byte("h")}}}, Source{1, 2, 99}, "because")
+	m.DeadLetter(&kgo.Record{Key: []byte("k"), Value: []byte("bad"), Headers: []kgo.RecordHeader{{Key: "own", Value: []byte("h")}}}, record.Source{Epoch: 1, Partition: 2, Offset: 99}, "because")
 	if err := m.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	i := 0
 	if err := c.ReadAll(t.Context(), 3, 0, 50, func(r *kgo.Record) error {
-		src, err := ParseSource(r.Headers[0].Value)
-		if err != nil || src != (Source{1, 2, int64(i)}) || string(r.Value) != fmt.Sprint(i) || r.Headers[0].Key != MovedHeader {
+		src, err := record.ParseSource(r.Headers[0].Value)
+		if err != nil || src != (record.Source{Epoch: 1, Partition: 2, Offset: int64(i)}) || string(r.Value) != fmt.Sprint(i) || r.Headers[0].Key != record.ReroutedHeader {
 			return fmt.Errorf("moved record %d: %s from %v, %v", i, r.Value, src, err)
 		}
 		i++
@@ -278,7 +279,7 @@ func TestMarker(t *testing.T) {
 		t.Fatal(err)
 	}
 	recs := readAll(t, c)
-	if len(recs) != 1 || recs[0].Partition != 5 || len(recs[0].Key) != 0 || recs[0].Headers[0].Key != MarkerHeader {
+	if len(recs) != 1 || recs[0].Partition != 5 || len(recs[0].Key) != 0 || recs[0].Headers[0].Key != record.MarkerHeader {
 		t.Fatalf("%+v", recs)
 	}
 }
@@ -342,19 +343,6 @@ func TestRetain(t *testing.T) {
 	}
 }
 
-func FuzzParseSource(f *testing.F) {
-	f.Add([]byte("1/2/3"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := ParseSource(b)
-		if err != nil {
-			return
-		}
-		if back, err := ParseSource([]byte(s.String())); err != nil || back != s {
-			t.Fatalf("%q: %v comes back as %v, %v", b, s, back, err)
-		}
-	})
-}
-
 // BenchmarkAppend64 is 64 clients with one record each on the way; ns/op is the
 // time between acknowledgements.
 func BenchmarkAppend64(b *testing.B) {
@@ -397,7 +385,7 @@ func BenchmarkConsume(b *testing.B) {
 		})
 	}
 	wg.Wait()
-	part := PartitionOf([]byte("p"), 8)
+	part := record.PartitionOf([]byte("p"), 8)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for done := 0; done < b.N; {

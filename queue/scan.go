@@ -43,7 +43,7 @@ func (c *Client) scan(ctx context.Context, topic string, partition int32, from, 
 	defer r.Close()
 	var recs []*kgo.Record
 	for r.next < to {
-		if recs, err = r.pollSoon(ctx, recs[:0], to); err != nil {
+		if recs, err = r.PollSoon(ctx, recs[:0], to); err != nil {
 			return err
 		}
 		for _, rec := range recs {
@@ -60,8 +60,9 @@ func (c *Client) scan(ctx context.Context, topic string, partition int32, from, 
 	return nil
 }
 
-// pollSoon is Poll of what is there already, below to.
-func (r *Reader) pollSoon(ctx context.Context, recs []*kgo.Record, to int64) ([]*kgo.Record, error) {
+// PollSoon is Poll of what is there already, below to. If it does not come within
+// a bounded time, the error says why.
+func (r *Reader) PollSoon(ctx context.Context, recs []*kgo.Record, to int64) ([]*kgo.Record, error) {
 	begun := time.Now()
 	for {
 		soon, cancel := context.WithTimeout(ctx, scanTime)

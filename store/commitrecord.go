@@ -23,19 +23,19 @@ type CommitRecord struct {
 	MarkersIgnored  int64  // markers that did not
 	DedupeEntries   int64  // pairs remembered
 	DedupeReach     int64  // log time (ms) of the oldest pair remembered
-	VisitEntries    int64  // visits remembered
-	VisitReach      int64  // log time (ms) of the visit remembered that was touched longest ago
+	// Operator is what the operator counts, in its own encoding. The engine and the
+	// store give it no meaning.
+	Operator string
 }
 
-// Byte layout, version 1: 0x01, then each field above in its order as a varint
-// (zig-zag, encoding/binary). Fields may be added at the end: a reader takes
-// missing ones as 0 and ignores ones it does not know.
+// Byte layout, version 1: 0x01, then each number above in its order as a varint
+// (zig-zag, encoding/binary), then the operator's bytes up to the end. A reader
+// takes missing numbers as 0. Another number of the engine's needs version 2.
 const commitRecordVersion = 1
 
 func (r *CommitRecord) fields() []*int64 {
 	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.MovedOut,
-		&r.MovedIn, &r.MovedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach,
-		&r.VisitEntries, &r.VisitReach}
+		&r.MovedIn, &r.MovedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach}
 }
 
 // Append appends the encoded record to dst.
@@ -46,7 +46,7 @@ func (r *CommitRecord) Append(dst []byte) []byte {
 	for _, f := range r.fields() {
 		dst = binary.AppendVarint(dst, *f)
 	}
-	return dst
+	return append(dst, r.Operator...)
 }
 
 // DecodeCommitRecord is the inverse of Append. Errors wrap ErrCorrupt.
@@ -84,5 +84,6 @@ func DecodeCommitRecord(b []byte) (CommitRecord, error) {
 			return CommitRecord{}, err
 		}
 	}
+	r.Operator = string(b)
 	return r, nil
 }

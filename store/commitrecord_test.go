@@ -16,6 +16,7 @@ func full(n int64) CommitRecord {
 	for i, f := range r.fields() {
 		*f = n + int64(i) + 1
 	}
+	r.Operator = "words: \xff"
 	return r
 }
 
@@ -29,23 +30,26 @@ func TestCommitRecord(t *testing.T) {
 	}
 	// Every field of the struct is written: none is forgotten when one is added.
 	r := full(5)
-	if n := reflect.TypeFor[CommitRecord]().NumField(); n != len(r.fields())+2 {
-		t.Errorf("%d fields are written, the struct has %d", len(r.fields())+2, n)
+	if n := reflect.TypeFor[CommitRecord]().NumField(); n != len(r.fields())+3 {
+		t.Errorf("%d fields are written, the struct has %d", len(r.fields())+3, n)
 	}
 }
 
-// What an older program wrote lacks fields at the end; a newer one writes more.
+// Numbers that are missing at the end are 0, and so is what the operator counts.
 func TestCommitRecordOfOtherVersions(t *testing.T) {
 	r := full(5)
+	r.Operator = ""
 	b := r.Append(nil)
 	short, err := DecodeCommitRecord(b[:len(b)-1]) // its last field is one byte
 	want := r
-	want.VisitReach = 0
+	want.DedupeReach = 0
 	if err != nil || short != want {
 		t.Errorf("without the last field: %+v, %v", short, err)
 	}
-	if long, err := DecodeCommitRecord(binary.AppendVarint(b, 77)); err != nil || long != r {
-		t.Errorf("with one more: %+v, %v", long, err)
+	want = r
+	want.Operator = "\x9a\x01"
+	if long, err := DecodeCommitRecord(binary.AppendVarint(b, 77)); err != nil || long != want {
+		t.Errorf("with one more, which is the operator's: %+v, %v", long, err)
 	}
 	cut := binary.AppendVarint([]byte{commitRecordVersion}, 1<<40)
 	for name, b := range map[string][]byte{

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // Records of transactions, and records without a time: what an aborted one wrote
@@ -24,7 +25,7 @@ func TestTransactionsAndTimes(t *testing.T) {
 		s.must(p.BeginTransaction())
 		for i := range 10 {
 			person := fmt.Appendf(nil, "p%d", i)
-			part := queue.PartitionOf(person, partitions)
+			part := record.PartitionOf(person, partitions)
 			if i%3 == 0 {
 				part = 1 - part // sent on to the right one
 			}

@@ -1,4 +1,4 @@
 package verify
 
 // RecordOf is what the oracle is given of a record.
-var RecordOf = record
+var RecordOf = recordOf

@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -35,7 +35,7 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 		if !counted && rec.Offset >= j.cover {
 			counts, counted, departed = o.Counts(), true, len(o.Moved())
 		}
-		record := record(rec)
+		record := recordOf(rec)
 		r.noteArrival(j.shard.Partition, &record)
 		if rec.Offset < j.to {
 			o.Add(record)
@@ -60,9 +60,9 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 	return nil
 }
 
-// record copies: what the oracle keeps of a record must not keep the fetch it
+// recordOf copies: what the oracle keeps of a record must not keep the fetch it
 // came with.
-func record(rec *kgo.Record) oracle.Record {
+func recordOf(rec *kgo.Record) oracle.Record {
 	out := oracle.Record{Offset: rec.Offset, Timestamp: rec.Timestamp.UnixMilli(),
 		Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value)}
 	for _, h := range rec.Headers {
@@ -81,7 +81,7 @@ func (r *run) progress(n int64) {
 // noteArrival remembers where a moved record came from.
 func (r *run) noteArrival(partition int32, rec *oracle.Record) {
 	for _, h := range rec.Headers {
-		if h.Name != queue.MovedHeader {
+		if h.Name != record.ReroutedHeader {
 			continue
 		}
 		var from oracle.Source

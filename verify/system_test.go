@@ -7,11 +7,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
 	"speedlayer/node"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/sim/generate"
 	"speedlayer/verify"
+	"speedlayer/view"
 )
 
 const partitions = 2
@@ -20,13 +21,13 @@ const partitions = 2
 type system struct {
 	*testing.T
 	data     string
-	settings microbatch.Settings
+	settings record.Settings
 	node     *node.Node // at work, or its queue and store only
 }
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	s := &system{T: t, data: t.TempDir(), settings: microbatch.DefaultSettings()}
+	s := &system{T: t, data: t.TempDir(), settings: view.Defaults()}
 	s.open()
 	t.Cleanup(s.close)
 	return s
@@ -98,7 +99,7 @@ func (s *system) misplace(n int) {
 	for i := range n {
 		person := fmt.Appendf(nil, "stray%d", i)
 		s.must(p.ProduceSync(s.Context(), &kgo.Record{Topic: queue.TopicPageviews, Key: person,
-			Partition: 1 - queue.PartitionOf(person, partitions),
+			Partition: 1 - record.PartitionOf(person, partitions),
 			Value:     fmt.Appendf(nil, `{"person":"stray%d","url":"http://a.org/","ts":1700000000000}`, i)}).FirstErr())
 	}
 }

@@ -15,9 +15,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // A right store has no difference: with sketches, duplicates, late events,
@@ -30,7 +32,9 @@ func TestRightStore(t *testing.T) {
 	s.catchUp()
 	s.mustHold(s.verify())
 	s.stop()
-	s.settings.VisitsEntries, s.settings.DedupeEntries = 700, 500
+	v := view.DefaultSettings()
+	v.VisitsEntries = 700
+	s.settings.DedupeEntries, s.settings.Operator = 500, v.String()
 	s.startProcessors()
 	s.post(2, 3_000)
 	s.catchUp()
@@ -193,7 +197,7 @@ func TestPlantedDifferences(t *testing.T) {
 			s.Commits = append(s.Commits, verify.Commit{Epoch: 9, Offset: 1})
 		}, verify.KindCommit, "no epoch"},
 		{"a counter", record(func(r *store.CommitRecord) { r.Duplicates++ }), verify.KindCommit, "Duplicates"},
-		{"a reach", record(func(r *store.CommitRecord) { r.VisitReach-- }), verify.KindCommit, "VisitReach"},
+		{"what the views count", record(func(r *store.CommitRecord) { r.Operator = "\x02" + r.Operator[1:] }), verify.KindCommit, "Operator"},
 		{"no commit record", func(s *verify.Snapshot) { s.Commits[0].Record = nil }, verify.KindCommit, "corrupt"},
 	} {
 		r, err := verify.Compare(t.Context(), sys.config(), plant(right, c.spoil))
@@ -251,7 +255,7 @@ type withoutMoves struct{ *queue.Client }
 func (w withoutMoves) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	return w.Client.ReadAll(ctx, partition, from, to, func(r *kgo.Record) error {
 		c := *r
-		c.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h kgo.RecordHeader) bool { return h.Key == queue.MovedHeader })
+		c.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h kgo.RecordHeader) bool { return h.Key == record.ReroutedHeader })
 		return fn(&c)
 	})
 }

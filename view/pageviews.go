@@ -12,12 +12,6 @@ import (
 
 const hourMS = 3600 * 1000
 
-// Settings are what changes results, so they take effect at a marker only.
-type Settings struct {
-	VisitsWindow  int64 // ms of log time that a visit is remembered after its last view
-	VisitsEntries int   // visits remembered at most
-}
-
 // Limits bound the cache of cells, and say who listens. They change no result.
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 122,880
@@ -56,8 +50,11 @@ type row struct {
 	slot   int32  // page slot; -1 when the event changes no cells
 }
 
-// NewPageviews returns an operator with no memory of the past.
-func NewPageviews(s Settings, l Limits) *Pageviews {
+// NewPageviews returns an operator with no memory of the past. Its settings come
+// with Begin.
+func NewPageviews(l Limits) *Pageviews { return newPageviews(DefaultSettings(), l) }
+
+func newPageviews(s Settings, l Limits) *Pageviews {
 	if l.Slots == 0 {
 		l.Slots = 120 << 10
 	}
@@ -75,14 +72,7 @@ func NewPageviews(s Settings, l Limits) *Pageviews {
 // It returns who viewed (the record's owner, valid until the next Decode) and
 // the nonce, nil if it has none. An error says why the record is refused.
 func (p *Pageviews) Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error) {
-	p.decoder.Time = recordTime
-	if err := p.decoder.Decode(value, &p.pv); err != nil {
-		return nil, nil, err
-	}
-	if err := event.CheckAhead(p.pv.TS, logTime, event.MaxAheadLog); err != nil {
-		return nil, nil, err
-	}
-	if p.page, err = event.AppendPage(p.page[:0], p.pv.URL); err != nil {
+	if p.page, err = p.decoder.Accept(p.page[:0], value, recordTime, logTime, &p.pv); err != nil {
 		return nil, nil, err
 	}
 	if p.pv.HasNonce {
@@ -173,17 +163,34 @@ func (p *Pageviews) Acknowledged() {
 	p.cells.evict()
 }
 
-// Begin starts a generation whose first offset in this partition is start.
-// Everything changed was acknowledged. Memory of the past is kept.
-func (p *Pageviews) Begin(generation uint32, start int64, s Settings) {
+// Begin starts a generation whose first offset in this partition is start, with
+// the settings that hold from there on. Everything changed was acknowledged. Memory
+// of the past is kept.
+func (p *Pageviews) Begin(generation uint32, start int64, settings string) error {
+	s, err := ParseSettings(settings)
+	if err == nil {
+		p.begin(generation, start, s)
+	}
+	return err
+}
+
+func (p *Pageviews) begin(generation uint32, start int64, s Settings) {
 	p.cells.reset(generation, start)
 	p.cells.known.begin()
 	p.memory.window, p.memory.bound = s.VisitsWindow, s.VisitsEntries
 }
 
-// Memory says how many visits are remembered, and the log time of the oldest.
-func (p *Pageviews) Memory() (entries, reach int64) {
-	return int64(p.memory.count), p.memory.reach()
+// AppendCounts appends what the views add to a commit record.
+func (p *Pageviews) AppendCounts(dst []byte) []byte {
+	return Counts{int64(p.memory.count), p.memory.reach()}.Append(dst)
+}
+
+// CheckSettings implements record.Rules.
+func (*Pageviews) CheckSettings(operator string) error { return CheckSettings(operator) }
+
+// Hash returns the hashes by which dedupe remembers an event.
+func (*Pageviews) Hash(owner, nonce []byte) (ownerHash, nonceHash uint64) {
+	return event.PersonHash(owner), event.NonceHash(nonce)
 }
 
 // AppendState appends the operator state, version 2:

@@ -75,9 +75,9 @@ type version struct {
 }
 
 func newWorld(s Settings, l Limits) *world {
-	w := &world{settings: s, now: s, limits: l, op: NewPageviews(s, l),
+	w := &world{settings: s, now: s, limits: l, op: newPageviews(s, l),
 		cells: make(map[store.Key]store.Cell), written: make(map[version][]byte)}
-	w.op.Begin(0, 0, s)
+	w.op.begin(0, 0, s)
 	return w
 }
 
@@ -212,15 +212,15 @@ func (w *world) marker(s Settings) {
 	w.log = append(w.log, logged{offset: w.next, settings: &s})
 	w.next++
 	w.generation, w.start, w.now = w.generation+1, w.next, s
-	w.op.Begin(w.generation, w.start, s)
+	w.op.begin(w.generation, w.start, s)
 }
 
 // restart replaces the operator by one that knows its state alone.
 func (w *world) restart(t *testing.T) {
 	t.Helper()
 	state := w.op.AppendState(nil)
-	w.op = NewPageviews(w.now, w.limits)
-	w.op.Begin(w.generation, w.start, w.now)
+	w.op = newPageviews(w.now, w.limits)
+	w.op.begin(w.generation, w.start, w.now)
 	if err := w.op.LoadState(state); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func (w *world) memory() string {
 		}
 		fmt.Fprintf(&b, ", touched %s\n", clockText(v.touched))
 	}
-	entries, reach := w.op.Memory()
+	entries, reach := int64(w.op.memory.count), w.op.memory.reach()
 	fmt.Fprintf(&b, "%d visits", entries)
 	if entries > 0 {
 		fmt.Fprintf(&b, ", back to %s", clockText(reach))

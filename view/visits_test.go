@@ -193,12 +193,12 @@ func TestVisitsOfOneKey(t *testing.T) {
 }
 
 // stateFront is how many bytes of a state stand before its visits.
-var stateFront = len(NewPageviews(Settings{}, Limits{}).AppendState(nil)) - 4
+var stateFront = len(newPageviews(Settings{}, Limits{}).AppendState(nil)) - 4
 
 // Whatever bytes it is given, LoadState refuses them or becomes a state that
 // works and is written as it was read.
 func FuzzLoadState(f *testing.F) {
-	p := NewPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 4}, Limits{Slots: 8})
+	p := newPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 4}, Limits{Slots: 8})
 	f.Add(p.AppendState(nil))
 	var c changes
 	for _, at := range []int64{0, 10, 3 * hourMS, 9 * hourMS, 20 * hourMS} {
@@ -212,7 +212,7 @@ func FuzzLoadState(f *testing.F) {
 	twice[stateFront]++
 	f.Add(twice)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := NewPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 3}, Limits{Slots: 8})
+		p := newPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 3}, Limits{Slots: 8})
 		if p.LoadState(b) != nil {
 			return
 		}
@@ -261,12 +261,12 @@ func TestLoadStateRefuses(t *testing.T) {
 		"too near":                 state(2, visit(1, 0, 0, 0, 0), visit(1, visitGap, visitGap, 0, 0)),
 		"one within another":       state(2, visit(1, 10, 10, 0, 0), visit(1, 0, hourMS, 0, 1)),
 	} {
-		if err := NewPageviews(Settings{}, Limits{}).LoadState(b); err == nil {
+		if err := newPageviews(Settings{}, Limits{}).LoadState(b); err == nil {
 			t.Errorf("%s: is taken", name)
 		}
 	}
 	ok := state(2, visit(1, 0, 0, 0, 0), visit(1, visitGap+1, visitGap+1, 0, 0))
-	if err := NewPageviews(Settings{}, Limits{}).LoadState(ok); err != nil {
+	if err := newPageviews(Settings{}, Limits{}).LoadState(ok); err != nil {
 		t.Errorf("two visits just apart: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/event"
 	"speedlayer/internal/objects"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -30,8 +30,8 @@ func everything(partitions int32) *fakeLog {
 		l.add(p, 10, nil, value, header)
 		l.add(p, 11, nil, []byte("{"), header)
 		pv := event.Pageview{Nonce: []byte("moved"), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
-		l.add(p, 12, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte("0/1/77")})
-		l.add(p, 13, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte("x")})
+		l.add(p, 12, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("0/1/77")})
+		l.add(p, 13, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("x")})
 		l.view(p, 24*3600*1000, me, "https://foo.com/next-day")
 		l.view(p, 48*3600*1000, me, "https://foo.com/the-day-after")
 	}
@@ -153,7 +153,7 @@ func TestScanRanges(t *testing.T) {
 	for i := range int64(n) {
 		l.view(0, i, fmt.Sprint("p", i%1000), fmt.Sprintf("https://foo.com/%d", i%77))
 		if i%5000 == 7 {
-			l.mu.records[0][i].Headers = []kgo.RecordHeader{{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/0/%d", 3*i)}}
+			l.mu.records[0][i].Headers = []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: fmt.Appendf(nil, "0/0/%d", 3*i)}}
 		}
 	}
 	l.commit()

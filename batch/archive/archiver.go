@@ -18,6 +18,10 @@ type Config struct {
 	Source  Source
 	Commits Commits
 
+	// CheckSettings is what the processors' operator has (record.Rules): it decides
+	// which markers are rejected. Nil takes all.
+	CheckSettings func(operator string) error
+
 	FileRows int64         // rows after which a file ends; 0 is 1 Mi
 	RollRows int64         // records waiting in a partition that are archived at once; 0 is 256 Ki
 	RollTime time.Duration // after which any number is; 0 is 10 minutes

@@ -17,7 +17,7 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/event"
 	"speedlayer/internal/objects"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -61,7 +61,7 @@ func (w *world) records(n int) {
 			w.log.add(p, at, nil, value, header)
 		case 1:
 			pv := event.Pageview{Nonce: fmt.Appendf(nil, "m%d", at), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
-			w.log.add(p, at, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: queue.MovedHeader, Value: fmt.Appendf(nil, "0/1/%d", w.r.IntN(99))})
+			w.log.add(p, at, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: fmt.Appendf(nil, "0/1/%d", w.r.IntN(99))})
 		case 2:
 			w.log.add(p, at, nil, []byte("no record"))
 		case 3:

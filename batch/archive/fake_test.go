@@ -12,8 +12,8 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/event"
 	"speedlayer/internal/objects"
-	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -165,14 +165,14 @@ func (l *fakeLog) viewWith(partition int32, at int64, person, url, nonce string)
 func personOf(partition, partitions int32, n int) string {
 	for i := 0; ; i++ {
 		person := fmt.Sprintf("u%d-%d", n, i)
-		if queue.PartitionOf([]byte(person), partitions) == partition {
+		if record.PartitionOf([]byte(person), partitions) == partition {
 			return person
 		}
 	}
 }
 
 func marker(generation uint32) ([]byte, kgo.RecordHeader) {
-	return microbatch.Marker{Generation: generation, Run: true}.Append(nil), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")}
+	return record.Marker{Generation: generation, Run: true}.Append(nil), kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")}
 }
 
 func openFolder(t testing.TB) objects.Store {

@@ -2,100 +2,94 @@ package archive
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/event"
-	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
-// judge says what the records of a shard are, as the processor does, but without
-// memory: a record's row is a function of the record, of the log time before it,
-// and of the shard. One goroutine owns it.
+// judge makes rows of the records of a shard: a record's row is a function of the
+// record, of the log time before it, and of the shard. One goroutine owns it.
 type judge struct {
-	shard      store.Shard
-	partitions int32
+	classifier record.Classifier
 	logTime    int64 // ms, of the last record; see Log.LogTime
 
+	checkSettings func(operator string) error // see Config
+
 	decoder event.Decoder
-	pv      event.Pageview
+	pv      event.Pageview // of the last record
+	page    []byte         // its page, in mem
+	mem     []byte         // see row
 	times   times
 	scratch []byte // value as our encoders make it
+}
+
+// newJudge returns the judge of a shard.
+func newJudge(shard store.Shard, partitions int32, logTime int64, checkSettings func(string) error) *judge {
+	j := &judge{logTime: logTime, checkSettings: checkSettings}
+	j.classifier = record.Classifier{Here: record.Source{Epoch: shard.Epoch, Partition: shard.Partition},
+		Partitions: partitions, Topic: queue.TopicPageviews, Rules: j}
+	return j
+}
+
+// Decode implements record.Rules.
+func (j *judge) Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error) {
+	at := len(j.mem)
+	if j.mem, err = j.decoder.Accept(j.mem, value, recordTime, logTime, &j.pv); err != nil {
+		return nil, nil, err
+	}
+	j.page = j.mem[at:len(j.mem):len(j.mem)]
+	if j.pv.HasNonce {
+		nonce = j.pv.Nonce
+	}
+	return j.pv.Person, nonce, nil
+}
+
+// CheckSettings implements record.Rules.
+func (j *judge) CheckSettings(operator string) error {
+	if j.checkSettings == nil {
+		return nil
+	}
+	return j.checkSettings(operator)
 }
 
 // row makes the row of the next record. It is valid while the record is, and
 // until mem is used again: what it needs besides is appended there.
 func (j *judge) row(r *kgo.Record, mem []byte) (row Row, used []byte) {
-	j.logTime = max(j.logTime, r.Timestamp.UnixMilli())
-	row = Row{Epoch: int32(j.shard.Epoch), Partition: j.shard.Partition, Offset: r.Offset,
+	j.logTime, j.mem = max(j.logTime, r.Timestamp.UnixMilli()), mem
+	is := j.classifier.Classify(r, j.logTime)
+	row = Row{Epoch: int32(j.classifier.Here.Epoch), Partition: j.classifier.Here.Partition, Offset: r.Offset,
 		RecordTime: r.Timestamp.UnixMilli(), LogTime: j.logTime}
-	var err error
-	if microbatch.IsMarker(r) {
-		var m microbatch.Marker
-		if m, err = microbatch.ParseMarker(r.Value); err == nil {
-			row.Kind = Marker.String()
-			generation := int64(m.Generation)
-			row.Generation = &generation
-			return j.keepRaw(row, r, mem)
-		}
-	} else if mem, err = j.event(&row, r, mem); err == nil {
-		return j.keepWire(row, r, mem)
+	if is.Rerouted {
+		from := is.From
+		epoch := int32(from.Epoch)
+		row.SourceEpoch, row.SourcePartition, row.SourceOffset = &epoch, &from.Partition, &from.Offset
 	}
-	row.Kind, row.Reason = Refused.String(), strings.ToValidUTF8(err.Error(), "\uFFFD")
-	return j.keepRaw(row, r, mem)
-}
-
-// event fills the fields of an event, here or misplaced. After an error they
-// are empty.
-func (j *judge) event(row *Row, r *kgo.Record, mem []byte) ([]byte, error) {
-	here := queue.Source{Epoch: j.shard.Epoch, Partition: j.shard.Partition, Offset: r.Offset}
-	from, moved := here, false
-	for i := range r.Headers {
-		if r.Headers[i].Key != queue.MovedHeader {
-			continue
-		}
-		src, err := queue.ParseSource(r.Headers[i].Value)
-		if err != nil {
-			return mem, err
-		}
-		from, moved = src, true
-		epoch := int32(src.Epoch)
-		row.SourceEpoch, row.SourcePartition, row.SourceOffset = &epoch, &src.Partition, &src.Offset
-		break
+	switch is.Kind {
+	case record.KindMarker:
+		generation := int64(is.Marker.Generation)
+		row.Kind, row.Generation = Marker.String(), &generation
+		return j.keepRaw(row, r, j.mem)
+	case record.KindRejected:
+		row.Kind, row.Reason = Refused.String(), strings.ToValidUTF8(is.Err.Error(), "\uFFFD")
+		return j.keepRaw(row, r, j.mem)
+	case record.KindMisplaced:
+		row.Kind = Misplaced.String()
+	default:
+		row.Kind = Pageview.String()
 	}
-	j.decoder.Time = r.Timestamp.UnixMilli() // an event without ts has its record's time
-	if err := j.decoder.Decode(r.Value, &j.pv); err != nil {
-		return mem, err
+	row.TS, row.Page, row.Nonce, row.NonceMade = j.times.keep(j.pv.TS), j.page, is.Nonce, is.NonceMade
+	if is.NonceMade {
+		at := len(j.mem)
+		j.mem = append(j.mem, is.Nonce...)
+		row.Nonce = j.mem[at:len(j.mem):len(j.mem)]
 	}
-	if err := event.CheckAhead(j.pv.TS, row.LogTime, event.MaxAheadLog); err != nil {
-		return mem, err
-	}
-	at := len(mem)
-	mem, err := event.AppendPage(mem, j.pv.URL)
-	if err != nil {
-		return mem[:at], err
-	}
-	page := mem[at:len(mem):len(mem)]
-	kind := Pageview
-	if target := queue.PartitionOf(j.pv.Person, j.partitions); target != j.shard.Partition {
-		if moved && from.Epoch == here.Epoch {
-			return mem[:at], fmt.Errorf("moved here from epoch %d partition %d, but belongs to partition %d", from.Epoch, from.Partition, target)
-		}
-		kind = Misplaced
-	}
-	nonce := j.pv.Nonce
-	if !j.pv.HasNonce {
-		at = len(mem)
-		mem = from.AppendNonce(mem, queue.TopicPageviews)
-		nonce = mem[at:len(mem):len(mem)]
-	}
-	row.Kind, row.TS, row.Page, row.Nonce, row.NonceMade = kind.String(), j.times.keep(j.pv.TS), page, nonce, !j.pv.HasNonce
 	row.Person, row.URL, row.Referrer, row.UserAgent = j.pv.Person, j.pv.URL, j.pv.Referrer, j.pv.UserAgent
-	return mem, nil
+	return j.keepWire(row, r, j.mem)
 }
 
 // keepWire says how the record was encoded; one that our encoders would not

@@ -10,6 +10,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // What the column wire says of a record of topic pageviews. Key and value of the
@@ -116,12 +117,12 @@ func (r *Row) Record() (*kgo.Record, error) {
 	return rec, nil
 }
 
-func (r *Row) source() queue.Source {
-	return queue.Source{Epoch: uint32(*r.SourceEpoch), Partition: *r.SourcePartition, Offset: *r.SourceOffset}
+func (r *Row) source() record.Source {
+	return record.Source{Epoch: uint32(*r.SourceEpoch), Partition: *r.SourcePartition, Offset: *r.SourceOffset}
 }
 
-func movedHeaders(s queue.Source) []kgo.RecordHeader {
-	return []kgo.RecordHeader{{Key: queue.MovedHeader, Value: []byte(s.String())}}
+func movedHeaders(s record.Source) []kgo.RecordHeader {
+	return []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(s.String())}}
 }
 
 func rawRecord(rec *kgo.Record, wire int32, key, value, headers []byte) (err error) {

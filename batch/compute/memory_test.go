@@ -16,7 +16,7 @@ import (
 	"speedlayer/batch/archive"
 	"speedlayer/batch/compute"
 	"speedlayer/event"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -112,7 +112,7 @@ func TestSketches(t *testing.T) {
 	w.life(2, 0)
 	view := func(person int, url string, ts int64) {
 		pv := event.Pageview{Person: fmt.Appendf(nil, "p%d", person), URL: []byte(url), TS: ts, HasNonce: true, Nonce: fmt.Appendf(nil, "%d-%s-%d", person, url, ts)}
-		w.append(queue.PartitionOf(pv.Person, 2), pv.Person, w.encode(&pv))
+		w.append(record.PartitionOf(pv.Person, 2), pv.Person, w.encode(&pv))
 	}
 	day := begin - begin%(28*24*hour) + 24*hour
 	for p := range 2049 {

@@ -14,8 +14,8 @@ import (
 	"speedlayer/batch/compute"
 	"speedlayer/event"
 	"speedlayer/internal/objects"
-	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -58,7 +58,7 @@ type world struct {
 }
 
 type move struct {
-	from queue.Source
+	from record.Source
 	pv   event.Pageview
 	key  []byte
 }
@@ -98,7 +98,7 @@ func (w *world) life(partitions int32, records int) {
 
 func (w *world) epoch() store.Epoch { return w.epochs[len(w.epochs)-1] }
 
-func (w *world) append(partition int32, key, value []byte, headers ...kgo.RecordHeader) queue.Source {
+func (w *world) append(partition int32, key, value []byte, headers ...kgo.RecordHeader) record.Source {
 	e := w.epoch()
 	s := store.Shard{Epoch: e.Number, Partition: partition}
 	w.now += w.r.Int64N(3 * minute)
@@ -106,7 +106,7 @@ func (w *world) append(partition int32, key, value []byte, headers ...kgo.Record
 	offset := e.Starts[partition] + int64(len(w.logs[s]))
 	w.logs[s] = append(w.logs[s], &kgo.Record{Topic: queue.TopicPageviews, Partition: partition, Offset: offset,
 		Key: key, Value: value, Headers: headers, Timestamp: time.UnixMilli(at)})
-	return queue.Source{Epoch: e.Number, Partition: partition, Offset: offset}
+	return record.Source{Epoch: e.Number, Partition: partition, Offset: offset}
 }
 
 // ts is when something happened: mostly now, sometimes late by much, and often
@@ -142,11 +142,11 @@ func (w *world) encode(pv *event.Pageview) []byte {
 func (w *world) record() {
 	partitions := w.epoch().Partitions
 	pv := w.pageview()
-	home := queue.PartitionOf(pv.Person, partitions)
+	home := record.PartitionOf(pv.Person, partitions)
 	switch w.r.IntN(40) {
 	case 0:
-		w.append(w.r.Int32N(partitions), nil, microbatch.Marker{Generation: w.r.Uint32N(6), Run: true}.Append(nil),
-			kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")})
+		w.append(w.r.Int32N(partitions), nil, record.Marker{Generation: w.r.Uint32N(6), Run: true}.Append(nil),
+			kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")})
 	case 1:
 		w.append(home, pv.Person, [][]byte{nil, []byte("{"), []byte(`{"person":"p"}`), {7}}[w.r.IntN(4)])
 	case 2: // ahead of the log, by more than is taken or just not
@@ -170,7 +170,7 @@ func (w *world) move() {
 		return
 	}
 	m := &w.moves[w.r.IntN(len(w.moves))]
-	pv, target := m.pv, queue.PartitionOf(m.pv.Person, w.epoch().Partitions)
+	pv, target := m.pv, record.PartitionOf(m.pv.Person, w.epoch().Partitions)
 	if !pv.HasNonce {
 		pv.Nonce, pv.HasNonce = m.from.AppendNonce(nil, queue.TopicPageviews), w.r.IntN(4) > 0
 	}
@@ -181,7 +181,7 @@ func (w *world) move() {
 	case 1:
 		value = []byte("broken")
 	}
-	w.append(target, m.key, value, kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte(m.from.String())})
+	w.append(target, m.key, value, kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte(m.from.String())})
 }
 
 // edge says that two persons are one, or are not.

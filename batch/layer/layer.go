@@ -22,13 +22,15 @@ import (
 // Config says where the layer lies and what it is made of. Source and Commits are
 // needed for runs; a process that only reads views needs Dir alone.
 type Config struct {
-	Dir         string // see the package; made if missing
-	Archive     string // URL of the archive; "" is DIR/archive
-	Views       string // URL of an object store for the views of runs; "": DIR/views is where they lie
-	Source      archive.Source
-	Commits     archive.Commits
-	MemoryBytes int64 // of a run; 0 is the default of package compute
-	Workers     int   // of a run; 0 is the number of cores
+	Dir     string // see the package; made if missing
+	Archive string // URL of the archive; "" is DIR/archive
+	Views   string // URL of an object store for the views of runs; "": DIR/views is where they lie
+	Source  archive.Source
+	Commits archive.Commits
+	// CheckSettings is that of archive.Config.
+	CheckSettings func(operator string) error
+	MemoryBytes   int64 // of a run; 0 is the default of package compute
+	Workers       int   // of a run; 0 is the number of cores
 
 	// Progress is told how far the computation is; may be nil.
 	Progress func(p compute.Progress)

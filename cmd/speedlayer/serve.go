@@ -10,11 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"speedlayer/record"
+	"speedlayer/view"
+
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"speedlayer/microbatch"
 	"speedlayer/node"
 )
 
@@ -83,19 +85,20 @@ type settingsFlags struct {
 func (s *settingsFlags) add(flags *pflag.FlagSet) {
 	s.flags = flags
 	flags.BoolVar(&s.apply, "apply-settings", false, "make the settings that change results, as given, those of a store that has others already: they begin a generation of their own")
-	d := microbatch.DefaultSettings()
+	d, v := record.DefaultSettings(""), view.DefaultSettings()
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	flags.DurationVar(&s.dedupeWindow, "dedupe-window", ms(d.DedupeWindow), "log time for which a pageview's nonce is remembered")
 	flags.IntVar(&s.dedupeEntries, "dedupe-entries", d.DedupeEntries, "nonces remembered at most, by partition")
-	flags.DurationVar(&s.visitsWindow, "visits-window", ms(d.VisitsWindow), "log time for which a visit is remembered after its last view")
-	flags.IntVar(&s.visitsEntries, "visits-entries", d.VisitsEntries, "visits remembered at most, by partition")
+	flags.DurationVar(&s.visitsWindow, "visits-window", ms(v.VisitsWindow), "log time for which a visit is remembered after its last view")
+	flags.IntVar(&s.visitsEntries, "visits-entries", v.VisitsEntries, "visits remembered at most, by partition")
 }
 
-func (s *settingsFlags) settings() (microbatch.Settings, error) {
-	set := microbatch.DefaultSettings()
+func (s *settingsFlags) settings() (record.Settings, error) {
+	v := view.DefaultSettings()
+	v.VisitsWindow, v.VisitsEntries = s.visitsWindow.Milliseconds(), s.visitsEntries
+	set := record.DefaultSettings(v.String())
 	set.DedupeWindow, set.DedupeEntries = s.dedupeWindow.Milliseconds(), s.dedupeEntries
-	set.VisitsWindow, set.VisitsEntries = s.visitsWindow.Milliseconds(), s.visitsEntries
-	if err := set.Validate(); err != nil {
+	if err := errors.Join(set.Validate(), v.Validate()); err != nil {
 		return set, usagef("%w", err)
 	}
 	return set, nil

@@ -10,9 +10,10 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/record"
+	"speedlayer/view"
 )
 
 func newStatus(io streams) *cobra.Command {
@@ -99,14 +100,15 @@ func printMembers(w writer, info map[string]any) {
 
 // printSettings writes what the newest generation remembers, for people.
 func printSettings(w writer, raw []byte) {
-	set, err := microbatch.ParseSettings(string(raw))
-	if err != nil { // of another version of the program
+	set, err := record.ParseSettings(string(raw))
+	visits, err2 := view.ParseSettings(set.Operator)
+	if err != nil || err2 != nil { // of another version of the program
 		fmt.Fprintf(w, "settings\t%s\n", raw)
 		return
 	}
 	window := func(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
 	fmt.Fprintf(w, "dedupe\t%v and %s entries a partition at most\n", window(set.DedupeWindow), groups(int64(set.DedupeEntries)))
-	fmt.Fprintf(w, "visits\t%v and %s entries a partition at most\n", window(set.VisitsWindow), groups(int64(set.VisitsEntries)))
+	fmt.Fprintf(w, "visits\t%v and %s entries a partition at most\n", window(visits.VisitsWindow), groups(int64(visits.VisitsEntries)))
 }
 
 func asBytes(v any) uint64 {

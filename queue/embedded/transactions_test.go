@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // producer is a transactional producer of a client that is not ours.
@@ -104,7 +105,7 @@ func TestOpenTransactionHoldsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	m.Move(0, []byte("ann"), []byte("after"), queue.Source{})
+	m.Move(0, []byte("ann"), []byte("after"), record.Source{})
 	if err := m.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

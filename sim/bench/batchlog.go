@@ -14,6 +14,7 @@ import (
 	"speedlayer/event"
 	"speedlayer/internal/objects"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/sim/generate"
 	"speedlayer/store"
 )
@@ -103,7 +104,7 @@ func (l *batchLog) add(e *generate.Event) {
 		l.edges = append(l.edges, kgo.Record{Offset: int64(len(l.edges)), Value: edge.AppendJSON(nil), Timestamp: time.UnixMilli(e.Arrival)})
 		return
 	}
-	part := queue.PartitionOf(e.Person, partitions)
+	part := record.PartitionOf(e.Person, partitions)
 	recs := l.records[part]
 	person := l.keep(e.Person)
 	l.records[part] = append(recs, kgo.Record{Offset: l.begin[part] + int64(len(recs)), Key: person,

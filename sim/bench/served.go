@@ -16,6 +16,7 @@ import (
 	"speedlayer/event"
 	"speedlayer/internal/child"
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // Bounds of waiting for a process.
@@ -67,7 +68,7 @@ func (s *served) probe(ctx context.Context) error {
 	var body []byte
 	for n, part := 0, int32(0); part < partitions; n++ {
 		person := fmt.Appendf(nil, "probe-%d", n)
-		if queue.PartitionOf(person, partitions) != part {
+		if record.PartitionOf(person, partitions) != part {
 			continue
 		}
 		part++

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"speedlayer/microbatch"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/hbase"
+	"speedlayer/view"
 )
 
 // site is a store of its own in HBase, with processors that share it, over the
@@ -18,7 +19,7 @@ type site struct {
 	prefix    string
 	processes int
 	store     *hbase.Store
-	settings  microbatch.Settings
+	settings  record.Settings
 	members   []*member
 }
 
@@ -28,7 +29,7 @@ func (c *servers) newSite(ctx context.Context, prefix string, processes int) (*s
 	if err != nil {
 		return nil, err
 	}
-	s := &site{servers: c, prefix: prefix, processes: processes, store: st, settings: microbatch.DefaultSettings()}
+	s := &site{servers: c, prefix: prefix, processes: processes, store: st, settings: view.Defaults()}
 	c.sites = append(c.sites, s)
 	return s, nil
 }

@@ -145,7 +145,7 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	epoch, _, err := microbatch.EnsureEpoch(ctx, n.Store(), info, microbatch.DefaultSettings())
+	epoch, _, err := microbatch.EnsureEpoch(ctx, n.Store(), info, view.Defaults())
 	if err != nil {
 		return 0, err
 	}
@@ -169,8 +169,8 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 func single(ctx context.Context, on *node.Node, epoch store.Epoch, part int32, end int64, until time.Time) (n int64, err error) {
 	p, err := microbatch.Load(ctx, microbatch.Config{
 		Store: on.Store(), Shard: store.Shard{Epoch: epoch.Number, Partition: part}, Epoch: epoch,
-		Topic: queue.TopicPageviews, Hash: microbatch.PageviewHash(), Sink: noSink{},
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Growths: store.Growths(on.Store())}),
+		Topic: queue.TopicPageviews, Sink: noSink{},
+		Operator: view.NewPageviews(view.Limits{Growths: store.Growths(on.Store())}),
 	})
 	if err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/expire"
 	"speedlayer/microbatch"
+	"speedlayer/record"
 	"speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
@@ -168,7 +169,7 @@ func (l *life) open() error {
 }
 
 // prepare is what a process does at start.
-func (l *life) prepare(fresh microbatch.Settings) error {
+func (l *life) prepare(fresh record.Settings) error {
 	ctx := context.Background()
 	s, err := expire.Settings(ctx, l.store, fresh)
 	if err != nil {
@@ -233,8 +234,8 @@ func (l *life) did(what string) { l.r.Done[what]++ }
 func (l *life) takeOver(part int) error {
 	shard := l.shard(part)
 	p, err := microbatch.Load(context.Background(), microbatch.Config{
-		Store: l.store, Shard: shard, Epoch: l.epoch, Topic: "pageviews", Sink: l.log, Hash: microbatch.PageviewHash(),
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Slots: 512, Bytes: 64 << 10, Growths: store.Unlimited}),
+		Store: l.store, Shard: shard, Epoch: l.epoch, Topic: "pageviews", Sink: l.log,
+		Operator: view.NewPageviews(view.Limits{Slots: 512, Bytes: 64 << 10, Growths: store.Unlimited}),
 		Retry: func(_ context.Context, attempt int, err error) error {
 			if attempt > 3 || !strings.Contains(err.Error(), "injected error") {
 				return err

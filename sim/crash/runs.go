@@ -18,6 +18,7 @@ import (
 	"speedlayer/sim/check"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // errHole: records below a run's vector were lost before they were archived.
@@ -91,7 +92,7 @@ func (l *life) meanwhile(string) error {
 }
 
 func (l *life) newRuns() *expire.Runs {
-	return &expire.Runs{Store: l.store, Log: l.log, Job: l.layer, Owner: "life",
+	return &expire.Runs{Store: l.store, Log: l.log, Job: l.layer, CheckSettings: view.CheckSettings, Owner: "life",
 		Now: func() time.Time { return time.UnixMilli(l.log.now) },
 		Step: func(step string, _ uint32) {
 			l.did("run: " + step)

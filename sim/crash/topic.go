@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/verify/oracle"
 )
 
@@ -89,7 +90,7 @@ func (t *topic) info() queue.TopicInfo {
 
 // AppendMarker implements expire.Log.
 func (t *topic) AppendMarker(_ context.Context, part int32, value []byte) error {
-	t.append(part, 0, &kgo.Record{Value: value, Headers: []kgo.RecordHeader{{Key: queue.MarkerHeader, Value: []byte("1")}}})
+	t.append(part, 0, &kgo.Record{Value: value, Headers: []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}})
 	return nil
 }
 
@@ -103,7 +104,7 @@ func (t *topic) Send(_ context.Context, out []microbatch.Outgoing) error {
 			continue
 		}
 		t.append(o.Target, 0, &kgo.Record{Key: o.Record.Key, Value: o.Value,
-			Headers: []kgo.RecordHeader{{Key: queue.MovedHeader, Value: []byte(o.Source.String())}}})
+			Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(o.Source.String())}}})
 	}
 	return nil
 }

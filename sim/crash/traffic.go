@@ -7,9 +7,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/sim/generate"
+	"speedlayer/view"
 )
 
 // traffic makes the records of a world: realistic pageviews with late ones and
@@ -47,7 +47,7 @@ func (t *traffic) append(to *topic, n int) {
 		now := to.now
 		to.mu.Unlock()
 		t.event.TS = now - delay
-		part := queue.PartitionOf(t.event.Person, int32(len(to.parts)))
+		part := record.PartitionOf(t.event.Person, int32(len(to.parts)))
 		value := t.event.AppendJSON(nil)
 		var skip int64
 		if t.crowd {
@@ -68,7 +68,7 @@ func (t *traffic) append(to *topic, n int) {
 		case 6:
 			if t.rng.IntN(4) == 0 { // one that cannot be read, and one that counts for nothing
 				to.append(part, 0, &kgo.Record{Value: []byte("{"), Headers: markerHeader})
-				to.append(part, 0, &kgo.Record{Value: microbatch.Marker{}.Append(nil), Headers: markerHeader})
+				to.append(part, 0, &kgo.Record{Value: record.Marker{}.Append(nil), Headers: markerHeader})
 			}
 		}
 		to.append(part, skip, &kgo.Record{Key: t.event.Person, Value: value})
@@ -76,7 +76,7 @@ func (t *traffic) append(to *topic, n int) {
 	}
 }
 
-var markerHeader = []kgo.RecordHeader{{Key: queue.MarkerHeader, Value: []byte("1")}}
+var markerHeader = []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}
 
 // broken is a record that must be refused.
 func (t *traffic) broken(now int64) []byte {
@@ -92,11 +92,13 @@ func (t *traffic) broken(now int64) []byte {
 }
 
 // settings are small, so that memories are full and evict.
-func randomSettings(rng *rand.Rand) microbatch.Settings {
-	s := microbatch.DefaultSettings()
+func randomSettings(rng *rand.Rand) record.Settings {
+	s := view.Defaults()
 	s.DedupeWindow = int64(1+rng.IntN(120)) * 60_000
 	s.DedupeEntries = 1 + rng.IntN(200)
-	s.VisitsWindow = int64(1+rng.IntN(300)) * 60_000
-	s.VisitsEntries = 1 + rng.IntN(100)
+	v := view.DefaultSettings()
+	v.VisitsWindow = int64(1+rng.IntN(300)) * 60_000
+	v.VisitsEntries = 1 + rng.IntN(100)
+	s.Operator = v.String()
 	return s
 }

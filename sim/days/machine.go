@@ -17,6 +17,7 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
 	"speedlayer/view"
@@ -170,7 +171,7 @@ type process struct {
 }
 
 // start does what the program does at start.
-func (m *machine) start(s *microbatch.Settings) (*process, error) {
+func (m *machine) start(s *record.Settings) (*process, error) {
 	ctx := context.Background()
 	q, err := m.client()
 	if err != nil {
@@ -213,9 +214,9 @@ func (m *machine) start(s *microbatch.Settings) (*process, error) {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{Store: p.store, Queue: q, Epoch: epoch, Progress: p.progress,
 		Operator: func() microbatch.Operator {
 			m.counts.add("take-overs", 1)
-			return microbatch.NewPageviews(*s, view.Limits{Slots: 512, Bytes: 256 << 10, Growths: store.Unlimited})
+			return view.NewPageviews(view.Limits{Slots: 512, Bytes: 256 << 10, Growths: store.Unlimited})
 		},
-		Hash: microbatch.PageviewHash(), Logger: slog.New(slog.DiscardHandler), SnapshotEvery: time.Minute,
+		Logger: slog.New(slog.DiscardHandler), SnapshotEvery: time.Minute,
 		Snapshotted: func(int32, int64) { m.counts.add("snapshots", 1) },
 		Observe:     func(microbatch.CommitStats) { m.counts.add("commits", 1) },
 	})
@@ -241,11 +242,13 @@ func (p *process) kill() error {
 
 // randomSettings remember pairs longer than anything takes here, so that each
 // acknowledged pageview counts exactly once, and visits for as long as they like.
-func randomSettings(rng *rand.Rand) microbatch.Settings {
-	s := microbatch.DefaultSettings()
+func randomSettings(rng *rand.Rand) record.Settings {
+	s := view.Defaults()
 	s.DedupeWindow = (24 * time.Hour).Milliseconds() + rng.Int64N(1<<20)
 	s.DedupeEntries = 1 << 16
-	s.VisitsWindow = int64(1+rng.IntN(300)) * 60_000
-	s.VisitsEntries = 10 + rng.IntN(1000)
+	v := view.DefaultSettings()
+	v.VisitsWindow = int64(1+rng.IntN(300)) * 60_000
+	v.VisitsEntries = 10 + rng.IntN(1000)
+	s.Operator = v.String()
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // runEvery is the pause between batch runs.
@@ -69,7 +70,7 @@ func (r *run) batchRun() error {
 	if err != nil {
 		return err
 	}
-	runs := &expire.Runs{Store: r.process.store, Log: q, Job: r.judge.layer, Owner: "days", DropAfter: 30 * time.Second,
+	runs := &expire.Runs{Store: r.process.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days", DropAfter: 30 * time.Second,
 		Step: func(step string, _ uint32) {
 			if step == "drop" {
 				r.m.counts.add("generations dropped", 1)
@@ -114,7 +115,7 @@ func (r *run) lastRuns() error {
 	if err != nil {
 		return err
 	}
-	runs := &expire.Runs{Store: r.m.store, Log: q, Job: r.judge.layer, Owner: "days"}
+	runs := &expire.Runs{Store: r.m.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days"}
 	r.judge.layer.Wait = nil
 	for range 3 { // one may find that its number is spent
 		if _, err := runs.Run(context.Background()); err != nil && !errors.Is(err, expire.ErrNotCounted) {

@@ -9,6 +9,7 @@ const (
 	hbasePkg      = "store/hbase"
 	hbaseApplyGo  = "store/hbase/apply.go"
 	crashPkg      = "sim/crash"
+	partitionGo   = "microbatch/partition.go"
 	crashRun      = "^TestCrashAtEveryWrite$"
 	microbatchPkg = "microbatch"
 )
@@ -45,6 +46,19 @@ var storeMutants = []mutant{
 	{name: "pointer-swapped-blindly", line: "38", what: "the pointer is swapped whatever its counter is",
 		edits: []edit{{pebbleGo, "if have.Counter != expect || p.Counter != expect+1 {", "if p.Counter != expect+1 {"}},
 		pkg:   pebblePkg, run: conformance},
+}
+
+// rangeMutants break what processes ranges that a scheduler plans.
+var rangeMutants = []mutant{
+	{name: "range-forgets-ahead", line: "ranges", what: "records that were polled beyond a range are dropped",
+		edits: []edit{{partitionGo, "\t\t\tp.ahead = recs[i:]\n", ""}},
+		pkg:   microbatchPkg, run: "^TestRangesTwice$"},
+	{name: "range-state-kept-after-error", line: "ranges", what: "state that moved on in a range that failed is used for the next one",
+		edits: []edit{{partitionGo, "\t\tp.drop() // state may have moved on without its commit\n", ""}},
+		pkg:   microbatchPkg, run: "^TestWrongRange$"},
+	{name: "range-without-commit", line: "ranges", what: "a range ends without a commit",
+		edits: []edit{{partitionGo, "\t}\n\tif err := proc.Commit(ctx); err != nil {\n\t\treturn err\n\t}\n\tp.snap", "\t}\n\tp.snap"}},
+		pkg:   microbatchPkg, run: "^TestStateInMemory$"},
 }
 
 // lifeMutants break how the lives of a log are told apart, and what is moved
@@ -84,6 +98,6 @@ var lifeMutants = []mutant{
 		edits: []edit{{"microbatch/progress.go", "|| p.mu.committed[partition] >= offset {", "|| p.mu.committed[partition] == offset {"}},
 		pkg:   microbatchPkg, run: "^TestProgressNeverGoesBack$"},
 	{name: "moved-on-under-old-name", line: "28", what: "a record that is moved on in the next epoch keeps the name of where it lay first",
-		edits: []edit{{processorGo, "Source: here,", "Source: from,"}},
+		edits: []edit{{processorGo, "Source: p.place(r),\n", "Source: is.From,\n"}},
 		pkg:   worldsPkg, run: worldsRun},
 }

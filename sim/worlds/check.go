@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"speedlayer/microbatch"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -111,7 +111,7 @@ func (w *world) checkCommit(sh store.Shard, offset int64) {
 		}
 	}
 	for at, m := range p.movedAt {
-		src := queue.Source{Epoch: sh.Epoch, Partition: sh.Partition, Offset: at}
+		src := record.Source{Epoch: sh.Epoch, Partition: sh.Partition, Offset: at}
 		if at < offset && w.parts[m.Target].accepted[src] != 1 {
 			w.fail("commit of %v at %d, but record %d was taken %d times in its right partition", sh, offset, at, w.parts[m.Target].accepted[src])
 		}

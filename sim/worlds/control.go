@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/expire"
-	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // markerLog appends markers to the world's logs; their answers may be lost.
@@ -16,7 +16,7 @@ func (l markerLog) AppendMarker(_ context.Context, partition int32, value []byte
 	if err := l.w.call("appending a marker"); err != nil {
 		return err
 	}
-	l.w.append(l.w.parts[partition], nil, append([]byte(nil), value...), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")})
+	l.w.append(l.w.parts[partition], nil, append([]byte(nil), value...), kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")})
 	if l.w.fault(8) {
 		return errLost
 	}

@@ -3,9 +3,9 @@ package worlds
 import (
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"speedlayer/record"
 
-	"speedlayer/queue"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // What clients send: few persons, pages and nonces, so that they meet.
@@ -41,7 +41,7 @@ func persons(partitions int32, each int) [][]string {
 	found := make([][]string, partitions)
 	for n, missing := 0, int(partitions); missing > 0; n++ {
 		name := fmt.Sprintf("u%d", n)
-		p := queue.PartitionOf([]byte(name), partitions)
+		p := record.PartitionOf([]byte(name), partitions)
 		if len(found[p]) < each {
 			if found[p] = append(found[p], name); len(found[p]) == each {
 				missing--
@@ -52,7 +52,7 @@ func persons(partitions int32, each int) [][]string {
 }
 
 func (w *world) partitionOf(person string) *partition {
-	return w.parts[queue.PartitionOf([]byte(person), int32(len(w.parts)))]
+	return w.parts[record.PartitionOf([]byte(person), int32(len(w.parts)))]
 }
 
 // ticks are by how many minutes the clock moves by which records are stamped.
@@ -114,11 +114,11 @@ func (w *world) pageview(person string) []byte {
 // appendOtherEpoch adds a record that says it was moved here from a partition
 // of another life of the log, or from nowhere at all.
 func (w *world) appendOtherEpoch(p *partition) {
-	from := queue.Source{Epoch: uint32(1 + w.below(2)), Partition: int32(w.below(2)), Offset: int64(w.below(6))}
+	from := record.Source{Epoch: uint32(1 + w.below(2)), Partition: int32(w.below(2)), Offset: int64(w.below(6))}
 	text := from.String()
 	if w.below(8) == 7 {
 		text = "1/2"
 	}
 	w.saw(RecordOfOtherEpoch)
-	w.append(p, nil, w.pageview(w.person(p)), kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte(text)})
+	w.append(p, nil, w.pageview(w.person(p)), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte(text)})
 }

@@ -8,8 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 const minute = int64(time.Minute / time.Millisecond)
@@ -28,8 +30,8 @@ type partition struct {
 	dead     int                    // likewise of its DeadLetters
 	deadAt   map[int64]bool         // offsets of dead letters
 	buried   map[int64]bool         // offsets whose dead letter was acknowledged
-	accepted map[queue.Source]int   // moved records that were not ignored here
-	sent     map[queue.Source]bool  // moved records that were appended here
+	accepted map[record.Source]int  // moved records that were not ignored here
+	sent     map[record.Source]bool // moved records that were appended here
 	states   map[int64][]byte       // operator state by offset
 	begins   map[uint32]int64       // where a generation begins
 }
@@ -40,7 +42,7 @@ func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *part
 		oracle: oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
 			Generation: e.Generation, Settings: s, Histories: true}),
 		counts: map[int64][]byte{}, movedAt: map[int64]oracle.Moved{}, deadAt: map[int64]bool{},
-		buried: map[int64]bool{}, accepted: map[queue.Source]int{}, sent: map[queue.Source]bool{}, states: map[int64][]byte{}, begins: map[uint32]int64{},
+		buried: map[int64]bool{}, accepted: map[record.Source]int{}, sent: map[record.Source]bool{}, states: map[int64][]byte{}, begins: map[uint32]int64{},
 	}
 }
 
@@ -91,7 +93,7 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 		w.trace("record %v at %d, %s: %s%s %s", p.shard, r.Offset, r.Timestamp.UTC().Format("15:04"), r.Value, headerText(r), verdict(before, after))
 	}
 	if after.MovedIn > before.MovedIn && after.MovedAgain == before.MovedAgain {
-		if src, err := queue.ParseSource(r.Headers[0].Value); err == nil {
+		if src, err := record.ParseSource(r.Headers[0].Value); err == nil {
 			p.accepted[src]++
 		}
 	}
@@ -106,7 +108,9 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 	w.sawIf(RecordRefused, after.Refused > before.Refused)
 	w.sawIf(Duplicate, after.Duplicates > before.Duplicates)
 	w.sawIf(DedupeForgot, after.DedupeEntries < after.Events)
-	w.sawIf(VisitsForgot, after.VisitEntries < before.VisitEntries)
+	was, err1 := view.DecodeCounts(before.Operator)
+	is, err2 := view.DecodeCounts(after.Operator)
+	w.sawIf(VisitsForgot, err1 == nil && err2 == nil && is.VisitEntries < was.VisitEntries)
 }
 
 func verdict(before, after store.CommitRecord) string {
@@ -129,7 +133,7 @@ func verdict(before, after store.CommitRecord) string {
 
 func headerText(r *kgo.Record) string {
 	for _, h := range r.Headers {
-		if h.Key == queue.MovedHeader {
+		if h.Key == record.ReroutedHeader {
 			return " from " + string(h.Value)
 		}
 	}

@@ -7,8 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/microbatch"
-	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/verify/oracle"
 )
 
@@ -101,7 +100,7 @@ func markerWorld(t *testing.T, cov *Coverage) *world {
 	}
 	now := w.now
 	view(0, now)
-	w.append(w.parts[0], nil, microbatch.Marker{Generation: 1}.Append(nil), kgo.RecordHeader{Key: queue.MarkerHeader, Value: []byte("1")})
+	w.append(w.parts[0], nil, record.Marker{Generation: 1}.Append(nil), kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")})
 	view(1, now)
 	view(0, now+minute)
 	w.now = now

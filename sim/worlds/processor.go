@@ -10,6 +10,7 @@ import (
 
 	"speedlayer/microbatch"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/view"
 )
@@ -33,9 +34,9 @@ func (w *world) startProcessor(p *partition) {
 func (w *world) process(t *task, p *partition) error {
 	proc, err := microbatch.Load(context.Background(), microbatch.Config{
 		Store: w.store, Shard: p.shard, Epoch: w.epoch, Topic: queue.TopicPageviews,
-		Operator: microbatch.NewPageviews(microbatch.DefaultSettings(), view.Limits{Slots: w.slots, Bytes: w.bytes,
+		Operator: view.NewPageviews(view.Limits{Slots: w.slots, Bytes: w.bytes,
 			Growths: w.growths, GrowFrom: 2}),
-		Sink: &sink{w: w, part: p}, Hash: microbatch.PageviewHash(),
+		Sink:  &sink{w: w, part: p},
 		Retry: func(_ context.Context, _ int, err error) error { return w.retry(err) },
 	})
 	if err != nil {
@@ -153,7 +154,7 @@ func (s *sink) Send(_ context.Context, out []microbatch.Outgoing) error {
 		target := s.w.parts[out[i].Target]
 		target.sent[out[i].Source] = true
 		s.w.append(target, bytes.Clone(out[i].Record.Key), bytes.Clone(out[i].Value),
-			kgo.RecordHeader{Key: queue.MovedHeader, Value: []byte(out[i].Source.String())})
+			kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte(out[i].Source.String())})
 	}
 	if s.w.fault(12) {
 		s.w.saw(MoveSentAgain)

@@ -15,6 +15,7 @@ import (
 	"speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // Info implements expire.RunLog.
@@ -129,7 +130,7 @@ func (w *world) startRun() {
 }
 
 func (w *world) newRuns(owner string) *expire.Runs {
-	return &expire.Runs{Store: w.store, Log: markerLog{w}, Job: w.layer, Owner: owner, DropAfter: time.Second,
+	return &expire.Runs{Store: w.store, Log: markerLog{w}, Job: w.layer, CheckSettings: view.CheckSettings, Owner: owner, DropAfter: time.Second,
 		Now:  func() time.Time { return time.UnixMilli(w.now) },
 		Wait: func(context.Context, time.Duration) error { return w.call("waiting for the last query") }}
 }

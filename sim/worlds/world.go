@@ -8,9 +8,11 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
+	"speedlayer/view"
 )
 
 // Sizes of a world.
@@ -140,12 +142,14 @@ func newWorld(c *choices, cov *Coverage, tracing bool) *world {
 }
 
 // settings are small, so that what is remembered ends within a few events.
-func (w *world) settings() microbatch.Settings {
-	s := microbatch.DefaultSettings()
+func (w *world) settings() record.Settings {
+	s := view.Defaults()
 	s.DedupeWindow = []int64{60, 20, 12, 0}[w.below(4)] * minute
 	s.DedupeEntries = 2 + w.below(4)
-	s.VisitsWindow = []int64{120, 60, 31, 0}[w.below(4)] * minute
-	s.VisitsEntries = 2 + w.below(2)
+	v := view.DefaultSettings()
+	v.VisitsWindow = []int64{120, 60, 31, 0}[w.below(4)] * minute
+	v.VisitsEntries = 2 + w.below(2)
+	s.Operator = v.String()
 	return s
 }
 

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -193,8 +194,7 @@ func (o *Oracle) Add(r Record) {
 	}
 	o.counts.DedupeReach = o.dedupe.reach()
 	o.counts.DedupeEntries = int64(len(o.dedupe.queue))
-	o.counts.VisitReach = o.visits.reach()
-	o.counts.VisitEntries = int64(o.visits.count)
+	o.counts.Operator = string(binary.AppendVarint(binary.AppendVarint(nil, int64(o.visits.count)), o.visits.reach()))
 }
 
 func (r *Record) has(name string) bool {

@@ -1,16 +1,15 @@
-package microbatch
+package record
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"speedlayer/queue"
 )
 
 // Marker is a record in the log, in every partition, behind which a generation
-// starts (design, law 7). It has no key, and a header, queue.MarkerHeader.
+// starts (design, law 7). It has no key, and a header, MarkerHeader.
 type Marker struct {
 	Generation uint32    `json:"generation"`
 	Run        bool      `json:"run"`                // a batch run, not only new settings
@@ -19,21 +18,29 @@ type Marker struct {
 
 // Append appends the marker's value.
 func (m Marker) Append(dst []byte) []byte {
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // numbers always marshal
+	b := bytes.NewBuffer(dst)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false) // settings stay as they are, byte by byte
+	if err := e.Encode(m); err != nil {
+		panic(err) // settings are JSON already, and numbers always marshal
 	}
-	return append(dst, b...)
+	b.Truncate(b.Len() - 1) // the line feed
+	return b.Bytes()
 }
 
-// ParseMarker is the inverse of Append.
-func ParseMarker(value []byte) (Marker, error) {
+// ParseMarker is the inverse of Append. It checks the settings: the engine's here,
+// the operator's by check. A marker that fails is rejected.
+func ParseMarker(value []byte, check func(operator string) error) (Marker, error) {
 	var m Marker
 	if err := json.Unmarshal(value, &m); err != nil {
 		return m, fmt.Errorf("marker: %w", err)
 	}
 	if m.Settings != nil {
-		if err := m.Settings.Validate(); err != nil {
+		err := m.Settings.Validate()
+		if err == nil {
+			err = check(m.Settings.Operator)
+		}
+		if err != nil {
 			return m, fmt.Errorf("marker: %w", err)
 		}
 	}
@@ -45,18 +52,5 @@ func IsMarker(r *kgo.Record) bool {
 	if len(r.Key) != 0 || len(r.Headers) == 0 {
 		return false
 	}
-	return header(r, queue.MarkerHeader) != nil
-}
-
-// header returns the value of the first header of that name, not nil if there.
-func header(r *kgo.Record, name string) []byte {
-	for i := range r.Headers {
-		if r.Headers[i].Key == name {
-			if r.Headers[i].Value == nil {
-				return []byte{}
-			}
-			return r.Headers[i].Value
-		}
-	}
-	return nil
+	return header(r, MarkerHeader) != nil
 }

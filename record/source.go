@@ -1,4 +1,4 @@
-package queue
+package record
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ type Source struct {
 	Offset    int64
 }
 
-// String is the value of MovedHeader: epoch/partition/offset.
+// String is the value of ReroutedHeader: epoch/partition/offset.
 func (s Source) String() string { return fmt.Sprintf("%d/%d/%d", s.Epoch, s.Partition, s.Offset) }
 
 // AppendNonce appends the nonce of a record that has none: topic, log epoch,
@@ -32,13 +32,13 @@ func (s Source) AppendNonce(dst []byte, topic string) []byte {
 func ParseSource(b []byte) (Source, error) {
 	parts := strings.Split(string(b), "/")
 	if len(parts) != 3 {
-		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", MovedHeader, b)
+		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", ReroutedHeader, b)
 	}
 	epoch, err1 := strconv.ParseUint(parts[0], 10, 32)
 	partition, err2 := strconv.ParseUint(parts[1], 10, 31)
 	offset, err3 := strconv.ParseUint(parts[2], 10, 63)
 	if err1 != nil || err2 != nil || err3 != nil {
-		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", MovedHeader, b)
+		return Source{}, fmt.Errorf("%s is %.60q: allowed is epoch/partition/offset", ReroutedHeader, b)
 	}
 	return Source{uint32(epoch), int32(partition), int64(offset)}, nil
 }

@@ -1,17 +1,20 @@
-package queue
+package record
 
 // PartitionOf is the partition of a person: Kafka's default partitioner, which
 // is MurmurHash2 of the key without its sign bit, modulo the partitions. All
 // writers of the topic must agree on it.
 func PartitionOf(person []byte, partitions int32) int32 {
-	return partitionOf(PersonHash(person), partitions)
+	return PartitionOfHash(PersonHash(person), partitions)
 }
 
 // PersonHash decides the partition of a person: MurmurHash2 with its sign bit set,
 // which does not count, so that it is never 0.
 func PersonHash(person []byte) uint32 { return murmur2(person) | 1<<31 }
 
-func partitionOf(hash uint32, partitions int32) int32 { return int32(hash&0x7fffffff) % partitions }
+// PartitionOfHash is PartitionOf for a PersonHash.
+func PartitionOfHash(hash uint32, partitions int32) int32 {
+	return int32(hash&0x7fffffff) % partitions
+}
 
 // murmur2 is Austin Appleby's MurmurHash2 with Kafka's seed, as in
 // org.apache.kafka.common.utils.Utils.
