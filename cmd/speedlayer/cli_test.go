@@ -117,6 +117,7 @@ func TestWrongCalls(t *testing.T) {
 		{"generate --events 1 --kafka k", "allowed is HOST:PORT"},
 		{"bench nothing", "allowed are"},
 		{"demo --bots eat", "allowed are keep, drop"},
+		{"serve --bots eat", "allowed are keep, drop"},
 	} {
 		status, out, errs := call(t, "", strings.Fields(c.call)...)
 		if status != exitUsage || !strings.Contains(errs, c.want) || out != "" || strings.Count(errs, "\n") != 1 {

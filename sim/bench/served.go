@@ -40,7 +40,7 @@ func (o Options) serve(ctx context.Context, dir, kafka string, flags ...string) 
 	if o.Program == "" {
 		return nil, errors.New("no program to run serve with")
 	}
-	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", kafka, "--log-level", "warn"}, flags...)
+	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", kafka, "--log-level", "warn", "--bots", "keep"}, flags...)
 	p, err := child.StartLogging("serve", exec.Command(o.Program, args...), o.spawner.Start, filepath.Join(o.Dir, "serve.log"))
 	if err != nil {
 		return nil, err
