@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// CommitRecord is what a commit row says besides its offset. Every field is a
-// function of the log below that offset, counted since the epoch's start, so
+// CommitRecord is what a commit row holds besides its offset. Every field is a
+// function of the log below that offset, counted from the start of the epoch, so
 // any processor that commits there writes the same bytes (law 4).
 type CommitRecord struct {
 	LogTime         int64  // highest record timestamp so far, ms since 1970
 	Generation      uint32 // newest generation
-	GenerationStart int64  // first offset of it
+	GenerationStart int64  // first offset of that generation
 	Records         int64  // records seen, of any kind
 	Events          int64  // pageviews counted
-	Duplicates      int64  // dropped as (nonce, person) seen before
+	Duplicates      int64  // dropped because (nonce, person) was seen before
 	Refused         int64  // sent to the dead-letter topic
-	MovedOut        int64  // records that lay in a wrong partition, sent to the right one
+	MovedOut        int64  // records found in a wrong partition and sent to the right one
 	MovedIn         int64  // records that came from another partition
-	MovedAgain      int64  // of those, ignored since they came a second time
-	Markers         int64  // markers that counted
+	MovedAgain      int64  // of those, ignored because they came a second time
+	Markers         int64  // markers that took effect
 	MarkersIgnored  int64  // markers that did not
 	DedupeEntries   int64  // pairs remembered
 	DedupeReach     int64  // log time (ms) of the oldest pair remembered

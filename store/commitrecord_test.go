@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// full is a record whose fields all differ, so that two in each other's place
-// would show.
+// full is a record whose fields all differ, so that two swapped fields are
+// detected.
 func full(n int64) CommitRecord {
 	r := CommitRecord{LogTime: n, Generation: uint32(n)}
 	for i, f := range r.fields() {
@@ -28,7 +28,7 @@ func TestCommitRecord(t *testing.T) {
 			t.Errorf("%+v comes back as %+v, %v", r, back, err)
 		}
 	}
-	// Every field of the struct is written: none is forgotten when one is added.
+	// Every field of the struct is written: a new field cannot be forgotten.
 	r := full(5)
 	if n := reflect.TypeFor[CommitRecord]().NumField(); n != len(r.fields())+3 {
 		t.Errorf("%d fields are written, the struct has %d", len(r.fields())+3, n)
@@ -81,7 +81,7 @@ func FuzzDecodeCommitRecord(f *testing.F) {
 	})
 }
 
-// Keys sort as their parts do, most significant first.
+// Keys sort as their parts do, the most significant part first.
 func TestCompare(t *testing.T) {
 	keys := []Key{{}, {Hour: 1}, {URL: "a"}, {URL: "a", Hour: 2}, {URL: "a\x01"}, {URL: "b"}, {View: 1}, {Generation: 1}, {Generation: 1 << 31, View: 255, URL: "z"}}
 	for i, a := range keys {

@@ -1,6 +1,6 @@
 // Package store is the contract between the speed layer and whatever keeps its
-// cells: types, laws and errors. Implementations live below it (store/pebble
-// embedded; others later) and are held to the contract by store/storetest.
+// cells: types, laws and errors. The implementations are store/pebble (embedded)
+// and store/hbase; store/storetest holds them to the contract.
 //
 // # What is kept
 //
@@ -14,32 +14,33 @@
 //
 // # Laws of an implementation
 //
-//  1. Versioned put. Of all puts of one cell the one with the highest version
+//  1. Versioned put. Of all puts of one cell, the one with the highest version
 //     stays, in whatever order they arrive. Two puts with the same version
 //     carry the same bytes (the caller's law), so either may stay.
 //  2. Cells before commit. Apply returns nil only when every cell of the batch
-//     and then its commit row are durable. After a crash at any point a reader
+//     and then its commit row are durable. After a crash at any point, a reader
 //     never finds a commit row whose cells are missing. An implementation may
-//     leave cells of a batch behind without their commit row (a torn flush);
-//     one that writes the batch atomically never does, and says so (Atomic).
-//  3. No step back. A commit row never goes to a lower offset; an Apply that
-//     ends at or below the stored commit changes nothing and is no error: its
-//     cells are there already, or newer ones.
-//  4. One snapshot per name. Chunks live under keys that contain the offset.
-//     NameSnapshot is refused above the commit, and a lower offset than the one
-//     named changes nothing. Chunks below the name are deleted after the name
-//     is durable, never before; the chunks of the name are never deleted.
+//     leave cells of a batch without their commit row (a torn flush). One that
+//     writes the batch atomically never does, and reports so (Atomic).
+//  3. No step back. A commit row never goes to a lower offset. An Apply that
+//     ends at or below the stored commit changes nothing and returns no error:
+//     its cells, or newer ones, are already stored.
+//  4. One snapshot per name. Chunks are stored under keys that contain the
+//     offset. NameSnapshot is refused above the commit, and a lower offset than
+//     the named one changes nothing. Chunks below the name are deleted after the
+//     name is durable, never before. The chunks of the name are never deleted.
 //  5. Compare-and-set. AppendEpoch, SwapPointer and SwapRow are atomic against any
-//     number of callers; exactly one of two callers with the same expectation
-//     wins, the other gets ErrConflict.
+//     number of callers. Exactly one of two callers with the same expectation
+//     wins; the other gets ErrConflict.
 //  6. A generation is dropped whole, and its number is never used again:
-//     creating it once more is ErrDropped. Cells of a dropped generation in an
-//     Apply are left out silently; cells of one that was never created fail the
-//     whole Apply with ErrNoGeneration.
+//     creating it a second time returns ErrDropped. Cells of a dropped generation
+//     in an Apply are left out silently. Cells of one that was never created fail
+//     the whole Apply with ErrNoGeneration.
 //  7. An error is never an empty answer. A read that cannot be served returns an
-//     error; "not there" is said only when it is known.
+//     error; "not found" is returned only when it is known.
 //  8. Durable means synced: it survives the loss of power of the machine.
-//  9. A growth is united. A store that takes growths (Growing) answers with the
-//     union of the whole cell and its growths, at the highest version of any.
+//  9. A growth is merged. A store that takes growths (Growing) answers with the
+//     union of the whole cell and its growths, at the highest version among
+//     them. A store that does not take growths is never given any.
 //     One that does not is never given any.
 package store

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Shard is one replica of every cell: a partition in one life of the topic.
+// Shard is one replica of every cell: one partition in one epoch of the topic.
 type Shard struct {
 	Epoch     uint32 // log epoch, index into Epochs
 	Partition int32
@@ -22,11 +22,11 @@ func (s Shard) Compare(o Shard) int {
 	return cmp.Compare(s.Partition, o.Partition)
 }
 
-// ViewID names a view in keys. The store gives it no meaning.
+// ViewID names a view in keys. It has no meaning for the store.
 type ViewID uint8
 
-// Key is a cell's key without its shard. URL is a page or a domain; it holds no
-// byte 0x00. Hour counts whole hours since 1970-01-01T00:00Z.
+// Key is the key of a cell without its shard. URL is a page or a domain and
+// contains no byte 0x00. Hour counts whole hours since 1970-01-01T00:00Z.
 type Key struct {
 	Generation uint32
 	View       ViewID
@@ -34,8 +34,8 @@ type Key struct {
 	Hour       int32
 }
 
-// Compare orders keys by generation, view, url bytes, hour: a range of hours of
-// one url, and all urls that begin alike, lie together.
+// Compare orders keys by generation, view, url bytes, hour. So a range of hours
+// of one url is contiguous, and so are all urls with a common prefix.
 func (k Key) Compare(o Key) int {
 	if c := cmp.Compare(k.Generation, o.Generation); c != 0 {
 		return c
@@ -53,9 +53,10 @@ func (k Key) Compare(o Key) int {
 // of the last event that changed the cell, plus one.
 //
 // Growth is 0 when Value is the whole cell. From 1 on, Value is what a set of
-// visitors gained since the writer's last put of it (crdt.BeginGrowth), and
-// Growth counts those puts since the writer put it whole. The store unites them
-// with the whole, and reads give that. Only a store that is Growing gets any.
+// visitors gained since the writer's previous put of it (crdt.BeginGrowth), and
+// Growth counts those puts since the writer last put the whole cell. The store
+// merges them with the whole, and reads return the result. Only a store that is
+// Growing gets any.
 type Cell struct {
 	Key     Key
 	Version int64
@@ -63,24 +64,24 @@ type Cell struct {
 	Growth  int32
 }
 
-// Commit says that every event of a shard below Offset is in its cells. Record
+// Commit promises that every event of a shard below Offset is in its cells. Record
 // is an encoded CommitRecord, a function of the log below Offset alone.
 type Commit struct {
 	Offset int64
 	Record []byte
 }
 
-// Batch is what a processor writes at once: the changed cells of a range of
+// Batch is what a processor writes at once: the cells changed by a range of
 // offsets of one shard, and the commit that follows them.
 type Batch struct {
 	Shard  Shard
-	Cells  []Cell // sorted by Key, each once
+	Cells  []Cell // sorted by Key, each key once
 	Commit Commit
 }
 
-// SnapshotName says which chunks are the shard's operator state.
+// SnapshotName tells which chunks are the operator state of the shard.
 type SnapshotName struct {
-	Offset int64 // the state is the one before the event at Offset
+	Offset int64 // the state is the one before the event at Offset is applied
 	Chunks int
 }
 
@@ -91,9 +92,9 @@ type ShardCommit struct {
 }
 
 // Range selects cells of one generation and view, with From <= hour < To.
-// With Prefix, every url that begins with URL is meant (all, if it is empty); of
-// these, with FromURL, those at or behind it, and with ToURL those before it, in
-// the order of their bytes.
+// With Prefix, it selects every url that begins with URL (all urls if URL is
+// empty). FromURL and ToURL narrow them to FromURL <= url < ToURL, compared by
+// bytes; an empty bound is open.
 type Range struct {
 	Generation     uint32
 	View           ViewID
@@ -103,7 +104,7 @@ type Range struct {
 	From, To       int32
 }
 
-// HasURL says whether a url is one of the range's.
+// HasURL reports whether a url is in the range.
 func (r *Range) HasURL(url []byte) bool {
 	if !r.Prefix {
 		return string(url) == r.URL
@@ -112,8 +113,8 @@ func (r *Range) HasURL(url []byte) bool {
 	return len(url) >= n && string(url[:n]) == r.URL && string(url) >= r.FromURL && (r.ToURL == "" || string(url) < r.ToURL)
 }
 
-// URLBounds are the bounds of a range with Prefix: all urls from first on, before
-// end unless that is empty, and no others.
+// URLBounds returns the bounds of a range with Prefix: it contains exactly the urls
+// from first on and before end. An empty end means that there is no upper bound.
 func (r *Range) URLBounds() (first, end string) {
 	first, end = max(r.URL, r.FromURL), behind(r.URL)
 	if r.ToURL != "" && (end == "" || r.ToURL < end) {
@@ -122,8 +123,8 @@ func (r *Range) URLBounds() (first, end string) {
 	return first, end
 }
 
-// behind is the first text behind all that begin with a prefix; "" if there is
-// none.
+// behind returns the first text after all texts that begin with a prefix, or "" if
+// there is none.
 func behind(prefix string) string {
 	b := []byte(prefix)
 	for len(b) > 0 {
@@ -136,7 +137,7 @@ func behind(prefix string) string {
 	return ""
 }
 
-// ScanCell is a cell as a scan finds it.
+// ScanCell is a cell as returned by a scan.
 type ScanCell struct {
 	URL     []byte
 	Hour    int32
@@ -145,25 +146,25 @@ type ScanCell struct {
 	Value   []byte
 }
 
-// Epoch is one life of the topic (law 1): its id, its number of partitions, and
-// where in each partition the life begins. One of no partitions closes the one
-// before, and nobody works in it; its Starts say from where on the log was cut
-// off, by partition of the one before, and -1 where it was not.
+// Epoch is one incarnation of the topic (law 1): its id, its number of partitions,
+// and the offset at which it begins in each partition. An epoch without partitions
+// closes the previous one, and no processor works in it. Its Starts tell where the
+// log was truncated, by partition of the previous epoch; -1 means it was not.
 type Epoch struct {
 	Number     uint32   `json:"number"`
 	TopicID    string   `json:"topic_id"` // hex; Kafka's topic id
 	Partitions int32    `json:"partitions"`
 	Starts     []int64  `json:"starts"`     // first offset, by partition
-	Generation uint32   `json:"generation"` // the generation it begins in, for every partition
+	Generation uint32   `json:"generation"` // the generation in which it begins, in every partition
 	Settings   string   `json:"settings"`   // JSON of the settings that change results
-	Reason     string   `json:"reason"`     // why it began, for people
+	Reason     string   `json:"reason"`     // why it began, for people to read
 	_          struct{} // keyed literals only
 }
 
-// Closing says whether the epoch only ends the one before.
+// Closing reports whether the epoch only ends the previous one.
 func (e *Epoch) Closing() bool { return e.Partitions == 0 }
 
-// Follows is an ErrConflict unless e is the one behind the epochs that there are.
+// Follows returns ErrConflict unless e is the next epoch after the existing ones.
 func (e *Epoch) Follows(there int) error {
 	if int(e.Number) != there {
 		return fmt.Errorf("%w: epoch %d, there are %d", ErrConflict, e.Number, there)
@@ -171,21 +172,21 @@ func (e *Epoch) Follows(there int) error {
 	return nil
 }
 
-// Pointer says what queries read: the batch runs and the list of generations.
-// Every change moves Counter by one. Queries read the generations of the list
-// from the current run's number on; those below are kept for a rollback.
+// Pointer tells what queries read: the batch runs and the list of generations.
+// Every change increments Counter by one. Queries read the generations of the list
+// from the number of the current run on; lower ones are kept for a rollback.
 type Pointer struct {
 	Counter     uint64   `json:"counter"`
 	Current     *Run     `json:"current,omitempty"`  // newest complete run
-	Previous    *Run     `json:"previous,omitempty"` // the one before, kept for rollback
-	Running     *Running `json:"running,omitempty"`  // under way, or failed and to be done again
-	Next        uint32   `json:"next"`               // next number to be taken
-	Generations []uint32 `json:"generations"`        // that have a table, ascending
-	Settings    string   `json:"settings"`           // JSON, of the last in the list
-	Marked      bool     `json:"marked"`             // its markers stand in every partition
+	Previous    *Run     `json:"previous,omitempty"` // the run before Current, kept for rollback
+	Running     *Running `json:"running,omitempty"`  // in progress, or failed and to be repeated
+	Next        uint32   `json:"next"`               // the next number to use
+	Generations []uint32 `json:"generations"`        // generations that have a table, ascending
+	Settings    string   `json:"settings"`           // JSON, settings of the last generation in the list
+	Marked      bool     `json:"marked"`             // the markers of the last generation are in every partition
 }
 
-// Open are the generations that queries read, ascending.
+// Open returns the generations that queries read, ascending.
 func (p *Pointer) Open() []uint32 {
 	list := p.Generations
 	for p.Current != nil && len(list) > 0 && list[0] < p.Current.Number {
@@ -194,25 +195,25 @@ func (p *Pointer) Open() []uint32 {
 	return list
 }
 
-// Run is a batch run: its number, which is also its generation's, and the
-// offsets up to which it absorbed the log.
+// Run is a batch run. Its number is also the number of its generation. Its vector
+// holds the offsets up to which it absorbed the log.
 type Run struct {
 	Number  uint32        `json:"number"`
 	Vector  []VectorEntry `json:"vector"`
-	Started int64         `json:"started,omitempty"` // ms since 1970: what the log had then is absorbed
-	Views   string        `json:"views,omitempty"`   // which of the results that were made for the number it is
+	Started int64         `json:"started,omitempty"` // ms since 1970: the run absorbed what the log had then
+	Views   string        `json:"views,omitempty"`   // which of the results made for this number is used
 }
 
-// Running is a batch run that is not complete. Who works on it says so now and
-// then; one that is silent for longer than its lease may be taken over.
+// Running is a batch run that is not complete. Its owner renews it now and then.
+// If the owner is silent for longer than its lease, another may take over.
 type Running struct {
 	Run
-	Owner   string `json:"owner,omitempty"`   // for people: host and process; "" when nobody works on it
-	Renewed int64  `json:"renewed,omitempty"` // ms since 1970, the owner's clock
+	Owner   string `json:"owner,omitempty"`   // for people: host and process; "" when no process works on it
+	Renewed int64  `json:"renewed,omitempty"` // ms since 1970, by the owner's clock
 	Failed  string `json:"failed,omitempty"`  // what ended the last attempt
 }
 
-// VectorEntry is one shard's offset in a run's vector.
+// VectorEntry is the offset of one shard in the vector of a run.
 type VectorEntry struct {
 	Epoch     uint32 `json:"epoch"`
 	Partition int32  `json:"partition"`

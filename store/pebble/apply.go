@@ -10,18 +10,18 @@ import (
 	"speedlayer/store"
 )
 
-// Apply writes cells and commit row as one synced batch.
+// Apply writes the cells and the commit row as one synced batch.
 //
-// No cell's version is compared. Every stored cell of a shard lies at or below
-// the shard's commit, for they came in one batch. A processor whose batch ends
-// above the stored commit began at a commit at or below it, so for each cell of
-// the batch it has seen every event that the stored version has: its version is
-// the same, with the same bytes (law 2), or newer. A zombie's batch that ends
-// at or below the commit is left out whole.
+// Apply does not compare versions of cells. Every stored cell of a shard is at or
+// below the commit of the shard, because they came in one batch. A processor whose
+// batch ends above the stored commit began at a commit at or below it. So for each
+// cell of the batch it has seen every event that the stored version has: its
+// version is the same, with the same bytes (law 2), or newer. The batch of a zombie
+// that ends at or below the commit is left out as a whole.
 //
-// The same holds for a growth: what the stored set has of events that the
-// processor had not written itself, it had read; so the union is what the
-// processor has in memory.
+// The same holds for a growth. If the stored set has events that the processor did
+// not write itself, the processor had read them. So the union is what the processor
+// has in memory.
 func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 // Growths implements store.Growing.
 func (s *Store) Growths() int { return store.Unlimited }
 
-// addCells puts the cells of generations that are there into the batch, without
-// a copy between.
+// addCells adds the cells of existing generations to the batch without an
+// intermediate copy.
 func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 	var checked uint32
 	live, known := false, false
@@ -89,7 +89,7 @@ func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 	return nil
 }
 
-// shard returns what is known of a shard, read from its row the first time.
+// shard returns what is known of a shard. It reads the row the first time.
 func (s *Store) shard(id store.Shard) (*shard, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

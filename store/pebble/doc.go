@@ -1,5 +1,5 @@
-// Package pebble keeps cells in Pebble, in the process's own data directory. It
-// is the store of the embedded system, and atomic: the cells of a batch and its
+// Package pebble keeps cells in Pebble, in the data directory of the process. It
+// is the store of the embedded system. It is atomic: the cells of a batch and its
 // commit row are one synced batch, and a reader is one snapshot.
 //
 //	keys.go       layouts of keys and values, in bytes

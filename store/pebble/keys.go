@@ -7,7 +7,7 @@ import (
 	"speedlayer/store"
 )
 
-// Keys begin with a byte that says what they are. Integers in keys are
+// The first byte of a key tells the kind of the row. Integers in keys are
 // big-endian, so that bytes sort as numbers do.
 //
 //	'c' | generation u32 | view u8 | url | 0x00 | hour u32 | epoch u32 | partition u32   a cell
@@ -18,8 +18,8 @@ import (
 //	'p'                                                                                  pointer (JSON)
 //	'r' | name                                                                           a named row
 //
-// A url holds no 0x00, so the byte ends it, and the keys of one url lie
-// together, by hour. hour is counted from 1970 and never negative.
+// A url contains no 0x00, so that byte ends it, and the keys of one url are
+// contiguous, by hour. hour counts from 1970 and is never negative.
 //
 // Values, u64 little-endian:
 //
@@ -36,10 +36,10 @@ const (
 	rowPrefix        = "r"
 )
 
-// cellHead is what comes before a cell's url.
+// cellHead is the length of the part of a cell's key before the url.
 const cellHead = 1 + 4 + 1
 
-// cellTail is what follows a cell's url: its end, hour, epoch and partition.
+// cellTail is the length of what follows the url: its end, hour, epoch, partition.
 const cellTail = 1 + 4 + 4 + 4
 
 func appendURLKey(dst []byte, generation uint32, view store.ViewID, url string) []byte {
@@ -67,7 +67,7 @@ func numberKey(prefix byte, n uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefix}, n)
 }
 
-// parseCellKey reads a cell's key; c.URL aliases it.
+// parseCellKey parses the key of a cell. c.URL aliases the key.
 func parseCellKey(key []byte, c *store.ScanCell) error {
 	if len(key) < cellHead+cellTail {
 		return fmt.Errorf("%w: a cell's key of %d bytes", store.ErrCorrupt, len(key))
@@ -102,7 +102,7 @@ func parseCommit(value []byte) (store.Commit, error) {
 	return store.Commit{Offset: int64(binary.LittleEndian.Uint64(value)), Record: append([]byte(nil), value[8:]...)}, nil
 }
 
-// after is the first key behind all that begin with prefix.
+// after returns the first key after all keys that begin with prefix.
 func after(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)
 	for i := len(end) - 1; i >= 0; i-- {

@@ -10,7 +10,7 @@ import (
 	"speedlayer/store"
 )
 
-// Bytes sort as keys do: a scan over bytes is a scan in the contract's order.
+// Bytes sort as keys do, so a scan over bytes follows the order of the contract.
 func TestKeysSort(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -52,7 +52,7 @@ func FuzzParseCellKey(f *testing.F) {
 		if parseCellKey(b, &c) != nil {
 			return
 		}
-		// Generation and view are not parsed: a scan knows them.
+		// Generation and view are not parsed, because a scan knows them.
 		k := store.Key{Generation: binary.BigEndian.Uint32(b[1:]), View: store.ViewID(b[5]), URL: string(c.URL), Hour: c.Hour}
 		if back := appendCellKey(nil, &k, c.Shard); !bytes.Equal(back[1:], b[1:]) {
 			t.Fatalf("%x comes back as %x", b, back)
@@ -79,7 +79,7 @@ func FuzzParseValues(f *testing.F) {
 	})
 }
 
-// after is the bound of a scan over a prefix: the first key behind all of it.
+// after is the bound of a scan over a prefix: the first key after all of it.
 func TestAfter(t *testing.T) {
 	for _, c := range [][2]string{{"a", "b"}, {"a\xff", "b"}, {"\x00", "\x01"}, {"a\x00", "a\x01"}} {
 		if got := after([]byte(c[0])); string(got) != c[1] {

@@ -11,10 +11,9 @@ import (
 	"speedlayer/store"
 )
 
-// Cells implements store.Writer. Most cells that a processor misses are not
-// there at all; the filters of the tables say so without reading a block. One
-// iterator serves all keys: they are sorted, so it mostly goes on from where it
-// stands.
+// Cells implements store.Writer. Most cells that a processor misses do not exist,
+// and the filters of the tables tell so without reading a block. One iterator
+// serves all keys. They are sorted, so it mostly moves on from its current position.
 func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) (err error) {
 	if s.isClosed() {
 		return store.ErrClosed
@@ -48,7 +47,7 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 	return nil
 }
 
-// cellAt calls fn with the cell of a key, if it is there.
+// cellAt calls fn with the cell of a key, if it exists.
 func cellAt(it *pebble.Iterator, key []byte, fn func(version int64, value []byte) error) error {
 	if !it.SeekPrefixGE(key) {
 		return it.Error()

@@ -11,8 +11,8 @@ import (
 	"speedlayer/store"
 )
 
-// BenchmarkCells looks up cells as a processor does that has taken over: pages of
-// eight partitions, sorted, of which three quarters are there.
+// BenchmarkCells looks up cells as a processor does after a takeover: pages of
+// eight partitions, sorted, of which three quarters exist.
 func BenchmarkCells(b *testing.B) {
 	st, err := Open(Options{Dir: b.TempDir()})
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 type reader struct {
 	s    *Store
 	snap *pebble.Snapshot
-	low  []byte // bounds of the current scan; kept for the next
+	low  []byte // bounds of the current scan; reused by the next one
 	high []byte
 }
 
 // Read implements store.Store.
 func (s *Store) Read(context.Context) (store.Reader, error) {
-	// Shared with Apply, so that Close waits, and no reader outlives the
-	// database unknown to it.
+	// The lock is shared with Apply, so that Close waits and no reader outlives
+	// the database unnoticed.
 	s.applying.RLock()
 	defer s.applying.RUnlock()
 	if s.isClosed() {
@@ -62,9 +62,9 @@ func (r *reader) Commits(context.Context) (all []store.ShardCommit, err error) {
 	return all, it.Error()
 }
 
-// Scan implements store.Reader. For one url the bounds hold exactly the hours
-// asked for. Under a prefix the urls are gone through one by one; where a url
-// has hours outside of the range, it seeks past them.
+// Scan implements store.Reader. For one url the bounds hold exactly the requested
+// hours. Under a prefix the scan visits the urls one by one; where a url has hours
+// outside of the range, the scan seeks past them.
 func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
 	return r.scan(ctx, rg, false, fn)
 }
@@ -74,8 +74,8 @@ func (r *reader) ScanDomains(ctx context.Context, rg store.Range, fn func(c *sto
 	return r.scan(ctx, rg, true, fn)
 }
 
-// pageSteps is how many cells of pages in a row are gone through before the next
-// domain is sought: a seek costs as much as some steps.
+// pageSteps is how many cells of pages in a row are skipped step by step before
+// the scan seeks the next domain: a seek costs as much as several steps.
 const pageSteps = 4
 
 func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func(c *store.ScanCell) error) (err error) {
@@ -125,7 +125,7 @@ func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func
 			if c.Hour < rg.From {
 				seek = binary.BigEndian.AppendUint32(append(seek, 0), uint32(rg.From))
 			} else {
-				seek = append(seek, 1) // behind all hours of this url
+				seek = append(seek, 1) // after all hours of this url
 			}
 			ok = it.SeekGE(seek)
 			continue

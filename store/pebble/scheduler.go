@@ -7,13 +7,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// scheduler is pebble.ConcurrencyLimitScheduler with one thing more: no compaction
+// scheduler is pebble.ConcurrencyLimitScheduler with one addition: no compaction
 // begins before release. It lets as many run at a time as the database allows.
 type scheduler struct {
 	db   pebble.DBForCompaction
 	poke chan struct{} // something changed: one more may be allowed
 	stop chan struct{}
-	done chan struct{} // closed when grant has ended
+	done chan struct{} // closed when grant has returned
 
 	mu struct {
 		sync.Mutex
@@ -31,7 +31,7 @@ func newScheduler() *scheduler {
 // Register implements pebble.CompactionScheduler.
 func (s *scheduler) Register(_ int, db pebble.DBForCompaction) {
 	s.db = db
-	go s.grant() // ends with Unregister
+	go s.grant() // Unregister ends it
 }
 
 // Unregister implements pebble.CompactionScheduler.
@@ -72,14 +72,14 @@ func (s *scheduler) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 func (s *scheduler) UpdateGetAllowedWithoutPermission() {
 	select {
 	case s.poke <- struct{}{}:
-	default: // it is going to look
+	default: // grant is about to look anyway
 	}
 }
 
-// grant starts compactions that wait, until Unregister.
+// grant starts waiting compactions until Unregister is called.
 func (s *scheduler) grant() {
 	defer close(s.done)
-	tick := time.NewTicker(100 * time.Millisecond) // what is allowed grows without a word, too
+	tick := time.NewTicker(100 * time.Millisecond) // the allowed number also grows without notice
 	defer tick.Stop()
 	for {
 		select {

@@ -9,8 +9,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// No compaction begins while the scheduler holds them, however many tables lie in
-// L0; all that wait are done after release, without another write.
+// No compaction begins while the scheduler holds them, however many tables are in
+// L0. All waiting ones are done after release, without another write.
 func TestCompactionsWaitForRelease(t *testing.T) {
 	s := newScheduler()
 	cache := pebble.NewCache(1 << 20)

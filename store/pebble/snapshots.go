@@ -15,10 +15,10 @@ import (
 	"speedlayer/store"
 )
 
-// Operator state lies in files beside the database, one for each chunk: 20 MB a
-// partition that live for seconds would be rewritten by compactions several
-// times. A chunk is written under another name, synced, renamed, and the
-// directory synced; a row in the database names the whole.
+// Operator state is kept in files beside the database, one for each chunk. In the
+// database, 20 MB a partition that live for seconds would be rewritten by
+// compactions several times. A chunk is written under another name, synced and
+// renamed, and the directory is synced. A row in the database names the snapshot.
 //
 //	snapshots/<epoch>-<partition>-<offset>-<index>
 //	CRC-32C of what follows u32, little-endian | chunk
@@ -35,7 +35,7 @@ func (s *Store) chunkPath(id store.Shard, offset int64, index int) string {
 	return s.fs.PathJoin(s.snapshotDir(), fmt.Sprintf("%d-%d-%d-%d", id.Epoch, id.Partition, offset, index))
 }
 
-// openSnapshots makes the directory and removes what no row names.
+// openSnapshots makes the directory and removes the files that no row names.
 func (s *Store) openSnapshots() error {
 	if err := s.fs.MkdirAll(s.snapshotDir(), 0o755); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *Store) NameSnapshot(_ context.Context, id store.Shard, n store.Snapshot
 	if !found {
 		return nil
 	}
-	// Files that a crash leaves here go at the next start.
+	// Files that a crash leaves here are removed at the next start.
 	for i := range have.Chunks {
 		if err := s.fs.Remove(s.chunkPath(id, have.Offset, i)); err != nil && !isNotExist(err) {
 			s.opts.Logger.Warn("chunk of an old snapshot stays", "err", err)

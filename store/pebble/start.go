@@ -8,17 +8,17 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A store that was just opened is about to be read: processors that take over
-// find their caches empty, look for cells all over the database, and a restart
-// lasts until they have caught up. So for a while more blocks are kept, and
-// compactions, which rewrite those very blocks, wait.
+// A store that was just opened is about to be read. Processors that take over
+// have empty caches and look for cells all over the database, and a restart
+// lasts until they have caught up. So for a while the store caches more blocks, and
+// holds back compactions, which would rewrite those very blocks.
 const (
 	startFor   = 5 * time.Second
 	startBytes = 48 << 20 // of batches, before flushed tables pile up
 	startCache = 3        // times Options.CacheBytes
 )
 
-// start is that while. It ends after startFor, after startBytes, or with Close.
+// start is that phase. It ends after startFor, after startBytes, or with Close.
 type start struct {
 	cache     *pebble.Cache
 	spare     int64 // bytes that the cache is to give up
@@ -28,7 +28,7 @@ type start struct {
 	written   atomic.Int64
 }
 
-// beginStart takes a reference to the cache, which is spare bytes too large.
+// beginStart takes a reference to the cache, which is larger by spare bytes.
 func beginStart(cache *pebble.Cache, spare int64, s *scheduler) *start {
 	cache.Ref()
 	st := &start{cache: cache, spare: spare, scheduler: s}
@@ -43,7 +43,7 @@ func (st *start) wrote(n int) {
 	}
 }
 
-// end makes the store one that is at work. It may be called again.
+// end ends the start phase. It may be called more than once.
 func (st *start) end() {
 	st.over.Do(func() {
 		st.timer.Stop()
@@ -53,8 +53,8 @@ func (st *start) end() {
 	})
 }
 
-// close is for a store that closes: compactions that have waited so far would only
-// be waited for.
+// close ends the phase of a store that closes. It does not release the waiting
+// compactions, because Close would only have to wait for them.
 func (st *start) close() {
 	st.over.Do(func() {
 		st.timer.Stop()

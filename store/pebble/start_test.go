@@ -9,9 +9,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The start ends when so much was written, or with its time, and once: the cache
-// gives up its spare blocks and compactions may begin. A store that closes before
-// begins none.
+// The start phase ends once, after enough writes or when its time is over. The cache
+// then gives up its spare blocks and compactions may begin. A store that closes
+// before then begins none.
 func TestStartEnds(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -40,7 +40,7 @@ func TestStartEnds(t *testing.T) {
 	}
 }
 
-// What the cache holds more at first, it gives up when the start ends.
+// When the start phase ends, the cache gives up what it held in addition.
 func TestStartCache(t *testing.T) {
 	const size = 1 << 20
 	s, err := Open(Options{Dir: "db", FS: vfs.NewMem(), CacheBytes: size, MemTableBytes: 256 << 10})
@@ -49,7 +49,7 @@ func TestStartCache(t *testing.T) {
 	}
 	defer s.Close()
 	random := rand.NewChaCha8([32]byte{1})
-	value := make([]byte, 1000) // random: blocks do not pack
+	value := make([]byte, 1000) // random, so that blocks do not compress
 	for n := range 6000 {
 		_, _ = random.Read(value)
 		if err := s.db.Set(fmt.Appendf(nil, "x%08d", n), value, pebble.NoSync); err != nil {

@@ -17,17 +17,17 @@ import (
 	"speedlayer/store"
 )
 
-// Options say where and with how much memory. The zero value but Dir is right.
+// Options configure the store. Only Dir is required; zero values mean defaults.
 type Options struct {
 	Dir           string
 	FS            vfs.FS // nil is the disk
-	CacheBytes    int64  // of blocks, and of the memtables at the time; 0 is 64 MiB. More for a while after Open: see start.go
+	CacheBytes    int64  // of blocks, and of the current memtables; 0 is 64 MiB. More for a while after Open: see start.go
 	MemTableBytes uint64 // each of at most four; 0 is 16 MiB
-	MaxOpenFiles  int    // tables that are kept open; 0 is 1,000
+	MaxOpenFiles  int    // tables kept open; 0 is 1,000
 	Logger        *slog.Logger
 
 	// NoSync leaves out every sync. It exists so that the crash tests can show
-	// that they would notice; whoever sets it loses data.
+	// that they would notice. Setting it anywhere else loses data.
 	NoSync bool
 }
 
@@ -41,7 +41,7 @@ type Store struct {
 
 	damage damage
 	// applying is held shared by Apply and exclusively by DropGeneration, so
-	// that no cell is written into a generation behind its drop.
+	// that no cell is written into a generation after it was dropped.
 	applying sync.RWMutex
 	// control serialises compare-and-sets.
 	control sync.Mutex
@@ -54,11 +54,11 @@ type Store struct {
 	}
 }
 
-// shard is what is known of one shard in memory.
+// shard is what is known in memory of one shard.
 type shard struct {
 	sync.Mutex       // held while a batch of the shard is written
 	committed  int64 // offset of the commit row; -1 if there is none
-	batchBytes int   // of the last batch: a hint for the next
+	batchBytes int   // of the last batch: a hint for the size of the next
 }
 
 // Open opens or makes the store in a directory.
@@ -101,10 +101,10 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// tune sets Pebble up for many small sorted batches that overwrite young keys:
-// an L0 that is compacted late, for each compaction of it rewrites all that is hot
-// below; filters against lookups of cells that are not
-// there; two compactions at most, for there may be two cores.
+// tune sets Pebble up for many small sorted batches that overwrite recent keys. L0
+// is compacted late, because each compaction of it rewrites all hot keys below.
+// Filters make lookups of missing cells cheap. At most two compactions run at a
+// time, because there may be only two cores.
 func tune(o Options, cache *pebble.Cache, compactions *scheduler) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          o.FS,
@@ -150,7 +150,7 @@ func (s *Store) load() error {
 	return s.openSnapshots()
 }
 
-// Close writes down what is in memory and gives the directory free.
+// Close flushes memory to disk and releases the directory.
 func (s *Store) Close() error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -200,7 +200,7 @@ func (s *Store) Stats(context.Context) (store.Stats, error) {
 	return st, nil
 }
 
-// get calls fn with a row's value, which is valid during the call only.
+// get calls fn with the value of a row, which is valid only during the call.
 func get(r pebble.Reader, key []byte, fn func(value []byte) error) (found bool, err error) {
 	value, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -372,8 +372,8 @@ func (s *Store) setGeneration(g uint32, live bool) {
 	s.mu.generations[g] = live
 }
 
-// logger passes Pebble's messages on. Its errors in the background come as
-// Errorf; a Fatalf means that going on would lose data.
+// logger passes on the messages of Pebble. Errors of its background work come as
+// Errorf. A Fatalf means that continuing would lose data.
 type logger struct {
 	log    *slog.Logger
 	damage *damage

@@ -11,10 +11,10 @@ import (
 	"speedlayer/store"
 )
 
-// merger unites growths of visitor sets (store.Cell) with the set below them,
-// when the cell is read or its table compacted. It bears the name of Pebble's
-// own merger, under which directories were made that have no growths yet: Pebble
-// opens none under another name.
+// merger merges growths of visitor sets (store.Cell) with the set below them,
+// when the cell is read or its table compacted. It has the name of Pebble's default
+// merger, because directories without growths were created under that name, and
+// Pebble refuses to open them under another.
 var merger = &pebble.Merger{
 	Name: "pebble.concatenate",
 	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
@@ -24,7 +24,7 @@ var merger = &pebble.Merger{
 }
 
 // union is one cell whose parts come in any order. Its version is the highest of
-// all: whoever wrote that part had seen all that the others say (see Apply).
+// all parts: the writer of that part had seen all that the others hold (see Apply).
 type union struct {
 	version int64
 	set     []byte // a copy of the whole set's bytes; nil if none came
@@ -55,8 +55,8 @@ func (u *union) MergeNewer(value []byte) error { return u.add(value) }
 // MergeOlder implements pebble.ValueMerger.
 func (u *union) MergeOlder(value []byte) error { return u.add(value) }
 
-// Finish implements pebble.ValueMerger: a whole set if all parts are there, else
-// one growth of all growths.
+// Finish implements pebble.ValueMerger. It returns a whole set if all parts were
+// given, otherwise one growth made of all growths.
 func (u *union) Finish(includesBase bool) ([]byte, io.Closer, error) {
 	out := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(u.set)+len(u.members)+1), uint64(u.version))
 	if !includesBase && u.set == nil {

@@ -10,8 +10,8 @@ import (
 	"speedlayer/store"
 )
 
-// Parts of a cell in any grouping, oldest or newest first, make the same bytes:
-// compactions unite what they come by.
+// Parts of a cell merged in any grouping, oldest or newest first, give the same
+// bytes: compactions merge whatever parts they meet.
 func TestUnionIsAssociative(t *testing.T) {
 	for range 200 {
 		seed := rand.Uint64()
@@ -31,7 +31,7 @@ func TestUnionIsAssociative(t *testing.T) {
 			parts = append(parts, growth)
 		}
 		want := whole.Append(binary.AppendUvarint(nil, uint64(len(parts))))
-		for len(parts) > 1 { // unites neighbours
+		for len(parts) > 1 { // merges neighbours
 			i := r.IntN(len(parts) - 1)
 			j := i + 2 + r.IntN(len(parts)-i-1)
 			united := unite(t, r, parts[i:j], i == 0)
