@@ -42,5 +42,4 @@
 //  9. A growth is merged. A store that takes growths (Growing) answers with the
 //     union of the whole cell and its growths, at the highest version among
 //     them. A store that does not take growths is never given any.
-//     One that does not is never given any.
 package store

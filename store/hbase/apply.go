@@ -12,17 +12,17 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// Apply implements store.Writer: all cells, in requests beside each other, and
-// when they are acknowledged the commit row. A crash between leaves cells
-// without a commit, which the next processor writes again: the same versions
-// with the same bytes, or higher ones. A zombie's are below what is there, so
-// nobody sees them.
+// Apply implements store.Writer: it puts all cells in parallel requests, and the
+// commit row after they are acknowledged. A crash in between leaves cells without a
+// commit, which the next processor writes again: the same versions with the same
+// bytes, or higher ones. The cells of a zombie are below the stored ones, so nobody
+// sees them.
 func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if s.committedAt(b.Shard) >= b.Commit.Offset {
-		return nil // its cells are there, or newer ones
+		return nil // its cells, or newer ones, are already stored
 	}
 	sections, err := s.sections(ctx, b.Cells)
 	if err != nil {
@@ -41,12 +41,12 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// Growths implements store.Growing. Each has a column of its own, of which the
-// highest version stays.
+// Growths implements store.Growing. Each growth has a column, which keeps the
+// highest version.
 func (s *Store) Growths() int { return growths }
 
-// sections cuts a batch's cells by generation, and leaves out those that were
-// dropped. Nothing is written yet when one was never created.
+// sections splits the cells of a batch by generation and leaves out dropped
+// generations. If one was never created, nothing is written yet.
 func (s *Store) sections(ctx context.Context, cells []store.Cell) (all [][]store.Cell, err error) {
 	for begin, i := 0, 1; i <= len(cells); i++ {
 		g := cells[begin].Key.Generation
@@ -67,7 +67,7 @@ func (s *Store) sections(ctx context.Context, cells []store.Cell) (all [][]store
 	return all, nil
 }
 
-// putCells makes the cells of one generation durable, or finds that it is gone.
+// putCells makes the cells of one generation durable, or finds that it was dropped.
 func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.Cell) error {
 	g := cells[0].Key.Generation
 	e := encoders.Get().(*encoder)
@@ -75,7 +75,7 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 		return err
 	}
 	table := s.names.cells(g)
-	var all errgroup.Group // not one that ends with the first error: no request is left behind without need
+	var all errgroup.Group // not a group that ends with the first error: no request is abandoned without need
 	all.SetLimit(s.opts.Parallel)
 	left := s.client.Abandoned()
 	for _, actions := range e.requests() {
@@ -104,8 +104,8 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 	return err
 }
 
-// committedAt returns the highest commit row of a shard that was seen; -1 if
-// there was none. The row may be higher by now, never lower.
+// committedAt returns the highest commit row of a shard seen so far, or -1 if there
+// was none. By now the row may be higher, but never lower.
 func (s *Store) committedAt(id store.Shard) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

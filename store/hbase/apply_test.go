@@ -14,7 +14,7 @@ import (
 	"speedlayer/store"
 )
 
-// refuser takes no cells, and writes down what it is asked for.
+// refuser takes no cells and records the requests that it gets.
 type refuser struct {
 	gohbase.Client
 	mu    sync.Mutex
@@ -29,7 +29,7 @@ func (c *refuser) SendRPC(call hrpc.Call) (proto.Message, error) {
 		return nil, errors.New("HBase Java exception org.apache.hadoop.hbase.DoNotRetryIOException:\nno")
 	}
 	switch call.(type) {
-	case *hrpc.Get: // is the generation still there?
+	case *hrpc.Get: // does the generation still exist?
 		return &pb.GetResponse{Result: &pb.Result{Cell: []*pb.Cell{{Value: []byte(stateCreated)}}}}, nil
 	case *hrpc.Mutate:
 		c.asked = append(c.asked, "commit")
@@ -38,8 +38,8 @@ func (c *refuser) SendRPC(call hrpc.Call) (proto.Message, error) {
 	return nil, errors.New("a request that this client does not know")
 }
 
-// The commit row stands for its cells (law 2 of the contract): while they are not
-// acknowledged it is not sent, for nobody would write them again behind it.
+// The commit row stands for its cells (law 2 of the contract). It is not sent until
+// they are acknowledged, because nobody would write them again after it.
 func TestCommitRowComesLast(t *testing.T) {
 	c := &refuser{}
 	s := faked(t, c)

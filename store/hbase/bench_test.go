@@ -25,7 +25,7 @@ func pages(n int, version int64) (cells []store.Cell) {
 }
 
 // BenchmarkClusterApply has one shard for each owner write batches of the same
-// pages beside each other, as processors do.
+// pages in parallel, as processors do.
 func BenchmarkClusterApply(b *testing.B) {
 	for _, durability := range []string{"fsync", "hflush"} {
 		for _, c := range []struct{ owners, rows int }{{1, 1}, {1, 100}, {4, 100}, {4, 2500}, {4, 10_000}} {
@@ -63,9 +63,9 @@ func BenchmarkClusterApply(b *testing.B) {
 	}
 }
 
-// BenchmarkClusterCells looks cells up as a processor does that has taken over:
-// pages at random, of one shard, from a table in which all shards have written the
-// hour's cells again and again, some of them since the last flush.
+// BenchmarkClusterCells looks up cells as a processor does after a takeover: random
+// pages of one shard, from a table in which all shards have written the cells of the
+// hour again and again, some of them since the last flush.
 func BenchmarkClusterCells(b *testing.B) {
 	const n, shards, rounds, together = 20_000, 8, 12, 5_000
 	s := open(b, options(b))

@@ -25,15 +25,15 @@ func mortal(t *testing.T) *devcluster.Cluster {
 	return clustertest.Start(t, cluster.Options)
 }
 
-// writer is a processor as far as the store sees one: it offers a batch until it
-// is taken, the same bytes, and then makes the next.
+// writer acts as a processor as far as the store can see: it offers a batch, with
+// the same bytes, until it is accepted, and then makes the next.
 type writer struct {
 	shard store.Shard
-	acked atomic.Int64 // the last version that Apply said is durable
-	tries atomic.Int64 // that failed
+	acked atomic.Int64 // the last version that Apply reported as durable
+	tries atomic.Int64 // failed attempts
 }
 
-// faultURLs is how many cells a writer's batch has.
+// faultURLs is the number of cells in a writer's batch.
 const faultURLs = 200
 
 func (w *writer) cells(version int64) (cells []store.Cell) {
@@ -61,8 +61,8 @@ func (w *writer) run(ctx context.Context, s *Store) error {
 	}
 }
 
-// Region servers and the master are killed under load. Every put ends, all goes
-// on in time, and what was acknowledged is there, of one version, afterwards.
+// Region servers and the master are killed under load. Every put ends, everything
+// continues in time, and afterwards all acknowledged cells are there, of one version.
 func TestClusterFaults(t *testing.T) {
 	c := mortal(t)
 	o, err := ParseURL("hbase://" + c.ZooKeeper() + "/hbase")
@@ -116,7 +116,7 @@ func goOn(t *testing.T, writers []*writer, when string) {
 }
 
 // check compares all cells with what was acknowledged. A batch that was offered
-// and not acknowledged may be there in part, as one version more.
+// but not acknowledged may be partly stored, with a version higher by one.
 func check(t *testing.T, s *Store, writers []*writer) {
 	t.Helper()
 	ctx := t.Context()

@@ -32,7 +32,7 @@ func must(t testing.TB, err error) {
 }
 
 // Zombies put into a generation while another process drops it, and after. Each
-// of their puts ends, none is an error, none comes back.
+// of their puts ends, none is an error, and no cell reappears.
 func TestClusterDropUnderZombies(t *testing.T) {
 	ctx := t.Context()
 	o := options(t)
@@ -82,8 +82,8 @@ func TestClusterDropUnderZombies(t *testing.T) {
 	}
 }
 
-// A table that is gone without a drop is a fault, at which a shard waits, unless
-// its generation is below the lowest of the pointer's list.
+// A table that is missing without a drop is a fault. The shard waits for it, unless
+// its generation is below the lowest in the list of the pointer.
 func TestClusterTableGone(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, options(t))
@@ -113,8 +113,8 @@ func TestClusterTableGone(t *testing.T) {
 	must(t, s.Apply(ctx, batchOf(0, 2, pageCell(0, "a/", 2), pageCell(1, "a/", 2))))
 }
 
-// Whatever step of making or dropping a generation a process was killed after,
-// the next one brings it to its end.
+// Whichever step of creating or dropping a generation a process was killed after,
+// the next process completes it.
 func TestClusterHalfDone(t *testing.T) {
 	ctx := t.Context()
 	o := options(t)
@@ -130,7 +130,7 @@ func TestClusterHalfDone(t *testing.T) {
 	if err := open(t, o).CreateGeneration(ctx, 1); !errors.Is(err, store.ErrDropped) {
 		t.Errorf("made again: %v", err)
 	}
-	must(t, open(t, o).DropGeneration(ctx, 7)) // another drop takes it along
+	must(t, open(t, o).DropGeneration(ctx, 7)) // another drop removes it too
 	if got := tablesOf(t, o, s.names.cellsPrefix()); !slices.Equal(got, []string{s.names.cells(0)}) {
 		t.Errorf("tables are %v", got)
 	}
@@ -142,13 +142,13 @@ func TestClusterHalfDone(t *testing.T) {
 	}
 }
 
-// mark writes the row of a dropped generation, and no more.
+// mark writes the row of a dropped generation and nothing else.
 func mark(t *testing.T, s *Store, g uint32) {
 	t.Helper()
 	must(t, s.client.Put(t.Context(), s.names.control(), generationRow(g), controlFamily, client.Columns{stateColumn: []byte(stateDropped)}, client.ServerTime))
 }
 
-// Many processes make and drop the same generation at once: however it ends, row
+// Many processes create and drop the same generation at once. However it ends, row
 // and table agree.
 func TestClusterMadeAndDroppedAtOnce(t *testing.T) {
 	ctx := t.Context()
@@ -179,8 +179,8 @@ func TestClusterMadeAndDroppedAtOnce(t *testing.T) {
 	}
 }
 
-// A table of snapshots goes when each partition of the newest log epoch has
-// named one in a later table, and not before.
+// A table of snapshots is removed when each partition of the newest log epoch has
+// named a snapshot in a later table, and not before.
 func TestClusterSnapshotTablesRotate(t *testing.T) {
 	ctx := t.Context()
 	o := options(t)
@@ -224,13 +224,13 @@ func TestClusterSnapshotTablesRotate(t *testing.T) {
 			t.Errorf("partition %d: %q, %v, want %q", p, b, err, want)
 		}
 	}
-	// One who still loads the old one hears that it is gone.
+	// A process that still loads the old snapshot learns that it is gone.
 	if _, err := s.Chunk(ctx, store.Shard{}, 10, 0, nil); !errors.Is(err, store.ErrNoChunk) {
 		t.Errorf("a chunk in a table that went: %v", err)
 	}
 }
 
-// A store that was closed says so, and connects to nothing again.
+// A closed store reports that it is closed, and does not connect again.
 func TestClusterClosed(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, options(t))
@@ -247,8 +247,8 @@ func TestClusterClosed(t *testing.T) {
 	}
 }
 
-// A cell that HBase would refuse fails its own batch, before it is sent, and
-// none of others that are on their way.
+// A cell that HBase would refuse fails its own batch before it is sent, and no
+// other batch in progress.
 func TestClusterOversize(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, options(t))

@@ -8,8 +8,8 @@ import (
 	"speedlayer/internal/devcluster/clustertest"
 )
 
-// A user without rights is told so at start, by which part of --store to change, and
-// nothing is made; one with rights goes on.
+// At start a user without rights is told which part of --store to change, and
+// nothing is created. A user with rights can go on.
 func TestClusterRights(t *testing.T) {
 	c := clustertest.Start(t, devcluster.Options{HBase: true, Authorize: true, Quick: true})
 	o, err := ParseURL("hbase://" + c.ZooKeeper() + "/hbase?user=" + devcluster.SuperUser)

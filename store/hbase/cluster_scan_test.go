@@ -18,8 +18,8 @@ type modelKey struct {
 	shard store.Shard
 }
 
-// fill applies random batches of some shards, long urls with a common head among
-// them, some late, and returns what must be there.
+// fill applies random batches of some shards, some of them late, and with long urls
+// that have a common head. It returns the expected contents.
 func fill(t *testing.T, s *Store, r *rand.Rand, batches int) model {
 	t.Helper()
 	heads := []string{"", "a.com/", strings.Repeat("h", headBytes), strings.Repeat("h", headBytes-1) + "/"}
@@ -49,7 +49,7 @@ func fill(t *testing.T, s *Store, r *rand.Rand, batches int) model {
 	return m
 }
 
-// scan is the model's answer.
+// scan returns the answer of the model.
 func (m model) scan(rg store.Range) (lines []string) {
 	var keys []modelKey
 	for k := range m {
@@ -74,8 +74,8 @@ func lineOf(url string, hour int32, shard store.Shard, version int64, value []by
 	return fmt.Sprintf("%s %d %v @%d %q", url, hour, shard, version, value)
 }
 
-// Random cells, random ranges, pages of few rows: scans and look-ups say what a
-// sorted map says, in its order.
+// Random cells, random ranges, pages of few rows: scans and look-ups return what a
+// sorted map returns, in its order.
 func TestClusterScansAgainstModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -90,7 +90,7 @@ func TestClusterScansAgainstModel(t *testing.T) {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b modelKey) int { return strings.Compare(a.key.URL, b.key.URL) }) // so that a seed means something
+	slices.SortFunc(keys, func(a, b modelKey) int { return strings.Compare(a.key.URL, b.key.URL) }) // so that a seed is reproducible
 	reader, err := s.Read(t.Context())
 	must(t, err)
 	for n := range 150 {
@@ -123,7 +123,7 @@ func TestClusterScansAgainstModel(t *testing.T) {
 	lookUpAll(t, s, m, keys, r)
 }
 
-// lookUpAll asks for all cells of each shard, and for some that are not there.
+// lookUpAll asks for all cells of each shard, and for some that do not exist.
 func lookUpAll(t *testing.T, s *Store, m model, keys []modelKey, r *rand.Rand) {
 	t.Helper()
 	byShard := map[store.Shard][]store.Key{}

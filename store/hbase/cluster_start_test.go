@@ -14,8 +14,8 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// What cannot be used is refused at start, in time, with the name of what to
-// change, and nothing is written.
+// A server that cannot be used is refused at start, in time. The error names what
+// to change, and nothing is written.
 func TestClusterStart(t *testing.T) {
 	good := options(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -24,7 +24,7 @@ func TestClusterStart(t *testing.T) {
 	}
 	nobody := closed.Addr().String()
 	closed.Close()
-	// It takes connections and never answers.
+	// The listener accepts connections and never answers.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func none(t *testing.T, o Options, prefix string) {
 	}
 }
 
-// direct returns a store that was not opened: its parts, without any check.
+// direct returns a store without opening it: its parts, without any check.
 func direct(t *testing.T, o Options) *Store {
 	t.Helper()
 	o, err := o.withDefaults()
@@ -95,7 +95,7 @@ func tablesOf(t *testing.T, o Options, prefix string) []string {
 	return got
 }
 
-// Tables that others have made are not touched.
+// Tables that others have created are not touched.
 func TestClusterStartAmongOthers(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -142,7 +142,7 @@ func TestClusterStartAmongOthers(t *testing.T) {
 	}
 }
 
-// A process that was killed between the table and its first row is no obstacle.
+// A process killed between creating the table and its first row is not an obstacle.
 func TestClusterStartHalfDone(t *testing.T) {
 	o := options(t)
 	d := direct(t, o)

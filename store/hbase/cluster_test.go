@@ -31,7 +31,7 @@ func options(t testing.TB) Options {
 
 var made atomic.Int64
 
-// fresh is a prefix that no test had before.
+// fresh returns a prefix that no other test has used.
 func fresh() string { return fmt.Sprintf("test%x_%d", time.Now().UnixMilli(), made.Add(1)) }
 
 func open(t testing.TB, o Options) *Store {

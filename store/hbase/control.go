@@ -11,13 +11,13 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// swap sets a column of a control row from one value to another; nil stands for
-// a row that is not there. won is false when the column had a third.
+// swap changes a column of a control row from one value to another. A nil value
+// stands for a missing row. won is false if the column had a third value.
 //
-// A check-and-put may take effect and its answer be lost; gohbase then sends it
-// again by itself, and the second finds the first one's value. So each swap
-// leaves the mark of its writer in the row, and who is told no, or nothing, looks
-// whether the mark is its own.
+// A check-and-put may take effect and its answer be lost. The client may then send
+// it again by itself, and the second request finds the value of the first. So each
+// swap leaves a mark of its writer in the row. A writer that gets a negative answer
+// or none reads the row and checks whether the mark is its own.
 func swap(ctx context.Context, c *client.Client, table, row, column string, from, to []byte) (won bool, err error) {
 	if err := client.CheckSize([]byte(row), to); err != nil {
 		return false, err
@@ -37,7 +37,7 @@ func swap(ctx context.Context, c *client.Client, table, row, column string, from
 		if won {
 			return nil
 		}
-		return failed // with an answer, it was no
+		return failed // with an answer, the swap has lost
 	})
 	return won && err == nil, err
 }
@@ -64,8 +64,8 @@ func (s *Store) rows(ctx context.Context, prefix string, fn func(kv *client.KeyV
 	return nil
 }
 
-// after is the first key behind all that begin with prefix; nil when there is
-// none.
+// after returns the first key after all keys that begin with prefix, or nil if
+// there is none.
 func after(prefix []byte) []byte {
 	end := bytes.Clone(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
@@ -95,9 +95,9 @@ func (s *Store) Epochs(ctx context.Context) (all []store.Epoch, err error) {
 	return all, nil
 }
 
-// AppendEpoch implements store.Control. Epochs are never taken away, so when
-// there are as many as the number says, the row of that number is the next one,
-// and one of those who write it finds it empty.
+// AppendEpoch implements store.Control. Epochs are never removed. So when there are
+// as many as the number, the row of that number is the next one, and exactly one of
+// its writers finds it empty.
 func (s *Store) AppendEpoch(ctx context.Context, e store.Epoch) error {
 	all, err := s.Epochs(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Store) Pointer(ctx context.Context) (store.Pointer, error) {
 	return p, err
 }
 
-// pointer returns the row's bytes too; nil when there is none yet.
+// pointer also returns the bytes of the row, or nil if it does not exist yet.
 func (s *Store) pointer(ctx context.Context) (p store.Pointer, row []byte, err error) {
 	c, err := s.client.Value(ctx, s.names.control(), pointerRow, controlFamily, jsonColumn)
 	if err != nil {
@@ -141,8 +141,8 @@ func (s *Store) pointer(ctx context.Context) (p store.Pointer, row []byte, err e
 	return p, c.Value, nil
 }
 
-// SwapPointer implements store.Control. The row's bytes hold the counter, so to
-// compare them is to compare it.
+// SwapPointer implements store.Control. The bytes of the row contain the counter, so
+// comparing them compares the counter.
 func (s *Store) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
 	have, from, err := s.pointer(ctx)
 	if err != nil {

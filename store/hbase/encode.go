@@ -9,7 +9,7 @@ import (
 )
 
 // encoder makes puts of cells: one for each url and day, with the cells of all
-// views. It is used again, for first touches of memory cost more than encoding.
+// views. It is reused, because touching new memory costs more than encoding.
 type encoder struct {
 	groups  [buckets]group
 	n       int // groups in use
@@ -23,22 +23,22 @@ type encoder struct {
 	actions []client.Action
 }
 
-// group holds the puts of some buckets, one behind the other.
+// group holds the puts of some buckets, one after the other.
 type group struct {
 	cells []byte
 	puts  []put
 }
 
-// put is a row's place in a group: from the end of the one before to end.
+// put is the place of a row in a group: from the end of the previous put to end.
 type put struct{ end, n int }
 
-// section is what is left of the cells of one view.
+// section is the remaining cells of one view.
 type section []store.Cell
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// encode makes puts of the cells, which are of one generation and sorted by key,
-// in as many groups as a table has regions at first.
+// encode makes puts of the cells, which belong to one generation and are sorted by
+// key. It makes as many groups as a table has regions at first.
 func (e *encoder) encode(cells []store.Cell, shard store.Shard, regions int) error {
 	e.n = regions
 	for i := range e.groups {
@@ -63,7 +63,7 @@ func (e *encoder) encode(cells []store.Cell, shard store.Shard, regions int) err
 	}
 }
 
-// first returns the section whose next cell's row is the lowest; -1 at the end.
+// first returns the section whose next cell has the lowest row, or -1 at the end.
 func (e *encoder) first() int {
 	first := -1
 	for i, h := range e.heads {
@@ -81,7 +81,7 @@ func rowBefore(a, b *store.Key) bool {
 	return a.Hour/hoursADay < b.Hour/hoursADay
 }
 
-// addRow puts the cells of the lowest row, of all sections, into its group.
+// addRow adds the cells of the lowest row, from all sections, to its group.
 func (e *encoder) addRow(first int, shard store.Shard) error {
 	key := e.heads[first][0].Key
 	day := key.Hour / hoursADay
@@ -116,14 +116,14 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 	return nil
 }
 
-// Bounds of one request: what a region server does at once, and how much is sent
-// again when an answer is lost.
+// These are the bounds of one request. They limit what a region server does at once,
+// and how much is sent again when an answer is lost.
 const (
 	requestRows  = client.MaxRequestRows
 	requestBytes = 4 << 20
 )
 
-// requests cuts the groups into requests. They alias the encoder.
+// requests splits the groups into requests, which alias the encoder.
 func (e *encoder) requests() (all [][]client.Action) {
 	e.actions = e.actions[:0]
 	var ends []int

@@ -24,7 +24,7 @@ func randomCells(r *rand.Rand, n int) (cells []store.Cell) {
 	return slices.CompactFunc(cells, func(a, b store.Cell) bool { return a.Key == b.Key })
 }
 
-// What is encoded is what was there: each cell once, in the row of its url and
+// The encoding contains what was there: each cell once, in the row of its url and
 // day, one put a row, in the group of its bucket.
 func TestEncode(t *testing.T) {
 	seed := rand.Uint64()
@@ -69,7 +69,7 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// cellsOf reads a put back, as a scan would.
+// cellsOf reads a put as a scan would.
 func cellsOf(t *testing.T, a client.Action, shard store.Shard) (cells []store.Cell) {
 	t.Helper()
 	row, err := parseRow(a.Row)
@@ -103,7 +103,7 @@ func cellsOf(t *testing.T, a client.Action, shard store.Shard) (cells []store.Ce
 	return cells
 }
 
-// Large batches are cut: by rows and by bytes.
+// Large batches are split: by rows and by bytes.
 func TestRequestsAreBounded(t *testing.T) {
 	var cells []store.Cell
 	for i := range 3 * client.MaxRequestRows {

@@ -10,9 +10,9 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// faked returns a store whose requests go to a client that a test has made. The
-// real server is asked by the tests named TestCluster; this is for what it does at
-// moments that nobody can choose.
+// faked returns a store whose requests go to a client made by the test. The tests
+// named TestCluster use the real server. This is for its behaviour at moments that
+// a test cannot choose.
 func faked(t *testing.T, to gohbase.Client) *Store {
 	t.Helper()
 	o, err := Options{Quorum: []string{"127.0.0.1:1"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()

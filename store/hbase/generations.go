@@ -18,7 +18,7 @@ type generation struct {
 	state  string
 }
 
-// allGenerations reads all rows, by number.
+// allGenerations reads the rows of all generations, by number.
 func (s *Store) allGenerations(ctx context.Context) (all []generation, err error) {
 	err = s.rows(ctx, generationPrefix, func(kv *client.KeyValue) error {
 		if string(kv.Qualifier) != stateColumn {
@@ -37,9 +37,9 @@ func (s *Store) allGenerations(ctx context.Context) (all []generation, err error
 	return all, nil
 }
 
-// state returns what is known of a generation; "" if it was never created. What
-// is remembered may be old: created, and dropped since by another process. Then
-// its table is missing, and judge looks again.
+// state returns what is known of a generation, or "" if it was never created. The
+// remembered state may be out of date: created, and dropped since by another
+// process. Then the table is missing, and judge looks again.
 func (s *Store) state(ctx context.Context, g uint32) (string, error) {
 	s.mu.Lock()
 	state, ok := s.mu.generations[g]
@@ -62,7 +62,7 @@ func (s *Store) readState(ctx context.Context, g uint32) (string, error) {
 	return string(c.Value), nil
 }
 
-// remember keeps a state. Dropped is never forgotten for created.
+// remember keeps a state. A dropped generation never becomes created again.
 func (s *Store) remember(g uint32, state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,10 +71,10 @@ func (s *Store) remember(g uint32, state string) {
 	}
 }
 
-// judge is asked when a request for cells of a generation failed. gone says that
-// the generation was dropped, or is below the lowest that the pointer lists: its
-// cells are nothing then, and that is no error. Else the error stays one: a
-// table that should be there and is not is a fault, at which a shard waits.
+// judge is asked when a request for cells of a generation failed. gone reports that
+// the generation was dropped, or is below the lowest in the list of the pointer. Its
+// cells then count as nothing, and that is not an error. Otherwise the error stays
+// one: a table that should exist and does not is a fault, and the shard waits.
 func (s *Store) judge(ctx context.Context, g uint32, failed error) (gone bool, err error) {
 	state, err := s.readState(ctx, g)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Store) judge(ctx context.Context, g uint32, failed error) (gone bool, e
 	return false, fmt.Errorf("%w: %d was created, but table %s is gone", store.ErrNoGeneration, g, s.names.cells(g))
 }
 
-// splits are the keys at which a table of n regions is cut.
+// splits returns the keys at which a table of n regions is split.
 func splits(n int) (keys [][]byte) {
 	for i := 1; i < n; i++ {
 		keys = append(keys, []byte{hexDigits[i*buckets/n]})
@@ -109,12 +109,12 @@ func splits(n int) (keys [][]byte) {
 // stateRegions bounds the regions of a table of snapshots: few rows, long ones.
 const stateRegions = 4
 
-// tableTime bounds the making or dropping of tables; it takes seconds.
+// tableTime bounds the creation or dropping of tables, which takes seconds.
 const tableTime = 2 * time.Minute
 
-// CreateGeneration implements store.Control. Tables first, then the row that
-// says so: a crash between leaves tables that the next call finds. The row
-// decides: who finds it dropped takes the tables away again.
+// CreateGeneration implements store.Control. It creates the tables first, then the
+// row that records them: a crash in between leaves tables that the next call finds.
+// The row decides: a process that finds it dropped removes the tables again.
 func (s *Store) CreateGeneration(ctx context.Context, g uint32) error {
 	state, err := s.readState(ctx, g)
 	if err != nil {
@@ -157,9 +157,9 @@ func (s *Store) CreateGeneration(ctx context.Context, g uint32) error {
 	return fmt.Errorf("%w: %d", store.ErrDropped, g)
 }
 
-// DropGeneration implements store.Control. The row first, so that a put that
-// finds no table knows why; then the table. A crash between leaves a table that
-// the next drop, of this generation or another, takes away.
+// DropGeneration implements store.Control. It writes the row first, so that a put
+// that finds no table knows why, and then drops the table. A crash in between leaves
+// a table that the next drop, of this generation or another, removes.
 func (s *Store) DropGeneration(ctx context.Context, g uint32) error {
 	ctx, cancel := context.WithTimeout(ctx, tableTime)
 	defer cancel()
@@ -193,7 +193,7 @@ func (s *Store) DropGeneration(ctx context.Context, g uint32) error {
 	return nil
 }
 
-// sweepCells takes away the tables of all generations that were dropped.
+// sweepCells removes the tables of all dropped generations.
 func (s *Store) sweepCells(ctx context.Context) error {
 	all, err := s.allGenerations(ctx)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// table is a control table of which only the layout's row matters: what a look at
-// it finds changes by the number of the look.
+// table is a control table of which only the layout row matters. What a read of it
+// finds depends on the number of the read.
 type table struct {
 	gohbase.Client
-	layout []string // by Get; "": the row is not there. The last one stays
+	layout []string // results of Get; "": the row does not exist. The last one repeats
 	rows   bool     // a Scan finds a row
 	taken  bool     // a CheckAndPut loses
 	gets   int
@@ -52,8 +52,8 @@ func (c *table) SendRPC(call hrpc.Call) (proto.Message, error) {
 	return nil, errors.New("a request that this table does not know")
 }
 
-// Of several processes that start on a fresh store each may see the layout's row
-// come about between any two of its looks.
+// When several processes start on a fresh store, each may see the layout row
+// appear between any two of its reads.
 func TestLayoutThatAppears(t *testing.T) {
 	const mine, none = layoutVersion, ""
 	for _, c := range []struct {

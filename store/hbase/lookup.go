@@ -15,19 +15,19 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// lookup is one get of a look-up: of the columns of one url and hour, for all
-// views that are asked for.
+// lookup is one get of a look-up: the columns of one url and hour, for all
+// requested views.
 type lookup struct {
-	keys []int // places in the caller's keys
+	keys []int // positions in the caller's keys
 	get  client.Action
 }
 
 // lookupRows bounds the gets of one request.
 const lookupRows = 1000
 
-// Cells implements store.Writer. Keys of one url and hour are one get, if they
-// are sorted; most are not there at all, which the row filters of the files say
-// without a read.
+// Cells implements store.Writer. Sorted keys of one url and hour become one get.
+// Most cells do not exist at all, and the row filters of the files tell so without
+// a read.
 func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) error {
 	for begin, i := 0, 1; i <= len(keys); i++ {
 		if i < len(keys) && keys[i].Generation == keys[begin].Generation {
@@ -44,7 +44,7 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 	return nil
 }
 
-// lookUp reads cells of one generation.
+// lookUp reads the cells of one generation.
 func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn func(i int, version int64, value []byte) error) error {
 	g := keys[0].Generation
 	state, err := s.state(ctx, g)
@@ -58,7 +58,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 		return nil
 	}
 	groups := s.lookups(id, keys)
-	var one sync.Mutex // fn is called by one at a time
+	var one sync.Mutex // serialises the calls of fn
 	var stop error
 	var parts union
 	all, within := errgroup.WithContext(ctx)
@@ -96,12 +96,12 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 	return nil
 }
 
-// lookups makes the gets, by the region that their rows are in at first. The keys
-// of each view are sorted, as a rule: then those of one url and hour come
+// lookups makes the gets, grouped by the region in which their rows are at first.
+// Usually the keys of each view are sorted, and then those of one url and hour come
 // together here.
 func (s *Store) lookups(id store.Shard, keys []store.Key) [][]lookup {
 	groups := make([][]lookup, s.opts.Regions)
-	var heads [][2]int // of each run of one view, what is left
+	var heads [][2]int // the remaining keys of each run of one view
 	for begin, i := 0, 1; i <= len(keys); i++ {
 		if i == len(keys) || keys[i].View != keys[begin].View {
 			heads = append(heads, [2]int{begin, i})
@@ -139,7 +139,7 @@ func hourBefore(a, b *store.Key) bool {
 	return a.Hour < b.Hour
 }
 
-// getter makes gets of one shard. It keeps the filter of the last hour.
+// getter makes the gets of one shard. It keeps the filter of the last hour.
 type getter struct {
 	id     store.Shard
 	day    dayText
@@ -148,7 +148,7 @@ type getter struct {
 }
 
 // get asks for the columns of one url, hour and shard, in the families of the
-// views: the whole cells, and the growths behind them.
+// views: the whole cells, and the growths after them.
 //
 //	Get     1: row | 2: Column ... | 4: Filter
 //	Column  1: family
@@ -168,7 +168,7 @@ func (g *getter) get(keys []store.Key, of []int) client.Action {
 	return client.Action{Row: row, Get: get}
 }
 
-// encoded is a filter as bytes. It has all fields that it needs.
+// encoded is an encoded filter. It has all fields that it needs.
 func encoded(f *pb.Filter) []byte {
 	b, err := proto.Marshal(f)
 	if err != nil {
@@ -207,8 +207,8 @@ func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, f
 	return nil
 }
 
-// partsOf takes the cells of one family from the front, and gives u those that
-// are of the key's hour and shard.
+// partsOf takes the cells of one family from the front, and passes to u those that
+// have the hour and shard of the key.
 func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest []byte, err error) {
 	for len(cells) > 0 {
 		kv, behind, err := client.NextKeyValue(cells)

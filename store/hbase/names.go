@@ -8,8 +8,8 @@ import (
 	"speedlayer/store"
 )
 
-// Tables, with the prefix in front; numbers are of generations, in ten digits,
-// so that they sort.
+// Names of tables, with the prefix in front. Numbers are those of generations, in
+// ten digits so that they sort.
 //
 //	PREFIX_control           rows that change rarely, and the commits
 //	PREFIX_cells_0000000007  cells of generation 7
@@ -28,7 +28,7 @@ import (
 //
 // pointer, epoch, row and generation have the server's time as timestamp: a
 // check-and-put with a timestamp below the stored one would be answered with
-// true and change nothing that is seen.
+// true, and yet no reader would see a change.
 const (
 	controlFamily = "c"
 	stateFamily   = "s"
@@ -69,7 +69,7 @@ func shardRow(p string, s store.Shard) string {
 	return fmt.Sprintf("%s%010d/%010d", p, s.Epoch, s.Partition)
 }
 
-// numberOf reads the number at the end of a table's or row's name.
+// numberOf parses the number at the end of the name of a table or row.
 func numberOf(prefix, name string) (uint32, bool) {
 	text, ok := strings.CutPrefix(name, prefix)
 	if !ok || len(text) != 10 {
@@ -90,12 +90,12 @@ func shardOf(prefix, row string) (s store.Shard, err error) {
 	return store.Shard{Epoch: uint32(epoch), Partition: int32(partition)}, nil
 }
 
-// A chunk of a snapshot lies in the row
+// A chunk of a snapshot is stored in the row
 //
 //	bucket | ':' | epoch/partition/offset/chunk
 //
 // with offset in 19 digits, so that the chunks of a shard sort by offset.
-// bucket is a hex digit made of the shard.
+// bucket is a hex digit derived from the shard.
 func chunkPrefix(s store.Shard) string {
 	return fmt.Sprintf("%c:%010d/%010d/", hexDigits[(uint32(s.Partition)*7+s.Epoch)%buckets], s.Epoch, s.Partition)
 }

@@ -26,18 +26,18 @@ type Store struct {
 
 	mu struct {
 		sync.Mutex
-		generations map[uint32]string // state; only what was read, and never goes back
+		generations map[uint32]string // state, only as read; it never goes back
 		pending     map[store.Shard]pendingSnapshot
-		committed   map[store.Shard]int64 // offset of a commit row seen or written: it may be higher by now
+		committed   map[store.Shard]int64 // offset of a commit row that was read or written; by now it may be higher
 	}
 }
 
-// openTime bounds the checks at start, and the making of the control table.
+// openTime bounds the checks at start and the creation of the control table.
 const openTime = 15 * time.Second
 
-// Open looks for HBase, checks that it is one that we can use, and that the
-// tables with the prefix are of this layout; only then does it make what is
-// missing. Errors name the part of --store that is to be changed.
+// Open connects to HBase. It checks that the version is supported and that the
+// tables with the prefix have this layout, and only then creates what is missing.
+// Errors name the part of --store to change.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -59,7 +59,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// hint says what to change where HBase's own words do not.
+// hint returns what to change where HBase's own message does not tell.
 func hint(err error, o Options) error {
 	switch {
 	case client.IsClass(err, "AccessDeniedException"):
@@ -99,7 +99,7 @@ func (s *Store) open(ctx context.Context) error {
 	return s.checkLayout(ctx)
 }
 
-// oldest is the first HBase whose protocol is the one that we speak.
+// oldest is the first version of HBase whose protocol we speak.
 const oldestMajor, oldestMinor = 2, 4
 
 func checkVersion(status *pb.ClusterStatus) error {
@@ -115,8 +115,8 @@ func checkVersion(status *pb.ClusterStatus) error {
 	return fmt.Errorf("HBase is version %q: allowed are %d.%d and later of %d (2.6.4 was tested): name another cluster", version, oldestMajor, oldestMinor, oldestMajor)
 }
 
-// checkLayout reads the layout's row, and writes it into a table that has
-// nothing in it yet.
+// checkLayout reads the layout row, and writes it into a table that is still
+// empty.
 func (s *Store) checkLayout(ctx context.Context) error {
 	have, err := s.client.Value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn)
 	if client.IsClass(err, "NoSuchColumnFamilyException") {
@@ -130,7 +130,7 @@ func (s *Store) checkLayout(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Another process that starts may have written it between the two looks.
+		// Another process that starts may have written it between the two reads.
 		if len(first) > 0 {
 			if have, err = s.client.Value(ctx, s.names.control(), layoutRow, controlFamily, versionColumn); err != nil {
 				return err
@@ -151,16 +151,16 @@ func (s *Store) checkLayout(ctx context.Context) error {
 	return nil
 }
 
-// create makes a table with our families, in which the newest version alone is
-// kept: there is no time to live, for timestamps are versions, which HBase would
-// compare with the clock.
+// create makes a table with our families, which keep only the newest version. They
+// have no time to live: timestamps are versions, and HBase would compare them with
+// the clock.
 func (s *Store) create(ctx context.Context, table string, families []string, splits [][]byte) error {
-	// Most reads are of rows here and there, which ROW_INDEX_V1 finds in a block at
-	// once. A cell is put again and again: what it was before is taken out of memory
-	// before it is flushed, or looked through.
+	// Most reads are of scattered rows, which ROW_INDEX_V1 finds in a block directly.
+	// A cell is put again and again: its older versions are removed from memory before
+	// it is flushed or searched.
 	encoding, compaction := "ROW_INDEX_V1", "EAGER"
 	if slices.Equal(families, []string{stateFamily}) {
-		// Chunks are large, which is what encoding costs, and are put once.
+		// Chunks are large, and encoding costs time by size; and they are put only once.
 		encoding, compaction = "NONE", "NONE"
 	}
 	durability := "FSYNC_WAL"
@@ -183,24 +183,24 @@ func (s *Store) create(ctx context.Context, table string, families []string, spl
 	return nil
 }
 
-// Close ends all connections. What was acknowledged is durable already.
+// Close closes all connections. Everything acknowledged is already durable.
 func (s *Store) Close() error {
 	s.client.Close()
 	s.master.Close()
 	return nil
 }
 
-// Faults counts requests that went wrong since the start.
+// Faults counts requests that failed since the start.
 type Faults = client.Faults
 
 // Faults returns the counts so far.
 func (s *Store) Faults() Faults { return s.client.Faults() }
 
-// Rows is how many rows of cells were put since the start, and acknowledged.
+// Rows returns how many rows of cells were put and acknowledged since the start.
 func (s *Store) Rows() int64 { return s.put.Load() }
 
-// Stats implements store.Store: what the master knows of our tables' regions,
-// in whole MiB and some seconds old.
+// Stats implements store.Store: it returns what the master knows of our tables'
+// regions, in whole MiB and some seconds old.
 func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 	status, err := s.master.Status(ctx)
 	if err != nil {

@@ -16,44 +16,44 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// Options say where HBase is and how it is used. Quorum must be there; zero
-// values are defaults.
+// Options tell where HBase is and how it is used. Quorum is required; zero
+// values mean defaults.
 type Options struct {
-	Quorum []string // addresses of ZooKeeper, HOST:PORT; port 2181 if there is none
+	Quorum []string // addresses of ZooKeeper, HOST:PORT; the default port is 2181
 	ZNode  string   // HBase's path in ZooKeeper; "" is /hbase
-	Prefix string   // of the tables' names, [NAMESPACE:]NAME; "" is speedlayer
-	User   string   // who HBase takes us for; "" is root. There is no password: it is HBase's simple authentication
+	Prefix string   // prefix of the names of the tables, [NAMESPACE:]NAME; "" is speedlayer
+	User   string   // the user name sent to HBase; "" is root. There is no password: it is HBase's simple authentication
 
 	Regions     int    // of a new table of cells: 1, 2, 4, 8 or 16; 0 is 4
 	Compression string // of a new table: none, gz, snappy, lz4, zstd; "" is none. The region servers must have it
 	Durability  string // of new tables: fsync or hflush; "" is fsync
 
-	// Views are those that new tables have room for; nil is 1 to 3. A view that
-	// is new begins with a new generation.
+	// Views are those that new tables have families for; nil is 1 to 3. A new view
+	// begins with a new generation.
 	Views []store.ViewID
 
-	// CallTime bounds one request; 0 is 3 s. It must be well below the region
-	// servers' session in ZooKeeper (10 s and more): one that was paused for
-	// longer answers, on some file systems, what is lost already.
+	// CallTime bounds one request; 0 is 3 s. It must be well below the session time
+	// of the region servers in ZooKeeper (10 s and more): on some file systems, a
+	// server that was paused for longer acknowledges writes that are already lost.
 	CallTime time.Duration
-	// Parallel bounds requests at a time; 0 is 16.
+	// Parallel bounds the number of concurrent requests; 0 is 16.
 	Parallel int
 	Logger   *slog.Logger // nil: no messages
 
 	pageRows uint32 // of a scan; tests make it small; 0 is 10,000
 }
 
-// client are the options of the connection.
+// client returns the options of the connection.
 func (o *Options) client() client.Options {
 	return client.Options{Quorum: o.Quorum, ZNode: o.ZNode, User: o.User, CallTime: o.CallTime,
 		Parallel: o.Parallel, PageRows: orDefault(o.pageRows, 10_000), Logger: o.Logger}
 }
 
-// prefixes: what HBase takes as a table's name, with room for ours behind it.
+// prefixes is what HBase accepts as the name of a table, with room for our suffix.
 var prefixes = regexp.MustCompile(`^([a-zA-Z0-9_]+:)?[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,99}$`)
 
-// ParseURL reads the form hbase://ZK1:2181,ZK2:2181/ZNODE?prefix=speedlayer.
-// Allowed after the question mark: prefix, user, regions, compression, durability.
+// ParseURL parses a URL of the form hbase://ZK1:2181,ZK2:2181/ZNODE?prefix=speedlayer.
+// The parameters are prefix, user, regions, compression and durability.
 func ParseURL(text string) (Options, error) {
 	bad := func(format string, args ...any) (Options, error) {
 		return Options{}, fmt.Errorf("%q: %s; the form is hbase://ZK1:2181,ZK2:2181/hbase?prefix=speedlayer", text, fmt.Sprintf(format, args...))
@@ -102,7 +102,7 @@ func ParseURL(text string) (Options, error) {
 	return o, nil
 }
 
-// withDefaults fills in what is not said, and checks what is.
+// withDefaults fills in unset options and checks the others.
 func (o Options) withDefaults() (Options, error) {
 	quorum, err := addresses(o.Quorum)
 	if err != nil {
@@ -151,7 +151,7 @@ func orDefault[T comparable](v, d T) T {
 	return v
 }
 
-// addresses checks ZooKeeper's addresses and gives them a port.
+// addresses checks the addresses of ZooKeeper and adds missing ports.
 func addresses(hosts []string) (all []string, err error) {
 	for _, h := range hosts {
 		host, port, err := net.SplitHostPort(h)

@@ -25,7 +25,7 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// What is wrong is named, and so is what is allowed.
+// Errors name what is wrong and what is allowed.
 func TestParseURLRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"zk:2181/hbase":                      "does not begin with hbase://",

@@ -9,9 +9,9 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// reader reads things one by one, as they are when it comes by: what holds them
-// together is the order in which the caller asks (law 9), pointer, commits,
-// cells of the newest generation first, pointer again.
+// reader reads items one by one, each as it is at that moment. The order in which
+// the caller asks (law 9) makes them consistent: pointer, commits, cells of the
+// newest generation first, pointer again.
 type reader struct{ s *Store }
 
 // Read implements store.Store.
@@ -46,9 +46,9 @@ func (r *reader) Commits(ctx context.Context) (all []store.ShardCommit, err erro
 	return all, nil
 }
 
-// Scan implements store.Reader. A generation that was dropped, or never
-// created, is known to have no cells; one that is dropped under the scan, or
-// whose table is missing, is an error, and the caller's pointer has moved.
+// Scan implements store.Reader. A generation that was dropped or never created is
+// known to have no cells. One that is dropped during the scan, or whose table is
+// missing, is an error; then the caller's pointer has moved.
 func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
 	rg.From = max(rg.From, 0)
 	if rg.From >= rg.To {
@@ -61,7 +61,7 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 	if state != stateCreated {
 		return nil
 	}
-	var own error // of fn: not HBase's
+	var own error // returned by fn, not by HBase
 	err = r.s.scan(ctx, rg, func(c *store.ScanCell) error {
 		own = fn(c)
 		return own
@@ -78,8 +78,8 @@ func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.Scan
 	return err
 }
 
-// scan merges the rows of the buckets by url: one bucket has a url, each may
-// have some of a prefix.
+// scan merges the rows of the buckets by url. One bucket contains a given url; each
+// may contain some urls with a prefix.
 func (s *Store) scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
 	if !rg.Prefix {
 		return s.drain(ctx, []*stream{s.newStream(rg, bucketOf(rg.URL))}, rg, fn)
@@ -93,7 +93,7 @@ func (s *Store) scan(ctx context.Context, rg store.Range, fn func(c *store.ScanC
 
 func (s *Store) drain(ctx context.Context, all []*stream, rg store.Range, fn func(c *store.ScanCell) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends pages that are asked for in advance
+	defer cancel() // ends requests for pages in advance
 	for _, st := range all {
 		st.ask(ctx)
 	}

@@ -12,8 +12,8 @@ import (
 	"speedlayer/store"
 )
 
-// A generation's cells lie in a table of their own. Everything but long urls
-// can be read as text:
+// The cells of a generation are in a separate table. Everything but long urls can
+// be read as text:
 //
 //	row        bucket | ':' | url | 0x00 | day                          url of up to 200 bytes
 //	           bucket | ':' | head | 0x00 | hash | 0x00 | day           a longer one
@@ -33,12 +33,12 @@ import (
 //
 // So a row is one url and one day, and its columns are hours: the picture of
 // url -> hour -> count. Cells of all views of a url share its row, and a batch
-// has one put for them. The bucket spreads urls of one domain over the table's
-// regions; the day bounds what one row can become. A url holds no 0x00, so that
-// byte ends it, and the rows of one url lie together by day.
+// has one put for them. The bucket spreads the urls of one domain over the regions
+// of the table; the day bounds the size of a row. A url contains no 0x00, so that
+// byte ends it, and the rows of one url are contiguous, by day.
 const (
 	buckets    = 16
-	longURL    = 200 // bytes; a url above has its row key hashed
+	longURL    = 200 // bytes; the row key of a longer url is hashed
 	headBytes  = 160 // of a hashed url
 	hashBytes  = 32  // hex digits
 	shortDay   = len("2015-05-17")
@@ -48,10 +48,10 @@ const (
 	firstYear5 = 2_932_897 // day 0 of the year 10000
 )
 
-// bucketOf says in which part of the table a url's rows lie.
+// bucketOf returns the part of the table that contains the rows of a url.
 func bucketOf(url string) int { return int(xxh3.HashString(url) >> 60) }
 
-// hashed says that a url is too long to be a row key as it is.
+// hashed reports whether a url is too long to be used as a row key.
 func hashed(url string) bool { return len(url) > longURL }
 
 // appendURLRow appends the part of a row key before the day.
@@ -68,7 +68,7 @@ func appendURLRow(dst []byte, url string) []byte {
 	return append(dst, 0)
 }
 
-// dayText keeps the text of one day, for most cells of a batch are of one.
+// dayText caches the text of one day, because most cells of a batch are of one day.
 type dayText struct {
 	day  int32
 	text []byte
@@ -112,7 +112,7 @@ func parseDay(b []byte) (int32, bool) {
 	return int32(t.Unix() / 86400), true
 }
 
-// digits reads a number of digits only; -1 when there is anything else.
+// digits parses a number made of digits only; it returns -1 for anything else.
 func digits(b []byte) (n int) {
 	for _, c := range b {
 		if c < '0' || c > '9' {
@@ -123,8 +123,8 @@ func digits(b []byte) (n int) {
 	return n
 }
 
-// row is a row key taken apart. url aliases it; of a hashed url it is the head,
-// and the whole stands in the values.
+// row is a parsed row key. url aliases it. For a hashed url it is only the head,
+// and the values contain the whole url.
 type row struct {
 	url    []byte
 	hashed bool
@@ -157,12 +157,12 @@ func parseRow(key []byte) (r row, err error) {
 	return r, nil
 }
 
-// growths is for how many growths of a cell there are columns. A cell that changes
-// with every batch is put whole once in so many, and read from as many columns.
+// growths is the number of growths of a cell that have columns. A cell that changes
+// with every batch is put whole once in so many puts, and read from as many columns.
 const growths = 31
 
-// appendQualifier appends a column's name. hour is that of the day; growth is 0
-// for the whole cell.
+// appendQualifier appends the name of a column. hour is the hour of the day; growth
+// is 0 for the whole cell.
 func appendQualifier(dst []byte, hour int32, s store.Shard, growth int32) []byte {
 	dst = appendHour(dst, hour)
 	dst = append(dst, '/')
@@ -195,13 +195,13 @@ func parseQualifier(q []byte) (hour int32, s store.Shard, growth int32, err erro
 	return 0, store.Shard{}, 0, fmt.Errorf("%w: column %q", store.ErrCorrupt, q)
 }
 
-// plain says that b is a number as it is written: digits, no more than fit, no
-// zero in front.
+// plain reports whether b is a number in canonical form: only digits, not too many,
+// no leading zero.
 func plain(b []byte) bool {
 	return len(b) > 0 && len(b) <= 10 && digits(b) >= 0 && (len(b) == 1 || b[0] != '0')
 }
 
-// appendURLValue appends what stands before a value in a hashed row.
+// appendURLValue appends what precedes a value in a hashed row.
 func appendURLValue(dst []byte, url string) []byte {
 	dst = append(dst, byte(len(url)>>24), byte(len(url)>>16), byte(len(url)>>8), byte(len(url)))
 	return append(dst, url...)
@@ -218,5 +218,5 @@ func urlOfValue(value []byte) (url, rest []byte, err error) {
 	return nil, nil, fmt.Errorf("%w: a value of %d bytes has no url in front", store.ErrCorrupt, len(value))
 }
 
-// family names a view's column family.
+// family returns the name of a view's column family.
 func family(v store.ViewID) string { return strconv.Itoa(int(v)) }

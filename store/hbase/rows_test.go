@@ -9,7 +9,7 @@ import (
 	"speedlayer/store"
 )
 
-// rowOf is the row key of a cell.
+// rowOf returns the row key of a cell.
 func rowOf(url string, day int32) []byte { return appendDay(appendURLRow(nil, url), day) }
 
 func TestRowsCanBeRead(t *testing.T) {
@@ -38,7 +38,7 @@ func TestRowsCanBeRead(t *testing.T) {
 }
 
 // Within a bucket, rows of urls that are not hashed sort by url, and those of one
-// url by day: a scan over bytes is a scan in the contract's order.
+// url by day, so a scan over bytes follows the order of the contract.
 func TestRowsSort(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -74,7 +74,7 @@ func TestRowsSort(t *testing.T) {
 	}
 }
 
-// One domain has no region for itself: its pages are in all buckets alike.
+// No region belongs to one domain: its pages are spread evenly over all buckets.
 func TestRowsSpread(t *testing.T) {
 	var n [buckets]int
 	for i := range 16_000 {

@@ -14,11 +14,11 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// What a region server takes well. It copies cells of up to 256 KiB into memory
-// that it uses again; a larger one keeps the whole request in its heap. Requests,
-// answers and edits of its log above half of a region of its garbage collector's
-// (so above 512 KiB with a heap of 2 GiB) are arrays that cannot be moved. Snapshots
-// in cells of 4 MiB, every 5 s, ended a region server with a heap of 4 GiB by
+// These sizes suit a region server. It copies cells of up to 256 KiB into memory that
+// it reuses. A larger cell keeps the whole request in its heap. Requests, answers and
+// edits of its log that are larger than half of a region of its garbage collector
+// (above 512 KiB with a heap of 2 GiB) are arrays that cannot be moved. Snapshots in
+// cells of 4 MiB, every 5 s, killed a region server with a heap of 4 GiB by
 // OutOfMemoryError within minutes.
 const (
 	chunkBytes = 480 << 10 // of a row
@@ -28,8 +28,8 @@ const (
 // ChunkBytes implements store.Chunking.
 func (s *Store) ChunkBytes() int { return chunkBytes }
 
-// pieces cuts a chunk into the columns of its row. Their timestamp is the
-// snapshot's offset plus one.
+// pieces splits a chunk into the columns of its row. Their timestamp is the offset
+// of the snapshot plus one.
 func pieces(chunk []byte) client.Columns {
 	c := client.Columns{pieceColumn(0): nil} // an empty chunk has one too
 	n := 0
@@ -42,19 +42,19 @@ func pieces(chunk []byte) client.Columns {
 
 func pieceColumn(i int) string { return fmt.Sprintf("%03d", i) }
 
-// pendingSnapshot is a snapshot whose chunks are being put: where they go.
+// pendingSnapshot records where the chunks of a snapshot being put go.
 type pendingSnapshot struct {
 	offset int64
 	table  uint32
 }
 
-// namedSnapshot is a name row: the table it is in belongs to the name.
+// namedSnapshot is a name row. The table of the snapshot is part of the name.
 type namedSnapshot struct {
 	store.SnapshotName
 	table uint32
 }
 
-// PutChunk implements store.Snapshots. A snapshot goes whole into the table of
+// PutChunk implements store.Snapshots. All chunks of a snapshot go to the table of
 // the generation that was the newest when its first chunk came.
 func (s *Store) PutChunk(ctx context.Context, id store.Shard, offset int64, index int, chunk []byte) error {
 	table, err := s.tableOfPending(ctx, id, offset, index)
@@ -101,7 +101,7 @@ func (s *Store) forget(id store.Shard) {
 }
 
 // NameSnapshot implements store.Snapshots. Of two names the one with the higher
-// offset stays, for it is the timestamp.
+// offset stays, because the offset is the timestamp.
 func (s *Store) NameSnapshot(ctx context.Context, id store.Shard, n store.SnapshotName) error {
 	c, found, err := s.Commit(ctx, id)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Store) NameSnapshot(ctx context.Context, id store.Shard, n store.Snapsh
 		return fmt.Errorf("name of snapshot at %d of %v: %w", n.Offset, id, err)
 	}
 	s.forget(id)
-	// What stays behind, here or after a crash, goes with the next name.
+	// What is left here, or by a crash, is removed with the next name.
 	if err := s.deleteChunks(ctx, p.table, id, n.Offset); err != nil {
 		s.opts.Logger.Warn("hbase: chunks of old snapshots stay for now", "shard", id, "err", err)
 	}
@@ -167,8 +167,8 @@ func (s *Store) chunkRows(ctx context.Context, table uint32, id store.Shard, fro
 	return rows, nil
 }
 
-// deleteChunks deletes a shard's chunks below an offset in one table. Those in
-// tables before it go with their tables.
+// deleteChunks deletes the chunks of a shard below an offset in one table. Chunks in
+// earlier tables are removed with their tables.
 func (s *Store) deleteChunks(ctx context.Context, table uint32, id store.Shard, below int64) error {
 	rows, err := s.chunkRows(ctx, table, id, 0, below)
 	if err != nil {
@@ -210,8 +210,8 @@ func parseName(value []byte, timestamp uint64) (n namedSnapshot, err error) {
 	return n, nil
 }
 
-// Chunk implements store.Snapshots. Only chunks of the snapshot that is named
-// are looked for: others are gone, or not whole.
+// Chunk implements store.Snapshots. It looks only for chunks of the named snapshot:
+// all others are gone or incomplete.
 func (s *Store) Chunk(ctx context.Context, id store.Shard, offset int64, index int, dst []byte) ([]byte, error) {
 	gone := fmt.Errorf("%w: chunk %d of snapshot at %d of %v", store.ErrNoChunk, index, offset, id)
 	n, found, err := s.named(ctx, id)
@@ -234,10 +234,10 @@ func (s *Store) Chunk(ctx context.Context, id store.Shard, offset int64, index i
 	return dst, nil
 }
 
-// sweepSnapshots takes away the tables of snapshots that nobody needs: those
-// below the table that each partition's row names. Partitions of old log epochs
-// are not asked, for they have no processor any more; one of the newest without
-// a row keeps all.
+// sweepSnapshots removes the tables of snapshots that are no longer needed: those
+// below the table that each partition's row names. Partitions of old log epochs are
+// ignored, because they have no processor any more. A partition of the newest epoch
+// without a row keeps all tables.
 func (s *Store) sweepSnapshots(ctx context.Context) error {
 	lowest, err := s.lowestNamed(ctx)
 	if err != nil {
@@ -257,8 +257,8 @@ func (s *Store) sweepSnapshots(ctx context.Context) error {
 	return drops.Wait()
 }
 
-// lowestNamed is the lowest table that a snapshot's name of the newest log
-// epoch names; 0 when a partition has none.
+// lowestNamed returns the lowest table that a snapshot name of the newest log epoch
+// refers to, or 0 if some partition has no name.
 func (s *Store) lowestNamed(ctx context.Context) (uint32, error) {
 	epochs, err := s.Epochs(ctx)
 	if err != nil || len(epochs) == 0 {

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// A chunk is cut into columns that sort as they follow each other, none larger
-// than a region server takes well; an empty one has a column too, for a row
-// without any is not there.
+// A chunk is split into columns that sort in their order, none larger than suits a
+// region server. An empty chunk has a column too, because a row without columns does
+// not exist.
 func TestPieces(t *testing.T) {
-	for _, size := range []int{0, 1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 4 << 20} { // any length is taken
+	for _, size := range []int{0, 1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 4 << 20} { // any length is accepted
 		chunk := make([]byte, size)
 		for i := range chunk {
 			chunk[i] = byte(i / 1000)

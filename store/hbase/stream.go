@@ -9,21 +9,21 @@ import (
 	"speedlayer/store/hbase/client"
 )
 
-// stream is the rows of one bucket in a range, in order of url and day. It has
-// one page in hand and asks for the next meanwhile, with one goroutine at most,
-// which ends with the page or the context.
+// stream yields the rows of one bucket in a range, in order of url and day. It holds
+// one page and fetches the next in the meantime, with at most one goroutine, which
+// ends with the page or the context.
 type stream struct {
 	s    *Store
 	scan client.Scan
 	rg   store.Range
 
-	coming chan fetched // the page that was asked for; nil: none
-	cells  []byte       // rest of the page in hand
-	rows   []line       // rows that were read, in order, from at on
+	coming chan fetched // the requested page; nil: none
+	cells  []byte       // rest of the current page
+	rows   []line       // rows read so far, in order, from at on
 	at     int
-	held   *line // the row behind those that were sorted together
+	held   *line // the row after those that were sorted together
 
-	columns []column // of the row in hand; used again
+	columns []column // columns of the current row; reused
 	union   union
 }
 
@@ -34,20 +34,20 @@ type fetched struct {
 	err   error
 }
 
-// line is one row as it was read; all of it aliases its page.
+// line is one row as it was read. All of it aliases its page.
 type line struct {
 	row
 	cells []byte // its key values
 }
 
-// newStream asks for the rows of one bucket that the range may have cells in.
+// newStream requests the rows of one bucket in which the range may have cells.
 func (s *Store) newStream(rg store.Range, bucket int) *stream {
 	st := &stream{s: s, rg: rg}
 	st.scan = client.Scan{Table: s.names.cells(rg.Generation), Family: family(rg.View)}
 	first, last := rg.From/hoursADay, (rg.To-1)/hoursADay
 	if rg.Prefix {
 		first, end := rg.URLBounds()
-		row := func(url string) []byte { // a hashed url lies among those of its head
+		row := func(url string) []byte { // a hashed url sorts among those with its head
 			return append([]byte{hexDigits[bucket], ':'}, url[:min(len(url), headBytes)]...)
 		}
 		st.scan.Start, st.scan.Stop = row(first), row(end)
@@ -65,7 +65,7 @@ func (s *Store) newStream(rg store.Range, bucket int) *stream {
 	return st
 }
 
-// ask begins to read the next page.
+// ask starts reading the next page.
 func (st *stream) ask(ctx context.Context) {
 	coming := make(chan fetched, 1)
 	st.coming = coming
@@ -76,7 +76,7 @@ func (st *stream) ask(ctx context.Context) {
 	}()
 }
 
-// next moves to the next row; more is false at the end.
+// next advances to the next row; more is false at the end.
 func (st *stream) next(ctx context.Context) (more bool, err error) {
 	if st.at++; st.at < len(st.rows) {
 		return true, nil
@@ -93,8 +93,8 @@ func (st *stream) next(ctx context.Context) (more bool, err error) {
 	return true, st.sortHead(ctx)
 }
 
-// sortHead reads all rows whose urls begin with the same head, and sorts them:
-// among them are hashed ones, which lie by their hash.
+// sortHead reads all rows whose urls begin with the same head and sorts them. Some
+// of them are hashed and are stored in the order of their hash.
 func (st *stream) sortHead(ctx context.Context) error {
 	head := st.rows[0].url[:headBytes]
 	for {
@@ -117,7 +117,7 @@ func (st *stream) sortHead(ctx context.Context) error {
 	return nil
 }
 
-// read takes one row that is in the range from the pages; nil at the end.
+// read takes one row in the range from the pages; it returns nil at the end.
 func (st *stream) read(ctx context.Context) (*line, error) {
 	if l := st.held; l != nil {
 		st.held = nil
@@ -187,8 +187,8 @@ func (st *stream) line() (*line, error) {
 	return l, nil
 }
 
-// wanted says whether a row is in the range: between hashed rows and days of
-// other urls may lie.
+// wanted reports whether a row is in the range: hashed rows, and days of other urls,
+// may be interleaved.
 func (st *stream) wanted(l *line) bool {
 	if l.day < st.rg.From/hoursADay || l.day > (st.rg.To-1)/hoursADay {
 		return false
@@ -196,12 +196,12 @@ func (st *stream) wanted(l *line) bool {
 	return st.rg.HasURL(l.url)
 }
 
-// before orders streams by the row they are at. No two have the same url.
+// before orders streams by their current rows. No two have the same url.
 func (st *stream) before(o *stream) bool {
 	return bytes.Compare(st.rows[st.at].url, o.rows[o.at].url) < 0
 }
 
-// column is a place of a cell in its row: the whole, or a growth.
+// column is one part of a cell in its row: the whole, or a growth.
 type column struct {
 	hour   int32
 	shard  store.Shard
@@ -219,7 +219,7 @@ func (c column) compare(o column) int {
 	return int(c.growth - o.growth)
 }
 
-// emit calls fn with the cells of the row, by hour and shard. HBase has columns
+// emit calls fn with the cells of the row, by hour and shard. HBase orders columns
 // by their bytes: partition 10 before 2.
 func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanCell) error) error {
 	l := &st.rows[st.at]

@@ -5,16 +5,16 @@ import (
 	"speedlayer/store"
 )
 
-// part is what one column has of a cell. Which column it is says whether it is a
-// growth: the value cannot, for a count of 3 begins as a growth does.
+// part is the content of one column of a cell. The column tells whether it is a
+// growth. The value cannot tell, because a count of 3 begins with the same byte.
 type part struct {
 	version int64
 	value   []byte
 	growth  bool
 }
 
-// union makes one cell of its parts: the whole, and what it gained since. All of
-// it may be used again.
+// union builds one cell from its parts: the whole, and what it gained since. Its
+// memory may be reused.
 type union struct {
 	parts []part
 	buf   []byte
@@ -24,7 +24,7 @@ func (u *union) reset()     { u.parts = u.parts[:0] }
 func (u *union) add(p part) { u.parts = append(u.parts, p) }
 
 // cell returns the cell at the highest version of its parts. Growths that are
-// not above the whole say nothing new. value is valid until the next call.
+// not above the whole add nothing. value is valid until the next call.
 func (u *union) cell() (version int64, value []byte, err error) {
 	whole := part{version: -1}
 	for _, p := range u.parts {

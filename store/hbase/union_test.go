@@ -9,9 +9,9 @@ import (
 	"speedlayer/crdt"
 )
 
-// Two writers that began at the same whole put it, and their growths, into the
-// same places, each of which keeps the highest version. Whatever came last and
-// was lost, a cell is what its version says: all members below it.
+// Two writers that began with the same whole put it, and their growths, into the
+// same places, each of which keeps the highest version. Whichever put came last or
+// was lost, the cell contains all members below its version.
 func TestUnion(t *testing.T) {
 	var u union
 	for range 300 {
@@ -23,7 +23,7 @@ func TestUnion(t *testing.T) {
 				places[place] = p
 			}
 		}
-		at := [2]int{}    // the version that each writer is at
+		at := [2]int{}    // the version of each writer
 		place := [2]int{} // of its next growth
 		for range 60 {
 			w := r.IntN(2)
@@ -49,7 +49,7 @@ func TestUnion(t *testing.T) {
 
 func member(v int) uint64 { return uint64(v) * 0x9e3779b97f4a7c15 }
 
-// wholeTo is the set of the members below a version.
+// wholeTo returns the set of the members below a version.
 func wholeTo(version int) []byte {
 	var v crdt.Visitors
 	for i := range version {
@@ -80,8 +80,8 @@ func TestUnionOfBadParts(t *testing.T) {
 	}
 }
 
-// A count of 3 is the byte that a growth begins with, and so are visits of -2: a
-// whole cell is what its column says it is.
+// A growth begins with the same byte as a count of 3 or as visits of -2. A whole
+// cell is what its column makes it.
 func TestUnionOfCounts(t *testing.T) {
 	for _, whole := range [][]byte{crdt.AppendCount(nil, 3), crdt.VisitCount{Visits: -2, Bounces: 1}.Append(nil)} {
 		u := union{}
@@ -92,7 +92,7 @@ func TestUnionOfCounts(t *testing.T) {
 	}
 }
 
-// A count of 3 is the byte that a growth begins with, and is a count all the same.
+// A count of 3 has the byte that a growth begins with, and is a count all the same.
 func TestUnionOfACount(t *testing.T) {
 	var u union
 	u.add(part{5, crdt.AppendCount(nil, 3), false})
