@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// ErrCorrupt: bytes cannot be what Append wrote.
+// ErrCorrupt: the bytes cannot be what Append wrote.
 var ErrCorrupt = errors.New("crdt: corrupt cell")
 
 // AppendCount appends one replica of a G-Counter: n as a uvarint.
@@ -21,10 +21,10 @@ func Count(b []byte) (uint64, error) {
 	return n, nil
 }
 
-// VisitCount is one replica of two PN-Counters. Only the differences are kept:
-// a replica has one writer, which knows both. A cell may be negative on its
-// own, when a visit moves its start to an hour of another generation; the sum
-// over generations and shards is not.
+// VisitCount is one replica of two PN-Counters. It keeps only the differences,
+// because a replica has one writer, which knows both parts. A single cell may be
+// negative, when a visit moves its start to an hour of another generation. The sum
+// over generations and shards is not negative.
 type VisitCount struct{ Visits, Bounces int64 }
 
 // Append appends visits and bounces as varints (zig-zag).

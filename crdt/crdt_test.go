@@ -33,14 +33,14 @@ func hashes(r *rand.Rand, n int) []uint64 {
 	return hs
 }
 
-// Law: bytes are a function of the set, of neither order nor of when they were
-// written before; Add tells exactly whether they change; Decode gives it back.
+// Law: bytes are a function of the set, not of the order of additions nor of
+// earlier writes. Add reports exactly whether they change. Decode is the inverse.
 func TestVisitorsBytes(t *testing.T) {
 	r := seeded(t)
 	for _, n := range []int{0, 1, 2, 3, 4, 15, 16, 17, 18, 63, 64, 65, 1000, 2047, 2048, 2049, 5000} {
 		hs := hashes(r, n)
 		if n > 0 {
-			hs[r.IntN(n)] = 0 // a hash like any other
+			hs[r.IntN(n)] = 0 // a valid hash like any other
 		}
 		want := cellOf(hs).Append(nil)
 		again := append(slices.Clone(hs), hs[:n/2]...)
@@ -58,7 +58,7 @@ func TestVisitorsBytes(t *testing.T) {
 				}
 				last = now
 			}
-			if i%101 == 7 { // evicted and read again
+			if i%101 == 7 { // evicted and reloaded
 				b := v.Append(nil)
 				v.Release()
 				if err := v.Decode(b); err != nil {
@@ -76,7 +76,7 @@ func TestVisitorsBytes(t *testing.T) {
 	}
 }
 
-// In a sketch, Add says true only when a register grows.
+// In a sketch, Add returns true only when a register grows.
 func TestSketchAddSaysChange(t *testing.T) {
 	r := seeded(t)
 	v := cellOf(hashes(r, 3000))
@@ -88,7 +88,7 @@ func TestSketchAddSaysChange(t *testing.T) {
 	}
 }
 
-// The library, fed with the same hashes, has the same registers, and reads ours.
+// The library, given the same hashes, has the same registers, and reads our bytes.
 func TestSketchIsDataSketches(t *testing.T) {
 	r := seeded(t)
 	hs := hashes(r, 20000)
@@ -125,8 +125,8 @@ func TestSketchIsDataSketches(t *testing.T) {
 	}
 }
 
-// Union: commutative, associative, idempotent; exact with exact cells; equal to
-// the sketch of all when one is a sketch.
+// Union is commutative, associative and idempotent. It is exact with exact cells,
+// and equals the sketch of all members when one of them is a sketch.
 func TestUnion(t *testing.T) {
 	r := seeded(t)
 	for range 30 {
@@ -188,7 +188,7 @@ func TestUnionMapsPersons(t *testing.T) {
 }
 
 // The stated error is a 95 % bound: over many sets of many sizes, alone and as
-// unions, about one estimate in twenty lies outside.
+// unions, about one estimate in twenty is outside of it.
 func TestRelativeErrorIsTrue(t *testing.T) {
 	r := seeded(t)
 	outside, trials := 0, 0
@@ -307,8 +307,8 @@ func BenchmarkUnion(b *testing.B) {
 	})
 }
 
-// A sketch made as one has the bytes of a cell that became one; an exact cell
-// made of a list those of one that grew.
+// A sketch made as one has the bytes of a cell that became one. An exact cell made
+// from a list has the bytes of a cell that grew.
 func TestSketchAndExactAreCells(t *testing.T) {
 	r := seeded(t)
 	hs := hashes(r, 6000)

@@ -5,27 +5,27 @@ import (
 	"fmt"
 )
 
-// A growth is what a set of visitors gained since it was last written down. A
-// popular cell has 16 KiB and changes with almost every batch; who is new in it
-// are a few. Sets only grow, so a growth may be united with the set at any time,
+// A growth is what a set of visitors gained since it was last written. A popular
+// cell has 16 KiB and changes with almost every batch, but gains only a few members
+// each time. Sets only grow, so a growth may be merged with the set at any time,
 // in any order and more than once.
 //
 //	0x03 | members u64 little-endian, 8 bytes each, in any order
 const kindGrowth = 0x03
 
-// BeginGrowth appends the head of a growth; members follow with AppendMember.
+// BeginGrowth appends the header of a growth; members follow with AppendMember.
 func BeginGrowth(dst []byte) []byte { return append(dst, kindGrowth) }
 
 // AppendMember appends a member to a growth.
 func AppendMember(dst []byte, h uint64) []byte { return binary.LittleEndian.AppendUint64(dst, h) }
 
-// GrowthBytes is the length of a growth of n members.
+// GrowthBytes returns the length of a growth of n members.
 func GrowthBytes(n int) int { return 1 + 8*n }
 
-// IsGrowth says whether bytes are a growth, not a cell.
+// IsGrowth reports whether bytes are a growth and not a cell.
 func IsGrowth(b []byte) bool { return len(b) > 0 && b[0] == kindGrowth }
 
-// GrowthMembers is the members of a growth, as bytes: to be appended to another.
+// GrowthMembers returns the members of a growth as bytes, to append to another.
 func GrowthMembers(b []byte) ([]byte, error) {
 	if !IsGrowth(b) || len(b)%8 != 1 {
 		return nil, fmt.Errorf("%w: no growth in %d bytes", ErrCorrupt, len(b))
@@ -33,7 +33,7 @@ func GrowthMembers(b []byte) ([]byte, error) {
 	return b[1:], nil
 }
 
-// Grow adds members as GrowthMembers returns them.
+// Grow adds members in the form that GrowthMembers returns.
 func (v *Visitors) Grow(members []byte) error {
 	if len(members)%8 != 0 {
 		return fmt.Errorf("%w: members in %d bytes", ErrCorrupt, len(members))

@@ -11,9 +11,9 @@ import (
 )
 
 // A sketch is an Apache DataSketches HLL with lgK 14 and one byte a register
-// (HLL_8), after Flajolet et al., "HyperLogLog", 2007. We keep its registers
-// alone: what DataSketches derives from the order of updates (HIP, Cohen 2014)
-// would make the bytes depend on that order.
+// (HLL_8), after Flajolet et al., "HyperLogLog", 2007. We keep only its registers.
+// DataSketches also derives a value from the order of updates (HIP, Cohen 2014),
+// which would make the bytes depend on that order.
 const (
 	lgK           = 14
 	registerCount = 1 << lgK
@@ -21,7 +21,7 @@ const (
 
 type registers [registerCount]byte
 
-// sketchPool keeps registers of cells that left a cache.
+// sketchPool keeps the registers of cells that were evicted from a cache.
 var sketchPool = sync.Pool{New: func() any { return new(registers) }}
 
 func newRegisters() *registers {
@@ -30,7 +30,7 @@ func newRegisters() *registers {
 	return r
 }
 
-// add puts a person's hash into its register, as DataSketches updates with a
+// add puts the hash of a person into its register, as DataSketches does for a
 // 64-bit integer. It reports whether the register grew.
 func (r *registers) add(hash uint64) bool {
 	lo, hi := murmur3(hash)
@@ -42,8 +42,8 @@ func (r *registers) add(hash uint64) bool {
 	return false
 }
 
-// murmur3 is MurmurHash3_x64_128 of the 8 bytes of v, little-endian, with
-// DataSketches' seed.
+// murmur3 computes MurmurHash3_x64_128 of the 8 bytes of v, little-endian, with
+// the seed of DataSketches.
 func murmur3(v uint64) (uint64, uint64) {
 	const (
 		seed = 9001
@@ -68,8 +68,8 @@ func fmix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// merge makes r the registers of the union: the maximum of each. Values are
-// below 128, so eight bytes are compared at once by their borrow.
+// merge makes r the registers of the union: the maximum of each pair. Values are
+// below 128, so eight bytes are compared at once by their borrow bits.
 func (r *registers) merge(o []byte) {
 	const high = 0x8080808080808080
 	for i := 0; i < registerCount; i += 8 {
@@ -84,7 +84,7 @@ func (r *registers) merge(o []byte) {
 }
 
 // The bytes of a sketch are those of DataSketches, serial version 1, in HLL
-// mode, 40 bytes and the registers; numbers are little-endian:
+// mode: 40 bytes and the registers. Numbers are little-endian:
 //
 //	0 preamble ints 10 | 1 version 1 | 2 family 7 | 3 lgK 14 | 4 unused 0
 //	5 flags: 16, out of order | 6 lowest register 0 | 7 mode 2 + type HLL_8 2<<2
@@ -138,8 +138,8 @@ func sketchRegisters(b []byte) ([]byte, error) {
 	return regs, nil
 }
 
-// estimate is DataSketches' composite estimator (that for sketches out of
-// order), computed by the library.
+// estimate returns the composite estimate of DataSketches (the one for sketches out
+// of order), computed by the library.
 func (r *registers) estimate() (float64, error) {
 	s, err := hll.NewHllSketchFromSlice(r.append(make([]byte, 0, sketchBytes)), true)
 	if err != nil {

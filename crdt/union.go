@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// RelativeError is what an answer made with a sketch states: in 95 of 100
-// answers the estimate lies within it. The composite estimator's standard error
+// RelativeError is the error that an answer made with a sketch states: in 95 of 100
+// answers the estimate is within it. The standard error of the composite estimator
 // is 1.04/sqrt(2^14), 0.81 % (Flajolet et al. 2007); times 1.96 and rounded up.
 // A union of sketches is the sketch of the union, so it has the same error.
 const RelativeError = 0.016
 
 // Union merges the cells of several shards, hours and urls on reading. Unions
 // are associative, commutative and idempotent: any order of Adds, with repeats,
-// gives the same. The zero value is empty; Reset keeps its memory.
+// gives the same result. The zero value is empty. Reset keeps its memory.
 type Union struct {
 	table  []uint64 // exact members, open addressing; 0 is empty
 	n      int      // in table
@@ -22,10 +22,10 @@ type Union struct {
 	sketch *registers
 }
 
-// Add merges a cell's bytes. canonical, if not nil, maps the hash of a person
-// to that of the person it is known to be; it is applied to exact members, for
-// a sketch does not know its own. A union that holds exact members only counts
-// them exactly, however many they are.
+// Add merges the bytes of a cell. A canonical function that is not nil maps the
+// hash of a person to the hash of the canonical person. It is applied to exact
+// members, because a sketch does not know its members. A union that holds only
+// exact members counts them exactly, however many they are.
 func (u *Union) Add(cell []byte, canonical func(uint64) uint64) error {
 	if len(cell) == 0 {
 		return fmt.Errorf("%w: visitors of no bytes", ErrCorrupt)
@@ -94,10 +94,10 @@ func (u *Union) grow() {
 	}
 }
 
-// Merge makes u the union of both.
+// Merge makes u the union of u and o.
 func (u *Union) Merge(o *Union) { u.MergeAs(o, nil) }
 
-// MergeAs is Merge with o's exact members taken for whom they are known to be.
+// MergeAs is like Merge, but maps the exact members of o to canonical persons.
 func (u *Union) MergeAs(o *Union, canonical func(uint64) uint64) {
 	add := func(h uint64) {
 		if canonical != nil {
@@ -121,11 +121,11 @@ func (u *Union) MergeAs(o *Union, canonical func(uint64) uint64) {
 	}
 }
 
-// IsSketch says whether a cell's bytes are those of a sketch.
+// IsSketch reports whether the bytes of a cell are those of a sketch.
 func IsSketch(cell []byte) bool { return len(cell) > 0 && cell[0] == kindSketch }
 
-// Estimate is the number of visitors: exact, and then relativeError is 0, or
-// within RelativeError in 95 of 100 answers.
+// Estimate returns the number of visitors. Either it is exact and relativeError is
+// 0, or it is within RelativeError in 95 of 100 answers.
 func (u *Union) Estimate() (visitors uint64, exact bool, relativeError float64, err error) {
 	if u.sketch == nil {
 		n := uint64(u.n)
@@ -140,14 +140,14 @@ func (u *Union) Estimate() (visitors uint64, exact bool, relativeError float64, 
 	return uint64(math.Round(e)), false, RelativeError, err
 }
 
-// AppendSketch appends the union as a DataSketches HLL, exact or not.
+// AppendSketch appends the union as a DataSketches HLL, whether exact or not.
 func (u *Union) AppendSketch(dst []byte) []byte {
 	all := u.registers()
 	defer sketchPool.Put(all)
 	return all.append(dst)
 }
 
-// registers is the sketch of everything in u.
+// registers returns the sketch of everything in u.
 func (u *Union) registers() *registers {
 	all := newRegisters()
 	if u.sketch != nil {
@@ -164,7 +164,7 @@ func (u *Union) registers() *registers {
 	return all
 }
 
-// Reset empties u. Small tables are kept for the next use.
+// Reset empties u. It keeps small tables for the next use.
 func (u *Union) Reset() {
 	if u.sketch != nil {
 		sketchPool.Put(u.sketch)

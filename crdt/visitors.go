@@ -6,31 +6,31 @@ import (
 	"slices"
 )
 
-// MaxExact is how many visitors a cell holds exactly; the next one makes it a
+// MaxExact is how many visitors a cell holds exactly. The next one turns it into a
 // sketch.
 const MaxExact = 2048
 
 // Visitors is one replica of a set of persons, as 64-bit hashes. It only grows.
-// The zero value is empty. Most cells have one or two visitors for ever, so
-// these lie in the struct itself.
+// The zero value is empty. Most cells never have more than one or two visitors, so
+// the struct itself holds these.
 type Visitors struct {
 	n   int32
 	two [2]uint64 // the members, ascending, while n <= 2 and more is nil
 	*more
 }
 
-// more holds three visitors and up.
+// more holds three or more visitors.
 type more struct {
 	members []uint64 // the first `sorted` ascending, then in order of arrival
 	sorted  int
-	table   []uint16   // of members above smallSet: place in members + 1, open addressing; 0 is empty
-	sketch  *registers // then the rest is empty
+	table   []uint16   // of members above smallSet: index in members + 1, open addressing; 0 is empty
+	sketch  *registers // if set, the other fields are empty
 }
 
 // smallSet is how many members are searched one by one, without a table.
 const smallSet = 16
 
-// Add puts a person into the set and reports whether the cell's bytes change.
+// Add adds a person to the set and reports whether the bytes of the cell change.
 func (v *Visitors) Add(h uint64) bool {
 	if v.more == nil {
 		return v.addFew(h)
@@ -87,8 +87,8 @@ func (m *more) has(h uint64) bool {
 	return false
 }
 
-// addToTable puts the last member into the table, which is made anew when it is
-// full to three quarters.
+// addToTable enters the last member in the table, which is rebuilt when it is
+// three quarters full.
 func (m *more) addToTable() {
 	if 4*len(m.members) <= 3*len(m.table) {
 		m.place(len(m.members) - 1)
@@ -97,7 +97,7 @@ func (m *more) addToTable() {
 	m.makeTable()
 }
 
-// makeTable makes the table for all members.
+// makeTable builds the table for all members.
 func (m *more) makeTable() {
 	size := max(64, len(m.table))
 	for 4*len(m.members) > 3*size {
@@ -131,8 +131,8 @@ func (v *Visitors) toSketch() {
 	*v.more = more{sketch: r}
 }
 
-// sort makes all members ascending: those that came since the last time are
-// sorted and merged in from the back.
+// sort puts all members in ascending order. It sorts those added since the last
+// call and merges them from the back.
 func (m *more) sort() {
 	if m.sorted == len(m.members) {
 		return
@@ -155,16 +155,16 @@ func (m *more) sort() {
 	}
 	m.sorted = len(m.members)
 	if m.table != nil {
-		m.makeTable() // members have new places
+		m.makeTable() // members have new positions
 	}
 }
 
-// The bytes of a cell: a kind, and then
+// A cell is encoded as its kind, followed by
 //
 //	0x01 exact: the members ascending, u64 little-endian each, at most MaxExact
 //	0x02 sketch: a DataSketches HLL, see registers.go
 //
-// A growth, 0x03, is no cell: see growth.go.
+// A growth, 0x03, is not a cell: see growth.go.
 const (
 	kindExact  = 0x01
 	kindSketch = 0x02
@@ -187,7 +187,7 @@ func (v *Visitors) Append(dst []byte) []byte {
 	return dst
 }
 
-// Decode makes v what Append wrote. b is not kept.
+// Decode sets v to what Append wrote. b is not kept.
 func (v *Visitors) Decode(b []byte) error {
 	*v = Visitors{}
 	if len(b) == 0 {
@@ -244,13 +244,13 @@ func (v *Visitors) decodeExact(b []byte) error {
 	return nil
 }
 
-// IsSketch says that the cell is no longer exact.
+// IsSketch reports whether the cell is a sketch and no longer exact.
 func (v *Visitors) IsSketch() bool { return v.more != nil && v.sketch != nil }
 
-// Len is the number of visitors while the cell is exact, 0 for a sketch.
+// Len returns the number of visitors of an exact cell, and 0 for a sketch.
 func (v *Visitors) Len() int { return int(v.n) }
 
-// MemoryBytes is what the cell holds besides the struct itself.
+// MemoryBytes returns the memory of the cell besides the struct itself.
 func (v *Visitors) MemoryBytes() int {
 	switch {
 	case v.more == nil:
@@ -261,7 +261,7 @@ func (v *Visitors) MemoryBytes() int {
 	return 64 + 8*cap(v.members) + 2*len(v.table)
 }
 
-// Release empties the cell and gives its memory back for others.
+// Release empties the cell and frees its memory for others.
 func (v *Visitors) Release() {
 	if v.IsSketch() {
 		sketchPool.Put(v.sketch)

@@ -13,38 +13,38 @@ import (
 	"speedlayer/view"
 )
 
-// Accuracy compares what the speed layer said of the hours that a batch run
-// absorbed with what the run says, both at the run's vector: the generations up to
-// it are complete there and change no more.
+// Accuracy compares the answers of the speed layer for the hours that a batch run
+// absorbed with the results of the run, both at the run's vector. The generations
+// up to it are complete there and do not change any more.
 type Accuracy struct {
 	Run     uint32         `json:"run"`
 	Before  *uint32        `json:"before"`          // the run that the speed layer's answers built on; null: none
-	Until   string         `json:"until,omitempty"` // what the log had then is compared
-	Domains int            `json:"domains"`         // compared: all, but of a great many the first by hash
-	Pages   int            `json:"pages"`           // a sample by hash
+	Until   string         `json:"until,omitempty"` // the comparison covers what the log had then
+	Domains int            `json:"domains"`         // domains compared: all, or the first by hash if there are very many
+	Pages   int            `json:"pages"`           // pages compared: a sample by hash
 	Views   []ViewAccuracy `json:"views"`
 }
 
-// ViewAccuracy is one view's. A cell is one hour of one url.
+// ViewAccuracy is the accuracy of one view. A cell is one hour of one url.
 type ViewAccuracy struct {
 	View   string        `json:"view"`
 	Cells  int           `json:"cells"`
 	Exact  int           `json:"exact"`
-	Truth  int64         `json:"truth"` // sum over the cells, as the run says
-	Off    int64         `json:"off"`   // sum of the differences, each without its sign
+	Truth  int64         `json:"truth"` // sum over the cells, as computed by the run
+	Off    int64         `json:"off"`   // sum of the absolute differences
 	Causes []CauseOfLoss `json:"causes,omitempty"`
-	// Worst are the cells that are off most.
+	// Worst are the cells with the largest differences.
 	Worst []CellAccuracy `json:"worst,omitempty"`
 }
 
-// CauseOfLoss is why cells were off.
+// CauseOfLoss is a reason for differences.
 type CauseOfLoss struct {
 	Cause string `json:"cause"`
 	Cells int    `json:"cells"`
 	Off   int64  `json:"off"`
 }
 
-// CellAccuracy is one cell that was off.
+// CellAccuracy is one cell with a difference.
 type CellAccuracy struct {
 	URL   string `json:"url"`
 	Hour  string `json:"hour"`
@@ -55,16 +55,16 @@ type CellAccuracy struct {
 
 // Causes of a difference.
 const (
-	// CauseDedupe: a duplicate came when its pair was forgotten.
+	// CauseDedupe: a duplicate came after its pair was forgotten.
 	CauseDedupe = "dedupe window"
-	// CauseVisits: a late view, when its visit was forgotten.
+	// CauseVisits: a late view came after its visit was forgotten.
 	CauseVisits = "late visit"
-	// CauseEdges: equiv edges join visits of persons, which the speed layer counts
-	// apart; or an edge came later than the sketch.
+	// CauseEdges: equiv edges join visits of persons that the speed layer counts
+	// separately; or an edge came later than the sketch.
 	CauseEdges = "late edge"
-	// CauseSketch: one of both is an estimate.
+	// CauseSketch: one of the two is an estimate.
 	CauseSketch = "sketch error"
-	// CauseUnknown: it should not be.
+	// CauseUnknown: this should not happen.
 	CauseUnknown = "not explained"
 )
 
@@ -77,8 +77,8 @@ const (
 
 var errNotCommitted = errors.New("query: not everything below the run's vector is committed")
 
-// Compare compares the answers by two pointers, of which the second names a run
-// that the first does not.
+// Compare compares the answers by two pointers. The second names a run that the
+// first does not.
 func (e *Engine) Compare(ctx context.Context, before, after store.Pointer) (a *Accuracy, err error) {
 	if after.Current == nil {
 		return nil, errors.New("query: no run to compare with")
@@ -113,7 +113,7 @@ func (e *Engine) Compare(ctx context.Context, before, after store.Pointer) (a *A
 	return c.a, c.all(ctx)
 }
 
-// absorbed reads the generations that a run has absorbed and the one before has
+// absorbed returns the generations that a run has absorbed and the previous run has
 // not.
 func (e *Engine) absorbed(ctx context.Context, reader store.Reader, before store.Pointer, run *store.Run) (*reading, error) {
 	r := &reading{Reader: reader, pointer: before}
@@ -137,7 +137,7 @@ func (e *Engine) absorbed(ctx context.Context, reader store.Reader, before store
 	return r, nil
 }
 
-// comparison is one under way.
+// comparison is a comparison in progress.
 type comparison struct {
 	e            *Engine
 	speed, batch *reading
@@ -145,7 +145,7 @@ type comparison struct {
 	a            *Accuracy
 
 	views  [3]viewSums
-	spoilt map[hourOfURL]bool // whose pageviews were off
+	spoilt map[hourOfURL]bool // hours whose pageviews differed
 }
 
 type hourOfURL struct {
@@ -204,7 +204,7 @@ func (c *comparison) url(ctx context.Context, url string, hours *hourSet) error 
 	return c.bounces(ctx, rg, list)
 }
 
-// add notes one cell.
+// add records one cell.
 func (c *comparison) add(i int, url string, hour int32, speed, batch int64, cause string) {
 	v := &c.views[i]
 	v.Cells++

@@ -11,7 +11,7 @@ import (
 )
 
 // sample finds the urls to compare, with the hours in which the absorbed
-// generations have cells: all domains, and pages whose hash is low.
+// generations have cells: all domains, and the pages with a low hash.
 func (c *comparison) sample(ctx context.Context) (map[string]*hourSet, error) {
 	domains, pages := lowest{most: maxAccuracyDomains}, lowest{most: maxAccuracyPages}
 	for _, v := range []store.ViewID{view.PageviewsView, view.BouncesView} {
@@ -37,10 +37,10 @@ func (c *comparison) sample(ctx context.Context) (map[string]*hourSet, error) {
 	return all, nil
 }
 
-// lowest keeps the urls of the lowest hashes.
+// lowest keeps the urls with the lowest hashes.
 type lowest struct {
 	most  int
-	bound uint64 // hashes at or above are left out; 0 is none
+	bound uint64 // hashes at or above it are left out; 0 means no bound
 	urls  map[string]*hourSet
 }
 
@@ -62,7 +62,7 @@ func (l *lowest) add(url []byte, hour int32) {
 	hours.add(hour)
 }
 
-// halve leaves out the urls of the higher half of the hashes.
+// halve drops the urls in the higher half of the hashes.
 func (l *lowest) halve() {
 	for len(l.urls) > l.most {
 		if l.bound == 0 {

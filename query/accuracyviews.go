@@ -68,7 +68,7 @@ func (c *comparison) uniques(ctx context.Context, rg store.Range, hours []int32)
 	return nil
 }
 
-// hour is the number of visitors in one hour.
+// hour returns the number of visitors in one hour.
 func (u *uniques) hour(hour int32) (n uint64, exact bool, err error) {
 	i, ok := slices.BinarySearch(u.parts.keys, hour)
 	if !ok {
@@ -98,7 +98,7 @@ func (c *comparison) bounces(ctx context.Context, rg store.Range, hours []int32)
 		case c.spoilt[hourOfURL{rg.URL, h - 1}] || c.spoilt[hourOfURL{rg.URL, h}] || c.spoilt[hourOfURL{rg.URL, h + 1}]:
 			cause = CauseDedupe
 		}
-		// Visits and bounces are two numbers; what is off is off in their sum.
+		// Visits and bounces are two numbers; the differences are those of their sum.
 		truth := int64(b.Canonical + b.CanonicalBounces)
 		off := max(s.Visits-int64(b.Canonical), int64(b.Canonical)-s.Visits) + max(s.Bounces-int64(b.CanonicalBounces), int64(b.CanonicalBounces)-s.Bounces)
 		c.add(2, rg.URL, h, truth+off, truth, cause)

@@ -10,21 +10,21 @@ import (
 )
 
 // Views are the batch views of one run, as *views.Views has them. An Engine
-// closes what it was given.
+// closes the views that it was given.
 type Views interface {
 	Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error
 	ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
 	ScanDomains(view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error
 	Canonical(raw uint64) uint64
-	Lost() int64 // records of the log that it should have absorbed and that are lost
+	Lost() int64 // records of the log that it should have absorbed, but that are lost
 	Close() error
 }
 
-// errNoBatch: the pointer names a batch run, and here is nothing to read it with.
+// errNoBatch: the pointer names a batch run, but no batch views are configured.
 var errNoBatch = errors.New("query: this process has no batch views")
 
-// openViews opens the views of the run that the reading saw. A run whose views
-// cannot be opened is an error, never an empty answer.
+// openViews opens the views of the run that the reading saw. If they cannot be
+// opened, that is an error, never an empty answer.
 func (e *Engine) openViews(ctx context.Context, run *store.Run) (Views, error) {
 	if run == nil {
 		return nil, nil
@@ -39,8 +39,8 @@ func (e *Engine) openViews(ctx context.Context, run *store.Run) (Views, error) {
 	return v, nil
 }
 
-// pieces takes hours apart into buckets of the batch views that lie within those
-// of an answer. The hours of apart stay on their own.
+// pieces splits hours into buckets of the batch views that fit into the buckets of
+// an answer. The hours of apart stay separate.
 func pieces(by breakdown, from, to int32, apart []int32) []views.Piece {
 	switch {
 	case from >= to:
@@ -66,17 +66,17 @@ func pieces(by breakdown, from, to int32, apart []int32) []views.Piece {
 // batchCell is a cell of the batch views.
 type batchCell struct {
 	url   []byte
-	piece views.Piece // of whose buckets it is
-	hour  int32       // the first
+	piece views.Piece // the piece whose bucket it is
+	hour  int32       // the first hour of the bucket
 	value []byte
 }
 
-// hours are how many hours the cell stands for.
+// hours returns how many hours the cell covers.
 func (c *batchCell) hours() int32 { return c.piece.Granularity.Hours() }
 
-// batch calls fn with the batch views' cells of a range: of the url, or of all
-// that begin with it. Without a run there are none. The cell is valid during the
-// call only.
+// batch calls fn with the cells of the batch views in a range: those of the url, or
+// of all urls that begin with it. Without a run there are none. The cell is valid
+// only during the call.
 func (r *reading) batch(ctx context.Context, rg store.Range, p []views.Piece, fn func(c *batchCell) error) error {
 	if r.views == nil {
 		return nil
@@ -99,7 +99,7 @@ func (r *reading) batch(ctx context.Context, rg store.Range, p []views.Piece, fn
 	return nil
 }
 
-// batchDomains is batch for the domains of a view, without their pages.
+// batchDomains is like batch for the domains of a view, without their pages.
 func (r *reading) batchDomains(ctx context.Context, v store.ViewID, p []views.Piece, fn func(c *batchCell) error) error {
 	if r.views == nil {
 		return nil
@@ -112,10 +112,10 @@ func (r *reading) batchDomains(ctx context.Context, v store.ViewID, p []views.Pi
 	return nil
 }
 
-// checkEvery is how many cells are taken between two looks at the deadline.
+// checkEvery is how many cells are read between two checks of the deadline.
 const checkEvery = 1024
 
-// takeBatch makes batch cells of what views give, and ends with the context.
+// takeBatch makes batch cells of what views pass, and ends with the context.
 func takeBatch(ctx context.Context, piece views.Piece, fn func(c *batchCell) error) func(url []byte, bucket int32, value []byte) error {
 	c, n := batchCell{piece: piece}, 0
 	return func(url []byte, bucket int32, value []byte) error {

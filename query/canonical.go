@@ -1,17 +1,18 @@
 package query
 
-// canonical maps the hash of a person to that of the person it is known to be.
-// It is not changed once made: any number of queries use it without a lock.
+// canonical maps the hash of a person to the hash of the canonical person. It never
+// changes once made, so any number of queries use it without a lock.
 type canonical struct {
 	edges int
 	parts [parts]*canonicalPart
 }
 
 // canonicalPart is an open-addressing table of (person, canonical) pairs, at
-// most half full. 0 is no key: where it occurs it is the smallest, so its own.
-// In front is a filter with a bit for each person in it, 16 bits a row or more:
-// nearly all persons of a query have no edge, and most of them need not look
-// into the table, which does not fit into a core's cache as the filters do.
+// most half full. 0 is never a key: as the smallest hash it is its own canonical.
+// In front of the table is a filter with a bit for each person, 16 bits a row or
+// more. Nearly all persons of a query have no edge, and for most of them the filter
+// saves the access to the table, which does not fit into the cache of a core as the
+// filters do.
 type canonicalPart struct {
 	mask       uint64
 	rows       [][2]uint64
@@ -20,12 +21,12 @@ type canonicalPart struct {
 }
 
 func (p *canonicalPart) bit(h uint64) (word *uint64, bit uint64) {
-	i := h >> 24 & p.filterMask // other bits than those that place rows
+	i := h >> 24 & p.filterMask // bits other than those that choose the row
 	return &p.filter[i/64], 1 << (i % 64)
 }
 
-// makePart makes the table of one part; persons who are their own canonical one
-// are left out.
+// makePart makes the table of one part. It leaves out persons who are their own
+// canonical person.
 func (e *Edges) makePart(part int) *canonicalPart {
 	others := 0
 	for _, i := range e.mu.parts[part] {
@@ -58,7 +59,7 @@ func (e *Edges) makePart(part int) *canonicalPart {
 	return p
 }
 
-// of returns the canonical hash of a person's.
+// of returns the canonical hash of a person.
 func (c *canonical) of(h uint64) uint64 {
 	p := c.parts[partOf(h)]
 	if p == nil {
@@ -77,7 +78,7 @@ func (c *canonical) of(h uint64) uint64 {
 	}
 }
 
-// fn is what crdt.Union wants; nil when nobody is anybody else.
+// fn returns the map for crdt.Union, or nil if it changes nobody.
 func (c *canonical) fn() func(uint64) uint64 {
 	if c.edges == 0 {
 		return nil

@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// csvHeader names the columns of an export as CSV, the same for every view;
-// those that a view does not have are empty.
+// csvHeader names the columns of a CSV export, the same for every view. Columns
+// that a view does not have are empty.
 var csvHeader = []string{"view", "url", "hour", "pageviews", "visitors", "exact", "visits", "bounces"}
 
 // NewCellWriter returns a function that writes the cells of an export, and one
-// to call behind the last. Format is "jsonl" or "" (one object a line), or
+// to call after the last cell. Format is "jsonl" or "" (one object a line), or
 // "csv" (RFC 4180, with a header). Errors of bad formats are *Error.
 func NewCellWriter(w io.Writer, format string) (write func(Cell) error, finish func() error, err error) {
 	switch format {

@@ -16,7 +16,7 @@ import (
 	"speedlayer/internal/problem"
 )
 
-// Client asks a server's HTTP API: the other implementation of Answers.
+// Client calls the HTTP API of a server. It is the other implementation of Answers.
 type Client struct {
 	base string
 	http *http.Client
@@ -25,7 +25,7 @@ type Client struct {
 var _ Answers = (*Client)(nil)
 
 // NewClient returns a client of the server at a URL such as
-// http://127.0.0.1:8080, without the path of the API; a host and port alone are
+// http://127.0.0.1:8080, without the path of the API. A host and port alone are
 // taken as http. hc may be nil. Errors are *Error.
 func NewClient(server string, hc *http.Client) (*Client, error) {
 	const allowed = "a URL as in http://127.0.0.1:8080"
@@ -43,8 +43,8 @@ func NewClient(server string, hc *http.Client) (*Client, error) {
 	return &Client{base: strings.TrimRight(u.String(), "/") + "/api/v1/", http: hc}, nil
 }
 
-// values makes a query string of names and values in turn; empty ones are left
-// out.
+// values makes a query string of alternating names and values, without the empty
+// ones.
 func values(pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -58,8 +58,8 @@ func values(pairs ...string) string {
 	return "?" + v.Encode()
 }
 
-// limitText is a limit as a parameter; what cannot be right is left to the
-// server to refuse.
+// limitText is a limit as a parameter. The server refuses limits that are not
+// allowed.
 func limitText(n int) string {
 	if n == 0 {
 		return ""
@@ -113,7 +113,7 @@ func (c *Client) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer
 }
 
 func (c *Client) equiv(ctx context.Context, method, id1, id2 string) (*EquivAnswer, error) {
-	// The encoder would replace bad UTF-8 by another identifier.
+	// The encoder would replace invalid UTF-8, which makes it another identifier.
 	if err := checkPair(id1, id2); err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func call[A any](ctx context.Context, c *Client, method, path string, body io.Re
 	return a, nil
 }
 
-// do sends a call and returns a response with status 200; the caller closes its
+// do sends a call and returns a response with status 200. The caller must close its
 // body. Any other status is an *Error.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)

@@ -36,7 +36,7 @@ func parseDomain(text string) (string, error) {
 	return domain, nil
 }
 
-// ranged is a request that was understood.
+// ranged is a request after parsing.
 type ranged struct {
 	url   string
 	hours Hours
@@ -144,7 +144,7 @@ func partText(by breakdown, key int32) (hour, day string) {
 	return hourText(key), ""
 }
 
-// split puts the parts where their name in the answer is.
+// split stores the parts in the field of the answer that has their name.
 func split[T any](by breakdown, list []T) (hours, days []T) {
 	switch by {
 	case 1:

@@ -11,17 +11,17 @@ import (
 	"speedlayer/store"
 )
 
-// How long the answer of LogEnds is good for, and how long it may take. It asks
-// the queue, which costs more than most queries; and an answer must not fail,
-// nor wait for long, because the queue is away.
+// These bound how long a result of LogEnds is used, and how long the call may take.
+// It asks the queue, which costs more than most queries. And an answer must not
+// fail, or wait for long, because the queue is not available.
 const (
 	endsFresh = 100 * time.Millisecond
 	endsTime  = time.Second
 )
 
-// logEnds is the last answer of LogEnds.
+// logEnds is the last result of LogEnds.
 type logEnds struct {
-	asking sync.Mutex // held by the one who asks
+	asking sync.Mutex // held by the caller that asks
 	mu     struct {
 		sync.Mutex
 		at    time.Time
@@ -30,8 +30,8 @@ type logEnds struct {
 	}
 }
 
-// logEndsNow returns where the log ends, as of a moment ago; nil if that is not
-// known. One caller asks, the others take what was known before.
+// logEndsNow returns where the log ends, as of a moment ago, or nil if that is not
+// known. One caller asks; the others use the previous result.
 func (e *Engine) logEndsNow(ctx context.Context) map[store.Shard]int64 {
 	if e.cfg.LogEnds == nil {
 		return nil
@@ -43,7 +43,7 @@ func (e *Engine) logEndsNow(ctx context.Context) map[store.Shard]int64 {
 		if ends, asked := e.ends.last(); asked {
 			return ends
 		}
-		e.ends.asking.Lock() // the very first: there is nothing to take
+		e.ends.asking.Lock() // the very first call: there is no previous result
 	}
 	defer e.ends.asking.Unlock()
 	if ends, ok := e.ends.known(e.cfg.Now()); ok {
@@ -74,7 +74,7 @@ func (l *logEnds) last() (map[store.Shard]int64, bool) {
 	return l.mu.ends, l.mu.asked
 }
 
-// covered says what a reading covers. Where the log ends is known as of a moment
+// covered returns what a reading covers. Where the log ends is known as of a moment
 // ago. The copy of a record that was moved to another partition since then would be
 // missing from the lag, so the queue is asked again while copies are on their way.
 func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
@@ -92,7 +92,7 @@ func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 	return c, err
 }
 
-// coveredBy says what a reading covers of a log with these ends, and whether more
+// coveredBy returns what a reading covers of a log with these ends, and whether more
 // records have left a partition of it for another than have arrived there.
 func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard]int64) (_ Covered, moving bool, _ error) {
 	c := Covered{Position: make([]Position, len(r.commits)), Settled: !r.ahead}

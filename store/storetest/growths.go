@@ -5,8 +5,8 @@ import (
 	"speedlayer/store"
 )
 
-// growths are for stores that take them only. All of them, and sets put whole in
-// between, make the set that whole puts would have made.
+// growths tests stores that take growths. All growths, and sets put whole in
+// between, make the same set as whole puts.
 func (s *suite) growths() {
 	if store.Growths(s.st) == 0 {
 		s.Log("this store takes no growths, and says so: nothing to hold")
@@ -27,7 +27,7 @@ func (s *suite) growths() {
 		if v%100 == 1 || v > crdt.MaxExact-2 && v < crdt.MaxExact+3 {
 			s.want(shard0, "a/", 0, v, string(set.Append(nil)))
 		}
-		// A zombie's is left out with its batch.
+		// The cells of a zombie are left out with its batch.
 		zombie := store.Cell{Key: key("a/", 0), Version: v, Value: crdt.AppendMember(crdt.BeginGrowth(nil), ^h), Growth: 1}
 		s.apply(batch(shard0, v, zombie))
 		if s.h.Reopen != nil && v%1000 == 0 {
@@ -36,7 +36,7 @@ func (s *suite) growths() {
 		}
 	}
 	s.want(shard0, "a/", 0, 3000, string(set.Append(nil)))
-	// Of a cell that is not there.
+	// A growth of a cell that does not exist.
 	s.apply(batch(other, 1, store.Cell{Key: key("a/", 0), Version: 1, Value: crdt.AppendMember(crdt.BeginGrowth(nil), 7), Growth: 1}))
 	var one crdt.Visitors
 	one.Add(7)

@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// rows are set by one of those who expect the same bytes, and stay.
+// rows checks that exactly one of the callers who expect the same bytes sets a row,
+// and that rows stay.
 func (s *suite) rows() {
 	const name = "imports/0123456789abcdef"
 	if row, err := s.st.Row(s.ctx, name); row != nil || err != nil {

@@ -67,7 +67,7 @@ func (s *suite) scans() {
 	}
 }
 
-// scansDomains compares ScanDomains with Scan, where a reader has both.
+// scansDomains compares ScanDomains with Scan, for a reader that has both.
 func (s *suite) scansDomains(r store.Reader, rg store.Range) {
 	d, ok := r.(store.DomainScanner)
 	if !ok {

@@ -136,16 +136,16 @@ func (s *suite) wantCommit(sh store.Shard, offset int64) {
 func (s *suite) versions() {
 	s.apply(batch(shard0, 3, cell("a/", 1, 2, "at 2"), cell("b/", 1, 3, "at 3")))
 	s.apply(batch(shard0, 9, cell("a/", 1, 9, "at 9")))
-	// A zombie that began at 3 and comes late with [3,5).
+	// A zombie that began at 3 and arrives late with [3,5).
 	s.apply(batch(shard0, 5, cell("a/", 1, 5, "at 5")))
 	s.want(shard0, "a/", 1, 9, "at 9")
 	s.want(shard0, "b/", 1, 3, "at 3")
-	// Another shard's cell of the same name is another cell.
+	// The same name in another shard is another cell.
 	other := store.Shard{Epoch: 1, Partition: 3}
 	s.apply(batch(other, 1, cell("a/", 1, 1, "other")))
 	s.want(shard0, "a/", 1, 9, "at 9")
 	s.want(other, "a/", 1, 1, "other")
-	// Bytes are bytes: a count of 3 is no growth, though one begins so.
+	// Bytes are bytes: a count of 3 begins like a growth and is not one.
 	for i := range 256 {
 		s.apply(batch(other, int64(i+2), cell("c/", 1, int64(i+2), string([]byte{byte(i)}))))
 		s.want(other, "c/", 1, int64(i+2), string([]byte{byte(i)}))
@@ -162,7 +162,7 @@ func (s *suite) commitStandsForCells() {
 	}
 	value := append([]byte(nil), cells[0].Value...)
 	s.apply(batch(shard0, 500, cells...))
-	copy(cells[0].Value, "xx") // the caller's again
+	copy(cells[0].Value, "xx") // belongs to the caller again
 	s.wantCommit(shard0, 500)
 	for i := range 500 {
 		want := fmt.Sprint("v", i)
@@ -224,7 +224,7 @@ func (s *suite) snapshots() {
 	wantName(8, "three")
 	_, err := s.st.Chunk(s.ctx, shard0, 5, 0, nil)
 	s.mustBe(err, store.ErrNoChunk)
-	put(7, "late") // a zombie's, below the name
+	put(7, "late") // a zombie's chunk, below the name
 	s.must(s.st.NameSnapshot(s.ctx, shard0, store.SnapshotName{Offset: 7, Chunks: 1}))
 	wantName(8, "three")
 	_, err = s.st.Chunk(s.ctx, store.Shard{Partition: 9}, 8, 0, nil)
@@ -305,7 +305,7 @@ func (s *suite) generations() {
 	s.must(s.st.DropGeneration(s.ctx, 0))
 	s.must(s.st.DropGeneration(s.ctx, 0))
 	s.mustBe(s.st.CreateGeneration(s.ctx, 0), store.ErrDropped)
-	// A zombie's cells of it are left out; the rest of its batch counts.
+	// The zombie's cells of it are left out; the rest of its batch counts.
 	s.apply(batch(shard0, 3, cell("a/", 0, 3, "zombie"), in(4, cell("b/", 0, 3, "kept"))))
 	s.wantCommit(shard0, 3)
 	s.must(s.st.Cells(s.ctx, shard0, []store.Key{key("a/", 0)}, func(int, int64, []byte) error {
@@ -322,7 +322,7 @@ func (s *suite) generations() {
 	if n[0] != 0 || n[4] != 2 || len(n) != 1 {
 		s.Errorf("cells by generation are %v, want 2 in generation 4", n)
 	}
-	s.must(s.st.DropGeneration(s.ctx, 9)) // spends the number
+	s.must(s.st.DropGeneration(s.ctx, 9)) // uses up the number
 	s.mustBe(s.st.CreateGeneration(s.ctx, 9), store.ErrDropped)
 }
 
@@ -374,8 +374,8 @@ func (s *suite) readers() {
 	}
 }
 
-// concurrent lets owners and zombies of several shards write the same log, cut
-// in other places, and holds the end to what the log says.
+// concurrent lets owners and zombies of several shards write the same log, split
+// at different offsets, and compares the result with the log.
 func (s *suite) concurrent() {
 	const events, urls = 120, 7
 	var wg sync.WaitGroup
