@@ -1,15 +1,15 @@
-// Package query answers: how many pageviews, how many unique visitors, what
-// bounce rate, for any range of hours; and top pages, domains, exports, status.
+// Package query answers questions about any range of hours: pageviews, unique
+// visitors, bounce rate, top pages, domains, exports, status.
 //
 // # How an answer is made
 //
 // One [Engine] serves any number of callers. A query reads, in this order: the
 // pointer row with the list of generations, the commit rows, each cell in the
-// newest generation first and the oldest last, and the pointer row again; it
-// starts anew if that has moved (design, law 9; read.go). Cells of all shards
-// and generations are merged (law 1; merge.go): numbers are added, visitors
-// united, persons mapped to the person they are known to be by the equiv edges
-// of this moment (law 8; edges.go). Every answer carries what it covers.
+// newest generation first and the oldest last, and the pointer row again. It
+// starts again if the pointer has moved (design, law 9; read.go). Cells of all
+// shards and generations are merged (law 1; merge.go): numbers are added, sets of
+// visitors are merged, and persons are mapped to canonical persons by the equiv
+// edges of this moment (law 8; edges.go). Every answer carries what it covers.
 //
 //	times.go    ranges of hours, as users write them
 //	answers.go  requests and answers, their JSON, and the interface Answers
@@ -18,11 +18,11 @@
 //	covered.go  what the answer covers, lag, age
 //	merge.go    sums and unions by hour or day
 //	counts.go uniques.go top.go domains.go export.go equivs.go status.go  the answers
-//	edges.go canonical.go  equiv edges, and from them who is whom
+//	edges.go canonical.go  equiv edges, and the canonical persons derived from them
 //	presence.go current visitors, beside the store
 //	http.go httpexport.go cellwriter.go params.go pair.go live.go  the HTTP API
-//	client.go   its other end
-//	errors.go   bad requests, alike over HTTP and on a command line
+//	client.go   a client of the HTTP API
+//	errors.go   bad requests, the same over HTTP and on a command line
 //
 // # Goroutines and locks
 //

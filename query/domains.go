@@ -13,14 +13,14 @@ import (
 	"speedlayer/view"
 )
 
-// maxCounted bounds how many domains an answer counts, and so its memory. Those
-// first by name are counted; a search narrows them down.
+// maxCounted bounds how many domains an answer counts, and so its memory. The
+// first ones by name are counted; a search narrows them down.
 const maxCounted = 1 << 20
 
 // maxSearch is the length of the longest domain.
 const maxSearch = 253
 
-// Domains implements Answers. The counts of domains are read without those of
+// Domains implements Answers. It reads the counts of domains without those of
 // their pages.
 func (e *Engine) Domains(ctx context.Context, req DomainsQuery) (*DomainsAnswer, error) {
 	if req.From == "" && req.To == "" {
@@ -56,16 +56,16 @@ func (e *Engine) Domains(ctx context.Context, req DomainsQuery) (*DomainsAnswer,
 	return a, nil
 }
 
-// domainCounts adds up the pageviews of domains that have the searched text in
-// their names.
+// domainCounts adds up the pageviews of domains whose names contain the searched
+// text.
 type domainCounts struct {
 	search    []byte
-	most      int // domains that are counted
+	most      int // how many domains are counted
 	counts    map[string]uint64
-	truncated bool // there are more
+	truncated bool // there are more domains
 	sources   sources
 
-	// The domain that cells are coming for, so that each is looked up once.
+	// The domain of the current cells, so that each domain is looked up once.
 	last []byte
 	sum  uint64
 }
@@ -104,7 +104,7 @@ func (d *domainCounts) addBatch(c *batchCell) error {
 	return nil
 }
 
-// add says whether the domain is one that was searched for.
+// add reports whether the domain matches the search.
 func (d *domainCounts) add(domain []byte, n uint64) bool {
 	if !bytes.Contains(domain, d.search) {
 		return false
@@ -130,8 +130,8 @@ func (d *domainCounts) flush() {
 	d.sum = 0
 }
 
-// top are the domains with most pageviews, then by name. It sorts a few more
-// than are wanted at a time, however many there are.
+// top returns the domains with the most pageviews, then by name. It sorts only a few
+// more than requested at a time, however many there are.
 func (d *domainCounts) top(limit int) []DomainCount {
 	order := func(a, b DomainCount) int {
 		return cmp.Or(cmp.Compare(b.Pageviews, a.Pageviews), strings.Compare(a.Domain, b.Domain))
@@ -149,7 +149,7 @@ func (d *domainCounts) top(limit int) []DomainCount {
 }
 
 // scanDomains calls fn with the cells of all domains in a range of hours, the
-// newest generation first. A store that cannot skip pages is asked for the
+// newest generation first. If a store cannot skip pages, it asks the store for the
 // domains by their visits, and then for each domain.
 func (r *reading) scanDomains(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
 	if d, ok := r.Reader.(store.DomainScanner); ok {
@@ -175,12 +175,12 @@ func (r *reading) scanDomains(ctx context.Context, rg store.Range, fn func(c *st
 	return nil
 }
 
-// visitReach is how many hours before a range the visit may have begun whose
-// views are in it. Only a visit of more than two days without a gap of half an
-// hour, on a domain where nobody else began one, is missed.
+// visitReach is how many hours before a range a visit may begin and still have views
+// in it. A domain is missed only for a visit of more than two days without a gap of
+// half an hour, where nobody else began a visit.
 const visitReach = 48
 
-// visited are the domains that have visits in a range, by name: each domain with
+// visited returns the domains that have visits in a range, by name. Each domain with
 // pageviews has at least one.
 func (r *reading) visited(ctx context.Context, rg store.Range) ([]string, error) {
 	if rg.From >= rg.To {

@@ -9,30 +9,30 @@ import (
 	"speedlayer/event"
 )
 
-// Edges is the set of equiv edges that hold, and from it who is whom. Each edge
-// is an unordered pair; of its records the last one decides, so an edge added
+// Edges is the set of equiv edges that hold, and the mapping derived from it. Each
+// edge is an unordered pair. The last of its records decides, so an edge added
 // twice and removed once is gone. Persons are hashes (event.PersonHash), as in
-// cells; the canonical person of a connected component is its smallest hash.
+// cells. The canonical person of a connected component is its smallest hash.
 //
 // Apply notes the change and the persons that it touches. The next query
-// explores their components and replaces the parts of the mapping that changed:
-// so reading 100,000 edges at start costs one building, and an edge that comes
-// later costs the size of its component, not of the set.
+// explores their components and replaces the parts of the mapping that changed.
+// So reading 100,000 edges at start costs one build of the mapping, and a later
+// edge costs the size of its component, not of the set.
 //
-// Safe for concurrent use. Apply is called in the order of the log.
+// It is safe for concurrent use. Apply is called in the order of the log.
 type Edges struct {
 	current atomic.Pointer[canonical] // never changed once published
-	stale   atomic.Bool               // an edge came since current was made
+	stale   atomic.Bool               // an edge was applied after current was made
 
 	mu struct {
 		sync.Mutex
-		edges   map[[2]string]int64 // pair -> ms since 1970 when it was said
+		edges   map[[2]string]int64 // pair -> ms since 1970 when the edge was added
 		index   map[uint64]int32    // hash -> number of the node
 		nodes   []node              // all persons that ever had an edge
 		parts   [parts][]int32      // nodes, by part of the mapping
-		touched []int32             // whose components must be explored again
+		touched []int32             // nodes whose components must be explored again
 		changed [parts]bool         // parts that differ from current
-		round   uint32              // of exploring
+		round   uint32              // number of the exploration
 		waiters map[*edgeWaiter]struct{}
 	}
 }
@@ -40,12 +40,12 @@ type Edges struct {
 // node is one person.
 type node struct {
 	hash, canonical uint64
-	neighbours      []int32 // each once
-	round           uint32  // when it was explored last
+	neighbours      []int32 // without repeats
+	round           uint32  // round of the last exploration
 }
 
-// parts is how many pieces the mapping has; an edge replaces only those that
-// hold its persons.
+// parts is how many parts the mapping has. An edge replaces only those that
+// contain its persons.
 const parts = 1024
 
 func partOf(h uint64) int { return int(h >> 54) }
@@ -60,7 +60,7 @@ func NewEdges() *Edges {
 	return e
 }
 
-// Apply takes the next record of the log.
+// Apply applies the next record of the log.
 func (e *Edges) Apply(edge event.Edge) {
 	a, b := edge.Pair()
 	pair := [2]string{a, b}
@@ -89,7 +89,7 @@ func (e *Edges) Apply(edge event.Edge) {
 	}
 }
 
-// node returns the number of a person's node, which is made if it is new.
+// node returns the number of a person's node and creates a new node if needed.
 func (e *Edges) node(h uint64) int32 {
 	if n, ok := e.mu.index[h]; ok {
 		return n
@@ -102,9 +102,9 @@ func (e *Edges) node(h uint64) int32 {
 	return n
 }
 
-// link adds an edge. A person without edges who joins one of a lower canonical
-// hash takes that over at once: a component that grows by ones, however large,
-// is explored a few times only.
+// link adds an edge. A person without edges that joins a person with a lower
+// canonical hash takes that hash over at once. So a component that grows one by one,
+// however large, is explored only a few times.
 func (e *Edges) link(x, y int32) {
 	a, b := &e.mu.nodes[x], &e.mu.nodes[y]
 	if len(e.mu.touched) == 0 && len(a.neighbours) == 0 && b.canonical < a.hash {
@@ -129,7 +129,7 @@ func (e *Edges) unlink(x, y int32) {
 	e.mu.touched = append(e.mu.touched, x, y)
 }
 
-// Len is how many edges hold.
+// Len returns how many edges hold.
 func (e *Edges) Len() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,12 +152,12 @@ func (e *Edges) List() []Equiv {
 
 // edgeWaiter waits for one record to be applied.
 type edgeWaiter struct {
-	edge    event.Edge // the smaller identifier first
+	edge    event.Edge // with the smaller identifier first
 	applied chan struct{}
 }
 
-// expect returns a waiter for a record that is about to be appended; forget
-// must be called when it is of no more use.
+// expect returns a waiter for a record that is about to be appended. The caller must
+// call forget when it does not need the waiter any more.
 func (e *Edges) expect(edge event.Edge) *edgeWaiter {
 	edge.ID1, edge.ID2 = edge.Pair()
 	w := &edgeWaiter{edge: edge, applied: make(chan struct{})}
@@ -173,7 +173,7 @@ func (e *Edges) forget(w *edgeWaiter) {
 	delete(e.mu.waiters, w)
 }
 
-// snapshot is the mapping by all edges applied so far.
+// snapshot returns the mapping by all edges applied so far.
 func (e *Edges) snapshot() *canonical {
 	if !e.stale.Load() {
 		return e.current.Load()
@@ -197,7 +197,7 @@ func (e *Edges) snapshot() *canonical {
 	return &next
 }
 
-// explore gives every person of a touched component its canonical one.
+// explore assigns the canonical person to every person of a touched component.
 func (e *Edges) explore() {
 	e.mu.round++
 	var component []int32

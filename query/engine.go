@@ -12,44 +12,44 @@ import (
 	"speedlayer/store"
 )
 
-// Config is what an Engine answers from. Store, Edges and Now must be there.
+// Config is what an Engine needs. Store, Edges and Now are required.
 type Config struct {
 	Store Reading
 	Edges *Edges
-	Now   func() time.Time // the wall clock: what now means, and age
+	Now   func() time.Time // the wall clock: it defines now and age
 
-	// Batch opens the views of a batch run, which the engine closes. Nil: a
-	// pointer that names a run cannot be answered from here.
+	// Batch opens the views of a batch run, which the engine closes. If it is nil, a
+	// query fails when the pointer names a run.
 	Batch func(ctx context.Context, run store.Run) (Views, error)
-	// LogEnds says where the log of each shard of the newest log epoch ends. It
-	// is asked at most ten times a second. Nil, or an error: lag is not known.
+	// LogEnds returns where the log of each shard of the newest log epoch ends. It
+	// is called at most ten times a second. If it is nil or fails, lag is not known.
 	LogEnds func(ctx context.Context) (map[store.Shard]int64, error)
-	// LogEndsAsked asks the queue itself, where LogEnds may know of a moment ago. It
-	// is asked while records are moved from one partition to another. Nil: LogEnds
-	// is good enough.
+	// LogEndsAsked asks the queue itself, where LogEnds may return the state of a
+	// moment ago. It is called while records are moved from one partition to another.
+	// If it is nil, LogEnds is used.
 	LogEndsAsked func(ctx context.Context) (map[store.Shard]int64, error)
-	// Append makes an edge durable in the queue. Who follows the queue hands it
-	// to Edges then. Nil: edges cannot be changed here.
+	// Append makes an edge durable in the queue. The follower of the queue then passes
+	// it to Edges. If it is nil, edges cannot be changed here.
 	Append func(ctx context.Context, e event.Edge) error
 	// Changed returns a channel that is closed at the next commit, for live
-	// events. Nil: live events look once a second.
+	// events. If it is nil, live events check once a second.
 	Changed func() <-chan struct{}
-	// Presence counts current visitors. Nil: they are not known.
+	// Presence counts current visitors. If it is nil, they are not known.
 	Presence *Presence
-	// Info is shown by status as it is, under "info": settings and sizes that
-	// the store does not know. May be nil.
+	// Info is shown unchanged by status, under "info": settings and sizes that
+	// the store does not know. It may be nil.
 	Info func(ctx context.Context) map[string]any
 
-	// QueryTime bounds a query over HTTP but exports; 0 is 30 s. Generations
+	// QueryTime bounds a query over HTTP, except exports; 0 is 30 s. Generations
 	// that leave the list are dropped after the longest time of a query.
 	QueryTime time.Duration
 	// Queries bounds how many queries run at once over HTTP; 0 is 8 for each
-	// core. Those above wait for QueryWait (0 is 5 s), and are refused then.
+	// core. Further queries wait for QueryWait (0 is 5 s) and are then refused.
 	Queries   int
 	QueryWait time.Duration
-	// Exports bounds exports at once over HTTP; 0 is 4.
+	// Exports bounds concurrent exports over HTTP; 0 is 4.
 	Exports int
-	// LiveStreams bounds streams of live events at once; 0 is 256.
+	// LiveStreams bounds concurrent streams of live events; 0 is 256.
 	LiveStreams int
 }
 
@@ -59,13 +59,13 @@ type Reading interface {
 	Stats(ctx context.Context) (store.Stats, error)
 }
 
-// Engine answers queries. Safe for concurrent use.
+// Engine answers queries. It is safe for concurrent use.
 type Engine struct {
 	cfg              Config
 	ends             logEnds
 	unions           sync.Pool // of *crdt.Union, empty
 	block            int       // bytes of an export in memory
-	counted          int       // domains that an answer counts
+	counted          int       // how many domains an answer counts
 	queries, exports *turns
 
 	live struct {
@@ -78,7 +78,7 @@ type Engine struct {
 
 var _ Answers = (*Engine)(nil)
 
-// New returns an engine. It holds nothing that must be closed; StopLive ends
+// New returns an engine. It holds nothing that must be closed. StopLive ends
 // its streams of live events.
 func New(cfg Config) *Engine {
 	if cfg.QueryTime == 0 {
@@ -109,8 +109,8 @@ func (e *Engine) putUnion(u *crdt.Union) {
 	e.unions.Put(u)
 }
 
-// StopLive ends all streams of live events, now and later: a server that stops
-// would wait for them else.
+// StopLive ends all streams of live events and refuses new ones. Without it, a
+// server that stops would wait for them.
 func (e *Engine) StopLive() {
 	e.live.Lock()
 	defer e.live.Unlock()

@@ -17,15 +17,15 @@ func (e *Engine) AddEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, e
 	return e.append(ctx, event.Edge{ID1: id1, ID2: id2})
 }
 
-// RemoveEquiv implements Answers. Removing an edge that was never added is no
-// error: it does not hold, as asked.
+// RemoveEquiv implements Answers. Removing an edge that was never added is not an
+// error: the edge does not hold, as requested.
 func (e *Engine) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
 	return e.append(ctx, event.Edge{ID1: id1, ID2: id2, Retract: true})
 }
 
-// append makes the edge durable and waits until it has come back by the log.
-// Applying it here at once would put it beside the log's order: an edge and its
-// retraction, posted at the same time, could end the other way round.
+// append makes the edge durable and waits until it has come back through the log.
+// Applying it here at once would ignore the order of the log: an edge and its
+// retraction, posted at the same time, could end up in the wrong order.
 func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, error) {
 	if err := checkPair(edge.ID1, edge.ID2); err != nil {
 		return nil, err

@@ -8,14 +8,14 @@ import (
 	"speedlayer/event"
 )
 
-// Error is a request that was not answered, as HTTP says it in problem+json and
-// a command line in one line. A bad request has the status 400, the name of
-// what was wrong and what is allowed instead.
+// Error is a request that was not answered. HTTP reports it as problem+json and a
+// command line in one line. A bad request has the status 400, the name of what was
+// wrong, and what is allowed instead.
 type Error struct {
-	Status  int    // of HTTP
-	Field   string // parameter; empty when none is to blame
+	Status  int    // HTTP status
+	Field   string // parameter; empty if no parameter is wrong
 	Detail  string // what is wrong
-	Allowed string // what would have been right; empty when nothing would
+	Allowed string // what would be allowed; empty if nothing is
 }
 
 func (e *Error) Error() string {
@@ -29,7 +29,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// IsBadRequest tells a call that was wrong from one that failed.
+// IsBadRequest reports whether a call was wrong, as opposed to having failed.
 func IsBadRequest(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests
@@ -39,7 +39,7 @@ func bad(field, detail, allowed string) *Error {
 	return &Error{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
 }
 
-// refused makes a bad request of what package event refuses.
+// refused makes a bad request from an error of package event.
 func refused(field, allowed string, err error) error {
 	var r *event.Refusal
 	if !errors.As(err, &r) {

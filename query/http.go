@@ -14,12 +14,12 @@ import (
 	"speedlayer/store"
 )
 
-// maxBody bounds the body of a call: two identifiers, escaped as much as can be.
+// maxBody bounds the body of a call: two identifiers with every byte escaped.
 const maxBody = 16 << 10
 
-// Handlers are the calls that the engine serves, by path and method. A path may
-// have methods of others too (POST /api/v1/pageviews is the collector's): who
-// puts a server together adds those to the map of that path, so that 405 names
+// Handlers returns the handlers of the engine, by path and method. A path may
+// also have methods of others (POST /api/v1/pageviews is the collector's). The caller
+// that puts a server together adds those to the map of that path, so that 405 names
 // all of them.
 func (e *Engine) Handlers() map[string]problem.Methods {
 	return map[string]problem.Methods{
@@ -39,7 +39,7 @@ func (e *Engine) Handlers() map[string]problem.Methods {
 	}
 }
 
-// Register serves Handlers on a mux of which no path of them is taken.
+// Register serves Handlers on a mux on which none of their paths is registered.
 func (e *Engine) Register(mux *http.ServeMux) {
 	for path, methods := range e.Handlers() {
 		mux.Handle(path, methods)
@@ -69,12 +69,12 @@ func (e *Engine) answer(get func(ctx context.Context, r *http.Request) (any, err
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write(body.Bytes()) // a client that is gone cannot be told
+		_, _ = w.Write(body.Bytes()) // nobody can be told when the client is gone
 	}
 }
 
-// encode writes one JSON value as browsers, shells and files want it: urls with
-// & in them stay readable.
+// encode writes one JSON value as browsers, shells and files expect it: urls that
+// contain & stay readable.
 func encode(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -82,7 +82,7 @@ func encode(w io.Writer, v any) error {
 }
 
 // writeError answers with a problem: 400 for a bad request, 503 for what the
-// store or the queue could not do in time, 500 for what should not be.
+// store or the queue could not do in time, 500 for anything unexpected.
 func writeError(w http.ResponseWriter, err error) {
 	var e *Error
 	switch {

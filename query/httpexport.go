@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// getExport streams cells. The status goes out with the first bytes; what fails
-// later breaks the connection, so that a part is never taken for all of it.
+// getExport streams cells. The status is sent with the first bytes. A later failure
+// breaks the connection, so that a part is never taken for the whole.
 func (e *Engine) getExport(w http.ResponseWriter, r *http.Request) {
 	p, err := parseParams(r.URL.RawQuery, "view", "from", "to", "format")
 	if err != nil {
@@ -41,13 +41,13 @@ func (e *Engine) getExport(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 	case started.yes:
-		panic(http.ErrAbortHandler) // the server's way to break a response off
+		panic(http.ErrAbortHandler) // this is how net/http aborts a response
 	default:
 		writeError(w, err)
 	}
 }
 
-// startedWriter knows whether anything went out.
+// startedWriter records whether anything was sent.
 type startedWriter struct {
 	w   http.ResponseWriter
 	yes bool

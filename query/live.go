@@ -17,10 +17,10 @@ import (
 
 // Times of a stream of live events.
 const (
-	liveGap   = 250 * time.Millisecond // between two updates at least
-	liveAlive = 15 * time.Second       // without an update, a sign of life follows
-	livePoll  = time.Second            // where commits are not told
-	liveWrite = 10 * time.Second       // a client that takes nothing for so long is dropped
+	liveGap   = 250 * time.Millisecond // minimum time between two updates
+	liveAlive = 15 * time.Second       // a sign of life is sent after this time without an update
+	livePoll  = time.Second            // interval of checks where commits are not announced
+	liveWrite = 10 * time.Second       // a client that accepts nothing for so long is disconnected
 )
 
 // LiveUpdate is the data of an event "update" of /api/v1/live.
@@ -28,15 +28,15 @@ type LiveUpdate struct {
 	At     string `json:"at"`
 	Events int64  `json:"events"` // pageviews counted so far
 	Lag    *int64 `json:"lag"`
-	// CurrentVisitors of the domain asked for, in the last five minutes; null
-	// when none was, or they are not known here.
+	// CurrentVisitors counts the visitors of the requested domain in the last five
+	// minutes. It is null if no domain was requested, or if they are not known here.
 	CurrentVisitors *int64 `json:"current_visitors"`
-	// Approximate: there are more than are counted one by one.
+	// Approximate reports that there are more than are counted one by one.
 	Approximate bool `json:"approximate,omitempty"`
 }
 
 // getLive streams an event "update" at the start and whenever commits moved,
-// four a second at most, until the client goes or the server stops.
+// at most four a second, until the client leaves or the server stops.
 func (e *Engine) getLive(w http.ResponseWriter, r *http.Request) {
 	p, err := parseParams(r.URL.RawQuery, "domain")
 	if err != nil {
@@ -59,7 +59,7 @@ func (e *Engine) getLive(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep the events back
+	h.Set("X-Accel-Buffering", "no") // without it nginx would buffer the events
 	s := &liveStream{e: e, domain: domain, w: w, out: http.NewResponseController(w)}
 	s.run(r.Context(), r.Method == http.MethodHead)
 }
@@ -80,14 +80,14 @@ func (e *Engine) leaveLive() {
 	e.live.streams--
 }
 
-// liveStream is one stream; the goroutine of its request owns it.
+// liveStream is one stream, owned by the goroutine of its request.
 type liveStream struct {
 	e      *Engine
 	domain string
 	w      io.Writer
 	out    *http.ResponseController
 	last   LiveUpdate
-	wrote  time.Time // when the client got something last
+	wrote  time.Time // time of the last write to the client
 }
 
 func (s *liveStream) run(ctx context.Context, once bool) {
@@ -96,23 +96,23 @@ func (s *liveStream) run(ctx context.Context, once bool) {
 		poll = livePoll
 	}
 	for {
-		// The channel comes before the look: a commit between both closes it.
+		// The channel is taken before the look, so a commit in between closes it.
 		var changed <-chan struct{}
 		if s.e.cfg.Changed != nil {
 			changed = s.e.cfg.Changed()
 		}
 		if err := s.look(ctx); err != nil || once {
-			return // the client is gone, or the store: it will ask again
+			return // the client or the store is gone: the client will ask again
 		}
-		// Commits that come in the gap are told together. Then the next one,
-		// or the time for a sign of life: visitors also go without a commit.
+		// Commits during the gap are reported together. After it comes the next commit,
+		// or the time for a sign of life: visitors also leave without a commit.
 		if !s.wait(ctx, nil, liveGap) || !s.wait(ctx, changed, poll-liveGap) {
 			return
 		}
 	}
 }
 
-// wait returns after d or when ch is closed; false when the stream must end.
+// wait returns after d or when ch is closed. It returns false if the stream must end.
 func (s *liveStream) wait(ctx context.Context, ch <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -128,7 +128,7 @@ func (s *liveStream) wait(ctx context.Context, ch <-chan struct{}, d time.Durati
 	}
 }
 
-// look sends an update if there is news, else a comment now and then.
+// look sends an update if there is news, and otherwise a comment now and then.
 func (s *liveStream) look(ctx context.Context) error {
 	u, err := s.e.liveUpdate(ctx, s.domain)
 	if err != nil {
@@ -168,7 +168,7 @@ func (u *LiveUpdate) same(o *LiveUpdate) bool {
 
 func same(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// liveUpdate is how things stand now.
+// liveUpdate returns the current update.
 func (e *Engine) liveUpdate(ctx context.Context, domain string) (*LiveUpdate, error) {
 	u := &LiveUpdate{At: event.FormatTime(e.cfg.Now().UnixMilli())}
 	if err := e.read(ctx, func(r *reading) error {

@@ -8,11 +8,11 @@ import (
 	"speedlayer/store"
 )
 
-// defaultHours is the longest range whose answer has hours without being asked:
-// 31 days.
+// defaultHours is the longest range whose answer has hours without a request for
+// them: 31 days.
 const defaultHours = 31 * 24
 
-// breakdown says into which buckets the hours of an answer go: 1 by hour, 24 by
+// breakdown selects the buckets for the hours of an answer: 1 by hour, 24 by
 // day, 0 none.
 type breakdown int32
 
@@ -31,15 +31,15 @@ func parseBy(by string, h Hours) (breakdown, error) {
 	return 0, bad("by", "\""+cut(by)+"\" is no bucket", "hour, day, or leaving it out")
 }
 
-// buckets is a map from numbers to values for numbers that mostly come
-// ascending, as hours do in a scan.
+// buckets is a map from numbers to values, for numbers that mostly come in
+// ascending order, as hours do in a scan.
 type buckets[T any] struct {
 	keys   []int32
 	values []T
 }
 
-// at returns the value of a key, the zero one if it is new. It is valid until
-// the next call.
+// at returns the value of a key, which is zero if the key is new. The pointer is
+// valid until the next call.
 func (b *buckets[T]) at(key int32) *T {
 	n := len(b.keys)
 	if n > 0 && b.keys[n-1] == key {
@@ -94,10 +94,10 @@ func (s *counts) count(hour int32, n uint64) {
 }
 
 // visitCounts sums up visits and bounces. Cells of one shard and generation may
-// be negative; sums are not, but for what is not remembered any more. What an
-// open generation adds to an hour is a difference between visits of raw persons;
-// so such an hour has the batch views' raw visits under it, and any other hour
-// their canonical ones (law 8).
+// be negative. Sums are not negative, except for visits that are not remembered any
+// more. What an open generation adds to an hour is a difference between visits of
+// raw persons. So such an hour is based on the raw visits of the batch views, and
+// any other hour on their canonical visits (law 8).
 type visitCounts struct {
 	by      breakdown
 	total   crdt.VisitCount
@@ -115,8 +115,8 @@ func (s *visitCounts) add(c *store.ScanCell) error {
 	return nil
 }
 
-// addBatch comes when all open generations were added, and buckets of more than
-// one hour are of hours to which none adds.
+// addBatch is called after all open generations were added. Buckets of more than
+// one hour contain only hours to which no open generation adds.
 func (s *visitCounts) addBatch(c *batchCell) error {
 	v, err := views.DecodeVisits(c.value)
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *visitCounts) addBatch(c *batchCell) error {
 	return nil
 }
 
-// baseVisits are what the batch views say of an hour.
+// baseVisits returns the visits that the batch views have for an hour.
 func baseVisits(v views.Visits, open bool) crdt.VisitCount {
 	if open {
 		return crdt.VisitCount{Visits: int64(v.Raw), Bounces: int64(v.RawBounces)}
@@ -147,7 +147,7 @@ func plus(a *crdt.VisitCount, b crdt.VisitCount) {
 	a.Bounces += b.Bounces
 }
 
-// clamp holds 0 <= bounces <= visits, and says whether it had to.
+// clamp enforces 0 <= bounces <= visits, and reports whether it had to.
 func clamp(v crdt.VisitCount) (crdt.VisitCount, bool) {
 	c := crdt.VisitCount{Visits: max(0, v.Visits)}
 	c.Bounces = min(max(0, v.Bounces), c.Visits)

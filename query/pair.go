@@ -12,9 +12,9 @@ import (
 
 const allowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for their person"
 
-// parsePair reads the body of a change of edges: an object with id1 and id2 and
-// nothing else. Strings are taken as package event takes persons: bad UTF-8 and
-// lone surrogates are refused, never replaced.
+// parsePair parses the body of a change of edges: an object with id1 and id2 and
+// nothing else. Strings follow the rules of package event for persons: invalid UTF-8
+// and lone surrogates are refused, never replaced.
 func parsePair(body []byte) (id1, id2 string, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {

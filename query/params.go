@@ -11,8 +11,8 @@ import (
 // params are the query parameters of a call, each at most once.
 type params map[string]string
 
-// parseParams takes the parameters that are allowed and refuses all others, and
-// those that are repeated: a typing error must not turn into another answer.
+// parseParams accepts the allowed parameters and refuses all others, and repeated
+// ones: a typing error must not lead to a different answer.
 func parseParams(raw string, allowed ...string) (params, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -22,7 +22,7 @@ func parseParams(raw string, allowed ...string) (params, error) {
 	for name := range values {
 		names = append(names, name)
 	}
-	slices.Sort(names) // the same error for the same call
+	slices.Sort(names) // so that the same call gets the same error
 	p := make(params, len(values))
 	for _, name := range names {
 		if !slices.Contains(allowed, name) {
@@ -43,7 +43,7 @@ func orNone(allowed []string) string {
 	return ""
 }
 
-// shown makes a name of any bytes fit for an error.
+// shown makes a name of arbitrary bytes printable in an error.
 func shown(name string) string {
 	if name == "" {
 		return `""`
@@ -51,7 +51,7 @@ func shown(name string) string {
 	return strings.ToValidUTF8(cut(name), "\uFFFD")
 }
 
-// limit reads the parameter limit; 0 when it is not given.
+// limit parses the parameter limit; it is 0 if not given.
 func (p params) limit(most int) (int, error) {
 	text, ok := p["limit"]
 	if !ok {

@@ -7,22 +7,22 @@ import (
 )
 
 // Presence counts current visitors: the persons whose last view of a domain, by
-// its own time, lies at most five minutes back. It is not a view: it knows only
-// what the processors of this process have told it, and nothing after a start.
+// the time of the event, is at most five minutes old. It is not a view: it knows only
+// what the processors of this process have reported, and nothing after a start.
 //
 // Memory is bounded (PresenceLimits). A domain that has more visitors than fit
 // keeps those whose hash falls into a half, a quarter, ... of all hashes, and
-// the count is scaled up (adaptive sampling, after Wegman and Flajolet 1990): it
-// says approximate then.
+// the count is scaled up (adaptive sampling, after Wegman and Flajolet 1990). The
+// count is then reported as approximate.
 //
-// Safe for concurrent use.
+// It is safe for concurrent use.
 type Presence struct {
 	now    func() time.Time
 	limits PresenceLimits
 
-	// latest is the wall clock in ms as it was last looked at. Seen drops what
-	// is older by more than the window with this one comparison, so replaying a
-	// log costs nothing, and looks at the clock only when an event is ahead.
+	// latest is the last reading of the wall clock, in ms. Seen compares a view with it
+	// and drops the view if it is older than the window. So replaying a log costs one
+	// comparison a view, and the clock is read only when an event is ahead.
 	latest atomic.Int64
 	rows   atomic.Int64 // of all tables
 
@@ -31,8 +31,8 @@ type Presence struct {
 
 // PresenceLimits bound a Presence. Zero values are the defaults.
 type PresenceLimits struct {
-	Domains int // at once; 4,096
-	Rows    int // places for visitors over all domains, 16 bytes each; 512 Ki
+	Domains int // tracked at once; 0 is 4,096
+	Rows    int // places for visitors over all domains, 16 bytes each; 0 is 512 Ki
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 type presenceStripe struct {
 	sync.Mutex
 	domains map[uint64]*presenceDomain
-	lost    int64 // ms of the clock when a domain found no place; 0: never
+	lost    int64 // ms of the clock when a domain last found no place; 0: never
 }
 
 // presenceDomain is an open-addressing table of persons, at most three quarters
@@ -53,10 +53,10 @@ type presenceStripe struct {
 type presenceDomain struct {
 	rows   []presenceRow
 	used   int
-	skip   uint  // persons whose hash has not this many leading zeros are left out
-	rough  int64 // ms of the clock until which the count is approximate all the same
+	skip   uint  // persons whose hash has fewer leading zeros than this are left out
+	rough  int64 // ms of the clock until which the count stays approximate in any case
 	newest int64 // ms, of any view
-	tidied int64 // newest when the table was last made anew
+	tidied int64 // value of newest when the table was last rebuilt
 }
 
 type presenceRow struct {
@@ -64,7 +64,7 @@ type presenceRow struct {
 	seen   int64 // ms, the time of the last view
 }
 
-// NewPresence returns an empty Presence that reads the wall clock by now.
+// NewPresence returns an empty Presence that uses now as its clock.
 func NewPresence(now func() time.Time, l PresenceLimits) *Presence {
 	if l.Domains == 0 {
 		l.Domains = 4096
@@ -80,8 +80,8 @@ func NewPresence(now func() time.Time, l PresenceLimits) *Presence {
 	return p
 }
 
-// Seen takes a view: the XXH3 of the domain's text, event.PersonHash of the
-// person, and the event's own time in ms.
+// Seen records a view: the XXH3 of the domain's text, event.PersonHash of the
+// person, and the time of the event in ms.
 func (p *Presence) Seen(domain, person uint64, ts int64) {
 	latest := p.latest.Load()
 	if ts <= latest-presenceWindow {
@@ -104,7 +104,7 @@ func (p *Presence) Seen(domain, person uint64, ts int64) {
 	s.Unlock()
 }
 
-// look moves latest to the clock, and returns it.
+// look sets latest to the current time and returns it.
 func (p *Presence) look() int64 {
 	now := p.now().UnixMilli()
 	for {
@@ -115,7 +115,7 @@ func (p *Presence) look() int64 {
 	}
 }
 
-// enter makes room for a domain; nil if there is none.
+// enter makes room for a domain. It returns nil if there is no room.
 func (p *Presence) enter(s *presenceStripe, domain uint64) *presenceDomain {
 	if len(s.domains) >= max(1, p.limits.Domains/presenceStripes) || p.rows.Load()+presenceMin > int64(p.limits.Rows) {
 		now := p.look()
@@ -166,8 +166,9 @@ func (d *presenceDomain) find(person uint64) *presenceRow {
 	}
 }
 
-// makeRoom drops who is gone, then resizes the table, or samples more sparsely,
-// or less if few are left: those that were left out are missing for a window.
+// makeRoom drops persons who have left, then resizes the table or samples more
+// sparsely. It samples less sparsely if few are left; persons who were left out are
+// then missing for one window.
 func (p *Presence) makeRoom(d *presenceDomain) {
 	now := p.look()
 	cutoff := now - presenceWindow
@@ -189,7 +190,7 @@ func (p *Presence) makeRoom(d *presenceDomain) {
 		size /= 2
 	}
 	d.tidied = d.newest
-	p.rows.Add(int64(size - len(d.rows))) // at once in several stripes: a table over the bound each
+	p.rows.Add(int64(size - len(d.rows))) // counted at once, so that concurrent stripes exceed the bound by one table each at most
 	old := d.rows
 	d.rows, d.used = make([]presenceRow, size), 0
 	for _, row := range old {
@@ -200,10 +201,10 @@ func (p *Presence) makeRoom(d *presenceDomain) {
 	}
 }
 
-// kept says whether a person is in the sample.
+// kept reports whether a person is in the sample.
 func (d *presenceDomain) kept(person uint64) bool { return person>>(64-d.skip) == 0 }
 
-// count counts who is in the sample and was seen after cutoff.
+// count counts the persons in the sample that were seen after cutoff.
 func (d *presenceDomain) count(cutoff int64) (n int) {
 	for i := range d.rows {
 		if row := &d.rows[i]; row.seen > cutoff && d.kept(row.person) {
@@ -213,7 +214,7 @@ func (d *presenceDomain) count(cutoff int64) (n int) {
 	return n
 }
 
-// Count is how many persons are on a domain now. approximate says that there
+// Count returns how many persons are on a domain now. approximate reports that there
 // are, or were a moment ago, more than are kept one by one.
 func (p *Presence) Count(domain uint64) (n int64, approximate bool) {
 	now := p.look()

@@ -9,37 +9,38 @@ import (
 	"speedlayer/store"
 )
 
-// attempts is how often a reading starts anew when the pointer moves. It moves
-// a few times a batch run, so twice in a row is rare already.
+// attempts is how often a reading is tried when the pointer moves. The pointer moves
+// a few times in a batch run, so two moves in a row are rare.
 const attempts = 10
 
-// errMoved: generations came and went during every attempt.
+// errMoved: generations changed during every attempt.
 var errMoved = errors.New("query: the list of generations changed during every attempt")
 
-// reading is one look at the store.
+// reading is one consistent reading of the store.
 //
-// A store that is not atomic shows each cell as it is when its scan comes by.
-// What makes the answer right all the same is the order:
+// A store that is not atomic shows each cell as it is when the scan reaches it.
+// The order of reads makes the answer right nevertheless:
 //
-//   - Pointer first and again at the end: between them no generation that was
-//     read has left the list, so none was dropped, and none that has events
-//     was missed.
-//   - Commits before cells: every event below them was durable in its cell then.
-//   - The newest generation first, the oldest last, for each cell: an event of
-//     the older generation that a marker has not ended yet comes before any of
-//     the newer one, so a later event is never seen without an earlier one of
-//     the same cell.
+//   - The pointer is read first and again at the end. If it did not move, no
+//     generation that was read has left the list, so none was dropped, and no
+//     generation with events was missed.
+//   - Commits are read before cells: every event below them was durable in its
+//     cell then.
+//   - Each cell is read in the newest generation first and in the oldest last.
+//     An event of the older generation that a marker has not ended yet comes
+//     before any event of the newer one. So a later event is never seen without
+//     an earlier one of the same cell.
 type reading struct {
 	store.Reader
 	pointer     store.Pointer
-	views       Views    // of the pointer's run; nil if there is none
-	generations []uint32 // that are open, newest first
+	views       Views    // views of the pointer's run; nil if there is none
+	generations []uint32 // open generations, newest first
 	commits     []store.ShardCommit
-	ahead       bool // a cell lies above what is covered
+	ahead       bool // a cell is above what is covered
 }
 
-// read calls do with a reading, again from the start when the pointer moved
-// meanwhile: do must forget what it had.
+// read calls do with a reading, and repeats it from the start if the pointer moved
+// in the meantime. do must then discard its previous results.
 func (e *Engine) read(ctx context.Context, do func(r *reading) error) error {
 	for range attempts {
 		moved, err := e.readOnce(ctx, do)
@@ -71,10 +72,10 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 	}
 	err = do(r)
 	if reader.Atomic() {
-		return false, err // all was read at one moment
+		return false, err // everything was read at one moment
 	}
-	// An error may come of a generation that was dropped under us: then the
-	// pointer has moved, and the answer is in the generations it names now.
+	// The error may come from a generation that was dropped during the read. Then the
+	// pointer has moved, and the answer is in the generations that it names now.
 	again, err2 := reader.Pointer(ctx)
 	if err2 != nil {
 		return false, errors.Join(err, fmt.Errorf("reading the pointer again: %w", err2))
@@ -85,11 +86,12 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 	return false, err
 }
 
-// answersMoved says whether queries read other views or generations by a pointer than by
-// the one before. What else changes the row says nothing to them: a run's sign of
-// life, a number that is taken, generations that leave the list behind a run. They
-// cannot change and change back, for no number is used twice: a run that becomes
-// current, by a rollback too, leaves another list behind than it found.
+// answersMoved reports whether queries read other views or generations by a pointer
+// than by the previous one. Other changes of the row do not matter to them: the
+// renewal of a run, a number that is taken, generations that leave the list after a
+// run. Views and generations cannot change and change back, because no number is used
+// twice: a run that becomes current, also by a rollback, leaves a different list than
+// it found.
 func answersMoved(before, now *store.Pointer) bool {
 	name := func(r *store.Run) (n uint32, views string) {
 		if r == nil {
@@ -102,8 +104,8 @@ func answersMoved(before, now *store.Pointer) bool {
 	return n != n2 || views != views2 || !slices.Equal(before.Open(), now.Open())
 }
 
-// movedSince says whether the pointer has moved, and err if it has not: views
-// that cannot be opened may be those of a run that two others have followed.
+// movedSince reports whether the pointer has moved, and returns err if it has not:
+// views that cannot be opened may be those of a run that two others have followed.
 func (e *Engine) movedSince(ctx context.Context, before *store.Pointer, err error) (bool, error) {
 	reader, err2 := e.cfg.Store.Read(ctx)
 	if err2 != nil {
@@ -138,8 +140,8 @@ func (r *reading) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// raise makes covered at least a run's vector: what lies below is in the batch
-// views, also when no processor has committed it.
+// raise makes covered at least the vector of a run. What is below it is in the batch
+// views, even if no processor has committed it.
 func (r *reading) raise(vector []store.VectorEntry) {
 	for _, v := range vector {
 		s := store.Shard{Epoch: v.Epoch, Partition: v.Partition}

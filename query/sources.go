@@ -24,7 +24,7 @@ func (s *hourSet) len() int {
 	return n
 }
 
-// has says whether one of the hours from <= hour < to is in the set.
+// has reports whether one of the hours from <= hour < to is in the set.
 func (s *hourSet) has(from, to int32) bool {
 	i, _ := slices.BinarySearch(s.words.keys, from>>6)
 	for ; i < len(s.words.keys) && s.words.keys[i] <= (to-1)>>6; i++ {
@@ -37,7 +37,7 @@ func (s *hourSet) has(from, to int32) bool {
 	return false
 }
 
-// list are the hours of the set, ascending.
+// list returns the hours of the set, ascending.
 func (s *hourSet) list() (hours []int32) {
 	for i, key := range s.words.keys {
 		for bit := range int32(64) {
@@ -49,20 +49,20 @@ func (s *hourSet) list() (hours []int32) {
 	return hours
 }
 
-// sources are the hours of an answer that hold data, by where it came from. An
-// hour may be in both.
+// sources are the hours of an answer that hold data, by origin. An hour may have
+// data from both.
 type sources struct{ batch, speed hourSet }
 
 func (s *sources) addSpeed(c *store.ScanCell) { s.speed.add(c.Hour) }
 
-// addBatch takes a bucket for all of its hours.
+// addBatch adds all hours of a bucket.
 func (s *sources) addBatch(c *batchCell) {
 	for hour := range c.hours() {
 		s.batch.add(c.hour + hour)
 	}
 }
 
-// quality ends an answer: what it covers and where it came from.
+// quality completes an answer: what it covers and where it came from.
 func (e *Engine) quality(ctx context.Context, r *reading, s *sources) (q Quality, err error) {
 	q.Covered, err = e.covered(ctx, r)
 	q.Sources.BatchHours, q.Sources.SpeedHours = s.batch.len(), s.speed.len()
@@ -78,8 +78,8 @@ func (e *Engine) quality(ctx context.Context, r *reading, s *sources) (q Quality
 	return q, err
 }
 
-// of says where a part of an answer came from; nothing while there is no batch
-// run, for then all came from the speed layer.
+// of returns where a part of an answer came from. It is empty while there is no
+// batch run, because then everything came from the speed layer.
 func (s *sources) of(q *Quality, by breakdown, key int32) string {
 	if q.Sources.BatchRun == nil {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"speedlayer/view"
 )
 
-// StatusAnswer is where everything stands.
+// StatusAnswer is the state of the whole system.
 type StatusAnswer struct {
 	Now         string          `json:"now"`
 	Covered     Covered         `json:"covered"`
@@ -26,15 +26,15 @@ type StatusAnswer struct {
 	Info        map[string]any  `json:"info,omitempty"`
 }
 
-// Counts are sums over all partitions and log epochs, as of covered.
+// Counts are sums over all partitions and log epochs, as of Covered.
 type Counts struct {
 	Records        int64 `json:"records"`    // of any kind
 	Events         int64 `json:"events"`     // pageviews counted
-	Duplicates     int64 `json:"duplicates"` // dropped as (nonce, person) seen before
+	Duplicates     int64 `json:"duplicates"` // dropped because (nonce, person) was seen before
 	Refused        int64 `json:"refused"`    // in the dead-letter topic
-	MovedOut       int64 `json:"moved_out"`  // lay in a wrong partition, sent to the right one
+	MovedOut       int64 `json:"moved_out"`  // found in a wrong partition and sent to the right one
 	MovedIn        int64 `json:"moved_in"`
-	MovedAgain     int64 `json:"moved_again"` // of those, ignored since they came twice
+	MovedAgain     int64 `json:"moved_again"` // of those, ignored because they came twice
 	Markers        int64 `json:"markers"`
 	MarkersIgnored int64 `json:"markers_ignored"`
 }
@@ -56,7 +56,7 @@ type Memory struct {
 	Since   string `json:"since,omitempty"`
 }
 
-// EpochStatus is one life of the log.
+// EpochStatus is one incarnation of the log.
 type EpochStatus struct {
 	Number     uint32  `json:"number"`
 	TopicID    string  `json:"topic_id"`
@@ -65,7 +65,7 @@ type EpochStatus struct {
 	Reason     string  `json:"reason"` // why it began
 }
 
-// StoreStatus is sizes in bytes.
+// StoreStatus holds sizes in bytes.
 type StoreStatus struct {
 	DiskBytes   int64 `json:"disk_bytes"`
 	MemoryBytes int64 `json:"memory_bytes"`
@@ -161,7 +161,7 @@ func (c *Counts) add(o *Counts) {
 	c.MarkersIgnored += o.MarkersIgnored
 }
 
-// timeText is a log time; "" when there is none.
+// timeText formats a log time; it is "" if there is none.
 func timeText(ms int64) string {
 	if ms <= 0 {
 		return ""

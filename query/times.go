@@ -14,17 +14,17 @@ type Hours struct{ From, To int32 }
 
 const (
 	hourMS = 3600 * 1000
-	// allTime ends after every hour that a time of four-digit years can lie in.
+	// allTime ends after every hour that a time with a four-digit year can have.
 	allTime int32 = 1 << 30
 
 	allowedTime = "RFC 3339 with a zone on a whole hour of UTC (2015-05-17T10:00Z), now, or now-24h (units m, h, d, w)"
 )
 
-// ParseHours reads a range as users write it. T is RFC 3339, also without
-// seconds, or a date alone (midnight UTC); now; or now-24h, now-7d, now-90m,
-// which are floored to the hour. As the end of a range, now means the end of
-// the running hour, so that what came just now is in it; from and to written alike
-// are an empty range all the same. Errors are *Error.
+// ParseHours parses a range as users write it. A time is RFC 3339, also without
+// seconds, or a date alone (midnight UTC), or now, or relative as in now-24h, now-7d,
+// now-90m. Relative times are floored to the hour. As the end of a range, now means
+// the end of the current hour, so that recent events are included. If from and to are
+// written alike, the range is empty in any case. Errors are *Error.
 func ParseHours(from, to string, now time.Time) (Hours, error) {
 	var h Hours
 	var err error
@@ -73,8 +73,8 @@ func parseHour(field, text string, now time.Time) (int32, error) {
 	return event.HourOf(ms), nil
 }
 
-// hasFraction finds a fraction of a second that is not zero: ParseTime cuts it
-// to milliseconds.
+// hasFraction reports a fraction of a second that is not zero: ParseTime truncates
+// times to milliseconds.
 func hasFraction(text string) bool {
 	_, fraction, ok := strings.Cut(text, ".")
 	return ok && strings.ContainsAny(fraction, "123456789") && strings.IndexAny(fraction, "123456789") < strings.IndexAny(fraction+"Z", "Z+-")
@@ -82,7 +82,7 @@ func hasFraction(text string) bool {
 
 var units = map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
 
-// parseNow reads now, now-N and now+N with a unit, floored to the hour.
+// parseNow parses now, now-N and now+N with a unit, floored to the hour.
 func parseNow(field, text string, now time.Time) (int32, error) {
 	wrong := bad(field, fmt.Sprintf("%q is no time", cut(text)), allowedTime)
 	ms := now.UnixMilli()
@@ -107,10 +107,10 @@ func parseNow(field, text string, now time.Time) (int32, error) {
 	return event.HourOf(ms), nil
 }
 
-// hourText writes an hour as RFC 3339.
+// hourText formats an hour as RFC 3339.
 func hourText(hour int32) string { return event.FormatTime(int64(hour) * hourMS) }
 
-// dayText writes a day (hour / 24) as a date.
+// dayText formats a day (hour / 24) as a date.
 func dayText(day int32) string {
 	return time.Unix(int64(day)*24*3600, 0).UTC().Format(time.DateOnly)
 }

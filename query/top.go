@@ -96,8 +96,8 @@ func (e *Engine) topVisitors(ctx context.Context, r *reading, p *TopPage, h Hour
 	return err
 }
 
-// whole is how a range is read of which one number is wanted: by hours, so that
-// it is as exact as they are, unless it is long.
+// whole is how a range is read if only one number is wanted: by hours, so that the
+// number is as exact as the hours are, unless the range is long.
 func whole(h Hours) breakdown {
 	if h.To-h.From <= defaultHours {
 		return 1
@@ -117,7 +117,7 @@ func (s sums) add(url []byte, n uint64) {
 	*sum += n
 }
 
-// read adds the counts of a range, and their hours to in.
+// read adds the counts of a range, and adds their hours to in.
 func (s sums) read(ctx context.Context, r *reading, rg store.Range, in *sources) error {
 	err := r.scan(ctx, rg, func(c *store.ScanCell) error {
 		n, err := crdt.Count(c.Value)
@@ -148,7 +148,7 @@ type urlCount struct {
 	n   uint64
 }
 
-// sorted is most pageviews first, then by url.
+// sorted returns the urls by most pageviews first, then by url.
 func (s sums) sorted() []urlCount {
 	list := make([]urlCount, 0, len(s))
 	for url, n := range s {

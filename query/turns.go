@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// turns bounds how many of a kind run at once, so that many slow ones cannot
-// take all memory and cores from each other, and none of them ever answers.
+// turns bounds how many operations of a kind run at once. Without the bound, many
+// slow ones could share all memory and cores among them so that none ever finishes.
 type turns struct {
 	what string
-	free chan struct{} // a token for each that may begin
+	free chan struct{} // one token for each that may begin
 	wait time.Duration
 }
 
@@ -23,7 +23,7 @@ func newTurns(what string, n int, wait time.Duration) *turns {
 	return t
 }
 
-// take waits for a turn for a while; the error after that is a 429.
+// take waits a while for a turn. If it gets none, the error is a 429.
 func (t *turns) take(ctx context.Context) error {
 	select {
 	case <-t.free:
