@@ -37,7 +37,7 @@ type celler struct {
 
 	rank    uint32
 	url     string
-	levels  [4]level // by granularity
+	levels  [4]level // indexed by granularity
 	visits  [4]visitLevel
 	person  uint64
 	value   []byte
@@ -73,7 +73,7 @@ func (c *celler) fill(w *worker, part int) error {
 	return c.begun(w, part)
 }
 
-// names takes the texts of the part's urls and ranks them.
+// names reads the texts of the part's urls and ranks them.
 func (c *celler) names(w *worker, part int) (err error) {
 	for _, s := range c.r.scans {
 		w.block, err = s.each(c.r.parts.persons+part, w.block, func(block []byte) error {
@@ -103,7 +103,7 @@ func (c *celler) seen(w *worker, part int) (err error) {
 	return w.seenBy.reset()
 }
 
-// addSeen takes the next row, by (url, hour, person).
+// addSeen adds the next row, by (url, hour, person).
 func (c *celler) addSeen(e *seenBy) error {
 	rank, hour := uint32(e[0]>>32), int32(uint32(e[0]))
 	l := &c.levels[views.Hour]
@@ -121,7 +121,7 @@ func (c *celler) addSeen(e *seenBy) error {
 			return err
 		}
 		l.open, l.bucket = true, hour
-		c.person = e[1] + 1 // another one than the first
+		c.person = e[1] + 1 // any person other than the first
 	}
 	l.views += e[2]
 	if e[1] != c.person {
@@ -139,8 +139,8 @@ func (c *celler) start(rank uint32) (err error) {
 	return err
 }
 
-// closeUpTo writes the open buckets from the hour up to g, those above getting
-// what is in those below.
+// closeUpTo writes the open buckets from the hour up to g. Each larger bucket gets
+// the content of the smaller ones.
 func (c *celler) closeUpTo(g views.Granularity) error {
 	for at := views.Hour; at <= g; at++ {
 		if err := c.close(at); err != nil {
@@ -150,8 +150,8 @@ func (c *celler) closeUpTo(g views.Granularity) error {
 	return nil
 }
 
-// close writes a bucket and adds it to the one of the next granularity, which,
-// if it is another than before, is written first.
+// close writes a bucket and adds it to the bucket of the next granularity. If that
+// is a different bucket than before, close writes the previous one first.
 func (c *celler) close(g views.Granularity) error {
 	l := &c.levels[g]
 	if !l.open {
@@ -181,7 +181,7 @@ func (c *celler) close(g views.Granularity) error {
 	return nil
 }
 
-// visitLevel is as level, of visits.
+// visitLevel is like level, for visits.
 type visitLevel struct {
 	open   bool
 	bucket int32

@@ -3,8 +3,8 @@ package compute
 import "github.com/zeebo/xxh3"
 
 // recent adds up views of the same page by the same person in the same hour that
-// come soon after each other: most repeats do. What it misses is added up when
-// cells are made. The zero value is empty.
+// come soon after each other, as most repeats do. The rest is added up when cells are
+// made. The zero value is empty.
 type recent struct {
 	rows [8]struct {
 		page   xxh3.Uint128
@@ -12,7 +12,7 @@ type recent struct {
 		hour   int32
 		views  uint32 // 0: free
 	}
-	next int // the one to be replaced
+	next int // the next entry to replace
 }
 
 type writeSeen func(url xxh3.Uint128, person uint64, hour int32, views uint32) error
@@ -36,7 +36,7 @@ func (r *recent) add(page xxh3.Uint128, person uint64, hour int32, write writeSe
 	return nil
 }
 
-// flush writes what is left.
+// flush writes the remaining entries.
 func (r *recent) flush(write writeSeen) error {
 	for i := range r.rows {
 		e := &r.rows[(r.next+i)%len(r.rows)]
@@ -52,14 +52,14 @@ func (r *recent) flush(write writeSeen) error {
 	return nil
 }
 
-// visitTable adds up the visits of a domain that begin in the same hour, as many
-// domains and hours as it has places: another one at a place takes it over. The
-// zero value is empty.
+// visitTable adds up the visits of a domain that begin in the same hour. It has a
+// fixed number of places for pairs of domain and hour; a new pair replaces the one
+// in its place. The zero value is empty.
 type visitTable struct{ rows [1 << 12]begun }
 
 func (t *visitTable) add(row *begun, write func(*begun) error) error {
 	at := &t.rows[(row[1]^row[2]*0x9e3779b97f4a7c15)%uint64(len(t.rows))]
-	const full = 1 << 63 // of a sum of visits, so that it never overflows
+	const full = 1 << 63 // for a sum of visits, so that it never overflows
 	if at[0] == row[0] && at[1] == row[1] && at[2] == row[2] && (at[3]|at[4])&full == 0 {
 		at[3] += row[3]
 		at[4] += row[4]
@@ -74,7 +74,7 @@ func (t *visitTable) add(row *begun, write func(*begun) error) error {
 	return nil
 }
 
-// flush writes what is left.
+// flush writes the remaining entries.
 func (t *visitTable) flush(write func(*begun) error) error {
 	for i := range t.rows {
 		at := &t.rows[i]

@@ -16,8 +16,8 @@ import (
 	"speedlayer/verify/oracle"
 )
 
-// A run holds what the oracle says, cell by cell, for random small logs of
-// several lives of the topic, cut anywhere, in any amount of memory.
+// A run holds what the oracle computes, cell by cell, for random small logs of
+// several epochs of the topic, with any vector and any amount of memory.
 func TestRunIsTheOracles(t *testing.T) {
 	r := seeded(t)
 	for range worlds {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// counts say what became of the rows of the log. They are a function of the
-// input alone.
+// counts records what became of the rows of the log. It is a function of the input
+// alone.
 type counts struct {
 	Rows       int64 `json:"rows,omitempty"`
 	Events     int64 `json:"events,omitempty"`
@@ -30,7 +30,7 @@ func (c *counts) add(o counts) {
 	c.Cells += o.Cells
 }
 
-// info is what the run says of itself.
+// info returns what the run records about itself.
 func (c counts) info() map[string]string {
 	info := map[string]string{}
 	for name, n := range map[string]int64{"rows": c.Rows, "events": c.Events, "duplicates": c.Duplicates, "misplaced": c.Misplaced,
@@ -40,8 +40,8 @@ func (c counts) info() map[string]string {
 	return info
 }
 
-// progress adds up what is done. Each row of the log is worth three units of
-// work, one a stage.
+// progress adds up finished work. Each row of the log is worth three units of
+// work, one for each stage.
 type progress struct {
 	tell  func(Progress)
 	total int64 // units of work
@@ -50,7 +50,7 @@ type progress struct {
 	mu struct {
 		sync.Mutex
 		done, rows int64
-		skipped    int64 // of done: by an earlier life of the run
+		skipped    int64 // part of done: finished by an earlier process of the run
 		told       time.Time
 	}
 }
@@ -75,7 +75,7 @@ func (p *progress) add(work, rows int64) {
 		PerSec: worth / max(0.001, now.Sub(p.began).Seconds())})
 }
 
-// skip takes work as done that an earlier life of the run did.
+// skip counts work as done that an earlier process of the run did.
 func (p *progress) skip(work, rows int64) {
 	p.mu.Lock()
 	p.mu.skipped += work
@@ -83,10 +83,10 @@ func (p *progress) skip(work, rows int64) {
 	p.add(work, rows)
 }
 
-// finish says that all is done.
+// finish reports that everything is done.
 func (p *progress) finish() {
 	p.mu.Lock()
-	p.mu.skipped += p.total - p.mu.done // is rounding, and rows that were no events
+	p.mu.skipped += p.total - p.mu.done // the rest is rounding, and rows that were not events
 	p.mu.done = p.total
 	p.mu.told = time.Time{}
 	p.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 
 var errPower = errors.New("the power is lost")
 
-// power fails at one change of the file system, and from then on.
+// power fails at one change of the file system, and all later changes fail too.
 type power struct {
 	disk *vfs.MemFS
 	rng  *rand.Rand
@@ -29,7 +29,7 @@ type power struct {
 
 	mu   sync.Mutex
 	n    int
-	left *vfs.MemFS // what the disk holds afterwards
+	left *vfs.MemFS // what the disk holds after the failure
 }
 
 func (p *power) String() string { return "power" }
@@ -85,8 +85,8 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// The power fails at each change of the file system, at some twice; what goes on
-// with what is left has the same bytes. What Run has returned is durable.
+// The power fails at each change of the file system, at some twice. The run that
+// continues produces the same bytes. What Run has returned is durable.
 func TestCrashAtEveryChange(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
@@ -147,8 +147,8 @@ func TestCrashAtEveryChange(t *testing.T) {
 	}
 }
 
-// An interrupted run does not do again what it finished; another vector throws
-// that away; two runs in one work folder at a time are refused.
+// An interrupted run does not repeat what it finished. Another vector discards that
+// work. Two runs in one work folder at a time are refused.
 func TestResume(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
@@ -178,7 +178,7 @@ func TestResume(t *testing.T) {
 	if len(before) != 1 {
 		t.Fatalf("work folders %v", before)
 	}
-	// Another vector does not use what is there, and removes it.
+	// Another vector does not use the existing work, and removes it.
 	other := in
 	other.Vector = slices.Clone(whole)
 	longest := &other.Vector[0]
@@ -187,7 +187,7 @@ func TestResume(t *testing.T) {
 			longest = v
 		}
 	}
-	longest.Offset -= 20 // as many parts as before
+	longest.Offset -= 20 // still as many parts as before
 	dir, err := compute.Run(t.Context(), other)
 	must(t, err)
 	check(t, disk, dir, w.oracle(other.Vector), other)
@@ -216,14 +216,14 @@ func TestResume(t *testing.T) {
 		t.Errorf("%d scans of 3 shards: a finished stage was done again", log.scans)
 	}
 	check(t, disk, dir, w.oracle(whole), in)
-	// And once more: it is there.
+	// A further run finds the result.
 	again, err := compute.Run(t.Context(), in)
 	if err != nil || again != dir || log.scans != 3 {
 		t.Errorf("%s, %v, %d scans", again, err, log.scans)
 	}
 }
 
-// rowsOf is how many rows of the log a vector stands for.
+// rowsOf returns how many rows of the log are below a vector.
 func rowsOf(w *world, vector []store.VectorEntry) (n int64) {
 	for _, v := range vector {
 		n += v.Offset - w.epochs[v.Epoch].Starts[v.Partition]
@@ -255,8 +255,8 @@ func workFolders(t *testing.T, fs vfs.FS, dir string) (names []string) {
 	return names
 }
 
-// A spill that is not as it was written, as after a loss of power, is found by
-// its checksums: the run begins anew.
+// Checksums detect a spill that was changed after it was written, as by a loss of
+// power. The run then begins again.
 func TestDamagedSpill(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
@@ -283,7 +283,7 @@ func TestDamagedSpill(t *testing.T) {
 				continue
 			}
 			b := []byte(text)
-			for i := range b { // each block: not all of them are read again
+			for i := range b { // each block, because not all of them are read again
 				b[i] ^= 1
 			}
 			f, err := disk.Create(disk.PathJoin(folder, name), vfs.WriteCategoryUnspecified)

@@ -8,12 +8,12 @@ import (
 	"speedlayer/store"
 )
 
-// FromArchive is the log that an archive holds.
+// FromArchive is the log in an archive.
 func FromArchive(a *archive.Archive) Log { return archived{a} }
 
 type archived struct{ a *archive.Archive }
 
-// Start implements Log. A shard that the archive does not know begins at 0.
+// Start implements Log. A shard that is not in the archive begins at 0.
 func (l archived) Start(ctx context.Context, s store.Shard) (int64, error) {
 	snap, err := l.a.Snapshot(ctx)
 	if err != nil {

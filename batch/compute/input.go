@@ -14,36 +14,36 @@ import (
 	"speedlayer/store"
 )
 
-// Log is the master dataset: the raw log, judged row by row, and never changed.
-// Scans may run side by side.
+// Log is the master dataset: the raw log, classified row by row, and never changed.
+// Scans may run concurrently.
 type Log interface {
-	// Start is the lowest offset that the shard ever had.
+	// Start returns the lowest offset that the shard ever had.
 	Start(ctx context.Context, s store.Shard) (int64, error)
 	// Scan calls fn with the rows of a shard in [from, to), in log order. A row
-	// of the range that the archive does not have is an error.
+	// of the range that is missing from the archive is an error.
 	Scan(ctx context.Context, s store.Shard, from, to int64, fn func(*Batch) error) error
 }
 
-// Batch is some rows of a shard, column by column. It is valid during the call.
+// Batch is some rows of a shard, column by column. It is valid only during the call.
 type Batch struct {
 	N      int
 	Offset []int64
 	Kind   []archive.Kind
 	TS     []int64 // ms since 1970, of the event
 
-	// Page (host and path), person and nonce of an event; a record without a
-	// nonce has the one that is made from where it first lay.
+	// Page (host and path), person and nonce of an event. A record without a
+	// nonce has the one that is derived from its first position.
 	Page, Person, Nonce Text
 
-	// Moved are the rows that came from another partition, ascending; nil for
-	// none. Rows of every kind are here, refused ones too.
+	// Moved lists the rows that came from another partition, ascending; it is nil if
+	// there are none. It includes rows of every kind, also refused ones.
 	Moved []archive.MovedRow
 }
 
-// Text is a column of texts. A text that comes again has one number, so that it
-// is looked at once.
+// Text is a column of texts. Equal texts may share a number, so that each text is
+// processed once.
 type Text struct {
-	Index []int32 // number of each row's text; nil when row i has number i
+	Index []int32 // the number of each row's text; nil if row i has number i
 	Texts Texts
 }
 
@@ -53,36 +53,36 @@ type Texts interface {
 	Text(i int32) []byte
 }
 
-// Input is what a run is a function of, and where it works.
+// Input is what the result of a run depends on, and where the run works.
 type Input struct {
 	Log    Log
-	Vector []store.VectorEntry // offsets up to which the log is absorbed, exclusive
+	Vector []store.VectorEntry // exclusive offsets up to which the log is absorbed
 	Number uint32              // of the run
-	Lost   int64               // records below the vector that are accepted as lost; only said, in the run's info
+	Lost   int64               // records below the vector that are accepted as lost; recorded only in the run's info
 	Edges  []event.Edge        // records of the topic equivs up to the run's position, in log order
 
-	WorkDir string // for what is spilled and finished stages; another run's is thrown away
-	OutDir  string // gets the result, as one folder
-	FS      vfs.FS // nil is the disk
+	WorkDir string // for spills and finished stages; the work of another run is removed
+	OutDir  string // receives the result, as one folder
+	FS      vfs.FS // nil means the disk
 
 	// MemoryBytes bounds what is sorted and buffered, by all workers together; 0
-	// is 512 MiB. Beside it stand the edges with the mapping of their persons, and
-	// some megabytes for each worker.
+	// is 512 MiB. The edges with their mapping of persons, and some megabytes for each
+	// worker, come in addition.
 	MemoryBytes int64
-	Workers     int // 0 is the number of cores
+	Workers     int // 0 means the number of cores
 
-	// Progress, if not nil, is called now and then, never twice at a time.
+	// Progress, if not nil, is called now and then, never concurrently.
 	Progress func(Progress)
 }
 
-// Progress is how far a run is.
+// Progress tells how far a run is.
 type Progress struct {
 	Share  float64 // of the work, 0 to 1
-	Rows   int64   // of the log read so far
-	PerSec float64 // rows of the log that the work done so far is worth, a second
+	Rows   int64   // of the log, read so far
+	PerSec float64 // rows of the log a second, by the work done so far
 }
 
-// ErrInput: the input cannot be what is meant.
+// ErrInput: the input is not valid.
 var ErrInput = errors.New("batch run: bad input")
 
 func (in Input) withDefaults() (Input, error) {

@@ -20,8 +20,8 @@ import (
 	"speedlayer/store"
 )
 
-// skewed is a log that is made while it is read: of n rows half are one
-// person's, half are views of one page, and a tenth comes twice.
+// skewed is a log of n rows that is generated while it is read. Half of the rows
+// belong to one person, half are views of one page, and a tenth are repeated.
 type skewed struct{ n int64 }
 
 func (l skewed) Start(context.Context, store.Shard) (int64, error) { return 0, nil }
@@ -58,8 +58,8 @@ func (l skewed) Scan(_ context.Context, _ store.Shard, from, to int64, fn func(*
 	return nil
 }
 
-// Memory is bounded by the setting, not by the log, nor by how much of it is of
-// one person and one url; and it changes no byte.
+// Memory is bounded by the setting, not by the log, even if most of it belongs to one
+// person and one url; and the setting does not change a byte.
 func TestMemoryIsBounded(t *testing.T) {
 	const n = rowsSorted
 	var want map[string]string
@@ -85,7 +85,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			peak = max(peak, m.HeapInuse)
 		}
 		runtime.GC()
-		defer debug.SetGCPercent(debug.SetGCPercent(30)) // little of it garbage
+		defer debug.SetGCPercent(debug.SetGCPercent(30)) // keeps garbage small
 		run, err := compute.Run(t.Context(), in)
 		must(t, err)
 		t.Logf("%d bytes of memory: %d files sorted on disk, %d MiB of heap", c.memory, sorted.Load(), peak>>20)
@@ -104,8 +104,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Sets up to 2,048 persons are exact, of raw ones; larger ones are sketches of
-// canonical ones, whatever hours they were put together from.
+// Sets of up to 2,048 persons are exact and contain raw persons. Larger sets are
+// sketches of canonical persons, whatever hours they were made from.
 func TestSketches(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)

@@ -14,26 +14,26 @@ import (
 	"speedlayer/batch/views"
 )
 
-// names are the urls of a part that has more of them than there is memory for:
-// sorted runs in one file, merged into another in which the n-th url has rank n.
-// Their ranks by hash are sorted beside it, to be joined with rows by hash.
+// names are the urls of a part that do not fit into memory: sorted runs in one file,
+// which are merged into another file in which the n-th url has rank n. The ranks are
+// also sorted by hash, to be joined with rows by hash.
 //
 //	length u16, little-endian | bytes     each url, in both files
 type names struct {
 	fs     vfs.FS
-	path   string // of the merged file; the runs have a name behind it
+	path   string // path of the merged file; the file of the runs adds a suffix
 	runs   []int64
 	file   vfs.File // of the runs
 	ranks  *sorter[ranked]
 	reader *nameReader
 }
 
-// ranked is a url's hash and rank.
+// ranked is the hash and rank of a url.
 type ranked [3]uint64
 
 const runsSuffix = "-runs"
 
-// addRun writes the urls in memory, which are sorted, as a run.
+// addRun writes the sorted urls in memory as a run.
 func (n *names) addRun(u *urls) (err error) {
 	if n.file == nil {
 		if n.file, err = n.fs.Create(n.path+runsSuffix, vfs.WriteCategoryUnspecified); err != nil {
@@ -68,13 +68,13 @@ func writeName(w *bufio.Writer, url []byte) (int64, error) {
 
 // nameReader reads urls one after the other.
 type nameReader struct {
-	file vfs.File // to be closed; nil if it is another's
+	file vfs.File // the file to close; nil if another reader owns it
 	in   *bufio.Reader
 	url  []byte
-	rank int64 // of url; -1 before the first
+	rank int64 // rank of url; -1 before the first
 }
 
-// next reads the next url; io.EOF at the end.
+// next reads the next url. It returns io.EOF at the end.
 func (r *nameReader) next() error {
 	var head [2]byte
 	if _, err := io.ReadFull(r.in, head[:]); err != nil {
@@ -89,7 +89,7 @@ func (r *nameReader) next() error {
 	return nil
 }
 
-// merge ranks all urls: it writes them in order, and sorts their ranks by hash.
+// merge ranks all urls: it writes them in order and sorts their ranks by hash.
 func (n *names) merge() (err error) {
 	in, err := n.fs.Open(n.path + runsSuffix)
 	if err != nil {
@@ -166,7 +166,7 @@ func (h nameHeap) down(i int) {
 	}
 }
 
-// url is the url of a rank: ranks come ascending, or begin anew.
+// url returns the url of a rank. Ranks must be ascending, or start again from 0.
 func (n *names) url(rank uint32) (string, error) {
 	if n.reader == nil || n.reader.rank > int64(rank) {
 		if err := n.rewind(); err != nil {
@@ -193,7 +193,7 @@ func (n *names) rewind() error {
 
 func (n *names) closeReader() {
 	if n.reader != nil {
-		_ = n.reader.file.Close() // it was read only
+		_ = n.reader.file.Close() // it was only read
 		n.reader = nil
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// memObjects is where an archive lies, in memory.
+// memObjects keeps the objects of an archive in memory.
 type memObjects struct {
 	mu   sync.Mutex
 	objs map[string][]byte

@@ -8,8 +8,8 @@ import (
 	"speedlayer/event"
 )
 
-// canonical maps hashes of persons to those of whom the edges make them; who is
-// not in it is himself.
+// canonical maps hashes of persons to those of their canonical persons. A person that
+// is not in the map is its own canonical person.
 type canonical map[uint64]uint64
 
 func (c canonical) of(raw uint64) uint64 {
@@ -22,7 +22,7 @@ func (c canonical) of(raw uint64) uint64 {
 	return raw
 }
 
-// list is the mapping as the run keeps it.
+// list returns the mapping in the form that the run keeps.
 func (c canonical) list() []views.Person {
 	all := make([]views.Person, 0, len(c))
 	for raw, p := range c {
@@ -32,9 +32,9 @@ func (c canonical) list() []views.Person {
 	return all
 }
 
-// resolve joins persons: of a pair's records the last decides whether its edge
-// holds, and the canonical person of a connected component is its smallest hash.
-// It is a union-find whose roots are the smallest.
+// resolve joins persons. The last record of a pair decides whether its edge holds.
+// The canonical person of a connected component is its smallest hash. resolve is a
+// union-find in which the root is the smallest.
 func resolve(edges []event.Edge) canonical {
 	holds := map[[2]string]bool{}
 	for _, e := range edges {

@@ -7,7 +7,7 @@ type words interface {
 	~[3]uint64 | ~[4]uint64 | ~[5]uint64 | ~[7]uint64 | ~[8]uint64
 }
 
-// less compares from word w on, the ones before being equal.
+// less compares from word w on; the words before are equal.
 func less[T words](a, b *T, w int) bool {
 	for ; w < len(*a); w++ {
 		if (*a)[w] != (*b)[w] {
@@ -20,10 +20,10 @@ func less[T words](a, b *T, w int) bool {
 // small is the number of rows that are sorted by insertion.
 const small = 32
 
-// sortWords sorts a; tmp has as many rows. It is a radix sort from the most
+// sortWords sorts a; tmp has room for as many rows. It is a radix sort from the most
 // significant bits that differ (McIlroy, Bostic, McIlroy, "Engineering Radix
-// Sort", 1993): hashes, which most words are, fall into buckets of a few rows at
-// once.
+// Sort", 1993). Most words are hashes, which one pass spreads over buckets of a few
+// rows.
 func sortWords[T words](a, tmp []T) { sortFrom(a, tmp, 0) }
 
 func sortFrom[T words](a, tmp []T, w int) {
@@ -33,7 +33,7 @@ func sortFrom[T words](a, tmp []T, w int) {
 			all &= a[i][w]
 			any |= a[i][w]
 		}
-		if all == any { // this word is the same in all
+		if all == any { // this word is the same in all rows
 			if w++; w == len(a[0]) {
 				return
 			}
@@ -45,8 +45,8 @@ func sortFrom[T words](a, tmp []T, w int) {
 	insertionSort(a, w)
 }
 
-// sortDigit sorts by the eight bits from shift on, above which all rows agree,
-// and then each bucket.
+// sortDigit sorts by the eight bits from shift on, and then sorts each bucket. All
+// rows agree in the bits above.
 func sortDigit[T words](a, tmp []T, w, shift int) {
 	var count [257]int
 	for i := range a {

@@ -18,17 +18,17 @@ import (
 	"speedlayer/store"
 )
 
-// formatVersion is part of a run's name in the work folder: what another
-// version of this package left there is of no use.
+// formatVersion is part of the name of a run in the work folder. Work of another
+// version of this package cannot be used.
 const formatVersion = 1
 
 // Run computes the views of everything in the log up to the vector and returns
 // their folder, which is complete (views.Open). The result is a function of log,
-// vector, number and edges: neither memory, workers, nor crashes on the way
-// change a byte. If it is there already, nothing is done.
+// vector, number and edges. Memory, workers and crashes during the run do not change
+// a byte. If the result already exists, Run does nothing.
 //
-// A run that was interrupted goes on behind the units of work that it had
-// finished. Two runs in one work folder at a time are refused.
+// An interrupted run continues after the units of work that it had finished. Two runs
+// in one work folder at a time are refused.
 func Run(ctx context.Context, in Input) (dir string, err error) {
 	if in, err = in.withDefaults(); err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func Run(ctx context.Context, in Input) (dir string, err error) {
 		return final, err
 	}
 	err = r.compute(ctx)
-	if errors.Is(err, errSpill) { // once: now nothing is of an earlier life
+	if errors.Is(err, errSpill) { // once: nothing is left of an earlier process
 		if err = fs.RemoveAll(r.dir); err == nil {
 			err = r.compute(ctx)
 		}
@@ -79,14 +79,14 @@ const (
 	temporary  = ".tmp"
 )
 
-// runner is one life of a run.
+// runner is one process of a run.
 type runner struct {
 	in        Input
 	fs        vfs.FS
 	dir       string // of spills
 	result    string // folder of the views until they are complete
-	rows      int64  // of the log, as far as offsets say
-	key       uint64 // of what the result is a function of
+	rows      int64  // number of rows of the log, according to the offsets
+	key       uint64 // hash of everything the result depends on
 	canonical canonical
 	memory    int64 // for each worker
 	parts     struct{ persons, urls int }
@@ -97,8 +97,8 @@ type runner struct {
 	total  counts
 }
 
-// Rows of a part: of the urls, for what one worker sorts at a time to be in
-// order of magnitude of a million; the number of parts is in the result.
+// Rows of a part: of the urls, so that one worker sorts about a million at a time;
+// the number of parts affects the result.
 const (
 	rowsPerURLPart  = 1 << 20
 	maxURLParts     = 16
@@ -115,7 +115,7 @@ func newRunner(ctx context.Context, in Input) (*runner, error) {
 		r.rows += max(0, v.Offset-start)
 	}
 	r.parts.urls = powerOfTwo(r.rows/rowsPerURLPart, maxURLParts)
-	// Most parts of the persons should be sorted in memory, uneven as they are.
+	// Most parts of the persons should be sorted in memory, although they are uneven.
 	r.parts.persons = powerOfTwo(3*r.rows/2/int64(newWorker(r, "", persons).numbered.limit), maxPersonsParts)
 	r.progress = progress{tell: in.Progress, total: stages * r.rows, began: time.Now()}
 
@@ -128,7 +128,7 @@ func newRunner(ctx context.Context, in Input) (*runner, error) {
 	return r, nil
 }
 
-// powerOfTwo is the smallest one above n, most at most.
+// powerOfTwo returns the smallest power of two above n, or most if that is smaller.
 func powerOfTwo(n int64, most int) int {
 	p := 1
 	for p < most && int64(p) <= n {
@@ -137,12 +137,12 @@ func powerOfTwo(n int64, most int) int {
 	return p
 }
 
-// workKey names what is spilled: what it was made of and how it is cut.
+// workKey identifies a spill: the inputs and how they are partitioned.
 func (r *runner) workKey() uint64 {
 	return xxh3.HashString(fmt.Sprint(formatVersion, r.key, r.parts))
 }
 
-// isDone says whether the result is there.
+// isDone reports whether the result exists.
 func (r *runner) isDone(final string) (bool, error) {
 	if _, err := r.fs.Stat(final); errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -165,7 +165,7 @@ func (r *runner) compute(ctx context.Context) error {
 	return r.stages(ctx)
 }
 
-// clean removes what other runs left, and what was being sorted.
+// clean removes what other runs left, and unfinished sorts.
 func (r *runner) clean() error {
 	for _, place := range []struct{ dir, prefix, suffix, keep string }{
 		{r.in.WorkDir, workPrefix, "", r.dir},
@@ -193,7 +193,7 @@ func (r *runner) clean() error {
 	return nil
 }
 
-// stages does what is not done yet, one stage after the other.
+// stages does the remaining work, one stage after the other.
 func (r *runner) stages(ctx context.Context) (err error) {
 	defer func() {
 		for _, s := range append(r.scans, r.people...) {
@@ -211,8 +211,8 @@ func (r *runner) stages(ctx context.Context) (err error) {
 	return r.stage(ctx, cells, r.parts.urls, r.cells, partName, nil)
 }
 
-// stage runs the units of a stage that are not finished, as many at a time as
-// there are workers, and opens what they spilled.
+// stage runs the unfinished units of a stage, as many at a time as there are workers,
+// and opens their spills.
 func (r *runner) stage(ctx context.Context, kind stageKind, units int, do func(ctx context.Context, w *worker, unit int) error,
 	name func(unit int) string, spills *[]*spillReader,
 ) error {
@@ -265,8 +265,8 @@ func (r *runner) stage(ctx context.Context, kind stageKind, units int, do func(c
 	return nil
 }
 
-// publish completes the folder of the views, gives it its name, and removes
-// what was spilled.
+// publish completes the folder of the views, renames it to its final name, and removes
+// the spills.
 func (r *runner) publish(final string) error {
 	run := store.Run{Number: r.in.Number, Vector: r.in.Vector}
 	info := r.total.info()
@@ -284,7 +284,7 @@ func (r *runner) publish(final string) error {
 	return r.fs.RemoveAll(r.dir)
 }
 
-// work is how much of it a finished unit was; see progress.
+// work returns how much work a finished unit was; see progress.
 func (r *runner) work(kind stageKind, c counts) int64 {
 	switch kind {
 	case scans:
@@ -304,7 +304,7 @@ const (
 	cells
 )
 
-// worker holds what one unit at a time needs much memory for.
+// worker holds what needs much memory and is used by one unit at a time.
 type worker struct {
 	block    []byte
 	buffers  [][]byte // of spills
@@ -313,7 +313,7 @@ type worker struct {
 	seenBy   *sorter[seenBy]
 	begunBy  *sorter[begunBy]
 
-	// What is used when a part's urls do not fit into memory.
+	// These are used when the urls of a part do not fit into memory.
 	names *names
 	seen  *sorter[seen]
 	begun *sorter[begun]

@@ -15,25 +15,25 @@ import (
 )
 
 // view is a row of the log that may be an event, hashed: nonce, person, ts,
-// page, domain (each the high half first).
+// page, domain (the high half of each first).
 type view [7]uint64
 
-// scanner reads the log of one shard: it leaves out what is no event by the
-// record alone or by where it was moved from, hashes what is left, and hands it
-// on by canonical person. The texts of urls go on once in a while, for who
-// writes cells.
+// scanner reads the log of one shard. It drops rows that are not events, as far as the
+// record alone or its earlier position shows, hashes the others, and passes them on
+// by canonical person. It also passes on the text of each url once in a while, for
+// the stage that writes cells.
 //
-// Streams 0 to parts.persons-1 of its spill hold views; behind them are
-// parts.urls with urls: length u16, bytes.
+// Streams 0 to parts.persons-1 of its spill hold views. The next parts.urls streams
+// hold urls: length u16, bytes.
 type scanner struct {
 	r     *runner
 	out   *spillWriter
 	c     counts
-	moved map[store.Shard]int64 // highest offset had, by where rows came from
+	moved map[store.Shard]int64 // highest offset seen, by where rows came from
 
 	pages   []pageHash
 	persons []personHash
-	written [1 << 14]uint64 // hashes of urls handed on lately
+	written [1 << 14]uint64 // hashes of urls passed on recently
 }
 
 type pageHash struct {
@@ -108,8 +108,8 @@ func renew[T any](a []T, n int) []T {
 	return a
 }
 
-// again says whether a moved row is ignored: one at or below the highest offset
-// had from its source was moved a second time (law 5). Refused rows count here,
+// again reports whether a moved row is ignored: a row at or below the highest offset
+// seen from its source was moved a second time (law 5). Refused rows count here;
 // markers do not come from elsewhere.
 func (s *scanner) again(m *archive.MovedRow, k archive.Kind) bool {
 	if k == archive.Marker {
@@ -123,7 +123,7 @@ func (s *scanner) again(m *archive.MovedRow, k archive.Kind) bool {
 	return false
 }
 
-// view hands row i on.
+// view passes row i on.
 func (s *scanner) view(b *Batch, i int) error {
 	number := func(t *Text) int32 {
 		if t.Index != nil {
@@ -167,7 +167,7 @@ func (s *scanner) page(p *pageHash, text []byte) error {
 	return s.url(text[:n], p.domain)
 }
 
-// url hands the text of a url on, if that was not done lately.
+// url passes on the text of a url, unless it did so recently.
 func (s *scanner) url(text []byte, h xxh3.Uint128) error {
 	seen := &s.written[h.Lo%uint64(len(s.written))]
 	if *seen == h.Lo {

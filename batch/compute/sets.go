@@ -2,15 +2,15 @@ package compute
 
 import "speedlayer/crdt"
 
-// personSet is the visitors of a bucket: raw persons, ascending, while they are
-// as many as a cell holds exactly, then a sketch of canonical ones. So what it is
-// depends on the set alone, not on how it was put together.
+// personSet is the visitors of a bucket: raw persons, ascending, while there are
+// no more than a cell holds exactly, and then a sketch of canonical persons. So its
+// content depends on the set alone, not on how it was built.
 type personSet struct {
 	raw    []uint64
 	sketch *crdt.Sketch
 }
 
-// add takes a person above all that are there, in the order of raw hashes.
+// add adds a person above all others in the set, in the order of raw hashes.
 func (s *personSet) add(h uint64, c canonical) {
 	switch {
 	case s.sketch != nil:
@@ -31,8 +31,8 @@ func (s *personSet) toSketch(c canonical) {
 	s.raw = s.raw[:0]
 }
 
-// unite makes s the union of both. scratch is memory to use, and what is left of
-// it is returned.
+// unite makes s the union of s and o. scratch is memory to use; unite returns what is
+// left of it.
 func (s *personSet) unite(o *personSet, c canonical, scratch []uint64) []uint64 {
 	if s.sketch == nil && o.sketch == nil {
 		if len(s.raw) == 0 {

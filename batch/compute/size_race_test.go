@@ -2,7 +2,7 @@
 
 package compute_test
 
-// What runs in one goroutine gives the race detector little to find.
+// Code that runs in one goroutine gives the race detector little to find.
 const (
 	worlds     = 8
 	crashEvery = 10

@@ -10,22 +10,21 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// sorter sorts any number of rows in a bounded number of them in memory: what
-// is over is sorted and spilled, run by run, into one file, and merged on
-// reading (Knuth, TAOCP 3, 5.4). One goroutine owns it; it is used again after
-// reset.
+// sorter sorts any number of rows and keeps a bounded number of them in memory.
+// Further rows are sorted, spilled run by run into one file, and merged on reading
+// (Knuth, TAOCP 3, 5.4). One goroutine owns it. It can be used again after reset.
 type sorter[T words] struct {
 	fs       vfs.FS
-	name     string // of the file, if one is needed
-	limit    int    // rows in memory
-	expected int    // rows, for the first allocation
+	name     string // name of the file, if one is needed
+	limit    int    // rows to keep in memory
+	expected int    // rows to expect, for the first allocation
 	buf, tmp []T
 	file     vfs.File
 	runs     []int64 // where each ends in the file
 }
 
-// newSorter returns a sorter that takes bytes of memory, about, and is expected
-// to get that many rows.
+// newSorter returns a sorter that uses about the given bytes of memory and expects
+// that many rows.
 func newSorter[T words](fs vfs.FS, name string, bytes, expected int64) *sorter[T] {
 	limit := max(16, bytes/int64(2*rowBytes[T]()))
 	return &sorter[T]{fs: fs, name: name, limit: int(limit), expected: int(min(limit, expected+expected/8))}
@@ -51,7 +50,7 @@ func (s *sorter[T]) sort() {
 	sortWords(s.buf, s.tmp[:len(s.buf)])
 }
 
-// spill writes what is in memory as a run.
+// spill writes the rows in memory as a run.
 func (s *sorter[T]) spill() (err error) {
 	if s.file == nil {
 		if s.file, err = s.fs.Create(s.name, vfs.WriteCategoryUnspecified); err != nil {
@@ -79,7 +78,7 @@ func (s *sorter[T]) spill() (err error) {
 	return nil
 }
 
-// each calls fn with all rows in order; they are valid during the call.
+// each calls fn with all rows in order. A row is valid only during the call.
 func (s *sorter[T]) each(fn func(row *T) error) error {
 	c, err := s.cursor()
 	if err != nil {
@@ -97,8 +96,8 @@ func (s *sorter[T]) each(fn func(row *T) error) error {
 	}
 }
 
-// cursor returns all rows in order. No row may be added any more; rows may be
-// gone through any number of times.
+// cursor returns a cursor over all rows in order. No row may be added after it, but
+// any number of cursors may be used.
 func (s *sorter[T]) cursor() (*cursor[T], error) {
 	if len(s.runs) == 0 {
 		s.sort()
@@ -112,7 +111,7 @@ func (s *sorter[T]) cursor() (*cursor[T], error) {
 	return s.merge()
 }
 
-// cursor goes through sorted rows: those in memory, or runs that it merges.
+// cursor iterates over sorted rows: those in memory, or runs that it merges.
 type cursor[T words] struct {
 	rows []T
 	heap []*run[T]
@@ -121,7 +120,7 @@ type cursor[T words] struct {
 	last T
 }
 
-// next returns the next row, valid until the call after; nil at the end.
+// next returns the next row, valid until the following call, or nil at the end.
 func (c *cursor[T]) next() (*T, error) {
 	if c.file == nil {
 		if len(c.rows) == 0 {
@@ -149,7 +148,7 @@ func (c *cursor[T]) next() (*T, error) {
 
 func (c *cursor[T]) close() {
 	if c.file != nil {
-		_ = c.file.Close() // it was read only
+		_ = c.file.Close() // it was only read
 	}
 }
 
@@ -171,7 +170,7 @@ func (r *run[T]) next() (more bool, err error) {
 	return true, nil
 }
 
-// merge begins to merge the runs.
+// merge starts to merge the runs.
 func (s *sorter[T]) merge() (*cursor[T], error) {
 	f, err := s.fs.Open(s.name)
 	if err != nil {
@@ -179,7 +178,7 @@ func (s *sorter[T]) merge() (*cursor[T], error) {
 	}
 	c := &cursor[T]{file: f, name: s.name}
 	size := rowBytes[T]()
-	// The rows' memory is idle meanwhile: about as much is read ahead.
+	// The memory of the rows is idle in the meantime: read-ahead uses about as much.
 	ahead := min(256<<10, max(4<<10, s.limit*size/len(s.runs)))
 	from := int64(0)
 	for _, end := range s.runs {

@@ -12,23 +12,23 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// A spill is what one unit of a stage hands on: many streams in one file, in
-// blocks as they became full, and beside it an index that says which block is
-// of which stream. The index is written last, under its name by one rename: a
-// unit with an index is finished and is not done again.
+// A spill is the output of one unit of a stage: many streams in one file, in blocks
+// in the order in which they became full, and a separate index that tells which block
+// belongs to which stream. The index is written last, and one rename gives it its
+// name. A unit with an index is finished and is not repeated.
 //
 //	NAME       blocks
 //	NAME.done  JSON of counts, a line | blocks: stream u32, bytes u32, XXH3 u64
 //	           each, little-endian | XXH3 of all before u64
 //
-// Nothing here is synced, which would take longer than writing it. What a loss
-// of power took shows in the checksums, and the run begins anew.
+// Nothing here is synced, because syncing would take longer than writing. Checksums
+// detect what a loss of power destroyed, and the run begins again.
 type spillWriter struct {
 	fs      vfs.FS
 	dir     string
 	name    string
 	file    vfs.File
-	streams [][]byte // what is not written yet
+	streams [][]byte // not yet written
 	block   int      // bytes at which a stream is written
 	index   []byte
 }
@@ -38,11 +38,11 @@ const (
 	indexBytes = 4 + 4 + 8
 )
 
-// errSpill: a spill is not as it was written.
+// errSpill: a spill differs from what was written.
 var errSpill = errors.New("batch run: what was spilled is damaged")
 
-// newSpill begins a spill. memory is for all streams together; buffers of
-// earlier spills are used again.
+// newSpill begins a spill. memory is for all streams together. It reuses the buffers
+// of earlier spills.
 func newSpill(fs vfs.FS, dir, name string, streams int, memory int64, buffers *[][]byte) (*spillWriter, error) {
 	f, err := fs.Create(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -59,8 +59,8 @@ func newSpill(fs vfs.FS, dir, name string, streams int, memory int64, buffers *[
 	return w, nil
 }
 
-// room returns the buffer of a stream with room for n bytes more; what is
-// appended to it must be handed to put.
+// room returns the buffer of a stream with room for n more bytes. The caller appends
+// to it and must pass the result to put.
 func (w *spillWriter) room(stream, n int) ([]byte, error) {
 	b := w.streams[stream]
 	if len(b)+n <= w.block && b != nil {
@@ -106,10 +106,10 @@ func (w *spillWriter) finish(c counts) error {
 	return writeDone(w.fs, w.dir, w.name, c, w.index)
 }
 
-// abort gives the spill up.
+// abort abandons the spill.
 func (w *spillWriter) abort() { _ = w.file.Close() }
 
-// writeDone says that a unit is finished.
+// writeDone records that a unit is finished.
 func writeDone(fs vfs.FS, dir, name string, c counts, index []byte) error {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -129,7 +129,7 @@ func writeDone(fs vfs.FS, dir, name string, c counts, index []byte) error {
 	return fs.Rename(path+".tmp", path)
 }
 
-// readDone returns what writeDone wrote; done is false when it did not.
+// readDone returns what writeDone wrote; done is false if it wrote nothing.
 func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, err error) {
 	f, err := fs.Open(fs.PathJoin(dir, name+doneSuffix))
 	if errors.Is(err, os.ErrNotExist) {
@@ -144,7 +144,7 @@ func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, e
 	}
 	n := len(b) - 8
 	if n < 0 || xxh3.Hash(b[:n]) != binary.LittleEndian.Uint64(b[n:]) {
-		return c, nil, false, nil // cut off: to be done again
+		return c, nil, false, nil // truncated: the unit must be repeated
 	}
 	b = b[:n]
 	at := 0
@@ -157,7 +157,7 @@ func readDone(fs vfs.FS, dir, name string) (c counts, index []byte, done bool, e
 	return c, b[at+1:], true, nil
 }
 
-// spillReader reads streams of a finished spill. Safe for concurrent use.
+// spillReader reads the streams of a finished spill. It is safe for concurrent use.
 type spillReader struct {
 	file  vfs.File
 	name  string
@@ -175,8 +175,8 @@ func openSpill(fs vfs.FS, dir, name string, index []byte) (*spillReader, error) 
 	return &spillReader{file: f, name: name, index: index}, nil
 }
 
-// each calls fn with the blocks of a stream, in order; buf is used for them and
-// returned.
+// each calls fn with the blocks of a stream, in order. It uses buf for them and
+// returns it.
 func (r *spillReader) each(stream int, buf []byte, fn func(block []byte) error) ([]byte, error) {
 	var at int64
 	for i := 0; i < len(r.index); i += indexBytes {

@@ -19,8 +19,8 @@ import (
 	"speedlayer/store"
 )
 
-// duckDB returns a Python that has it. Without Python or the index the test is
-// skipped, but in CI it fails.
+// duckDB returns a Python that has DuckDB. Without Python or the package index the
+// test is skipped, but in CI it fails.
 func duckDB(t *testing.T) (python string) {
 	t.Helper()
 	if testing.Short() {
@@ -62,7 +62,7 @@ for table in "views", "bounces":
         print(table, *row)
 `
 
-// The steps as SQL says them give what a run holds.
+// The steps in SQL produce the contents of a run.
 func TestStepsAsSQL(t *testing.T) {
 	python := duckDB(t)
 	r := seeded(t)
@@ -74,7 +74,7 @@ func TestStepsAsSQL(t *testing.T) {
 		for len(w.edges) < 10 {
 			w.edge()
 		}
-		_, err := w.archiver.Archive(t.Context()) // the edges too
+		_, err := w.archiver.Archive(t.Context()) // the edges, too
 		must(t, err)
 		dir := t.TempDir()
 		must(t, w.objects.(*memObjects).writeTo(dir))
@@ -115,7 +115,7 @@ func TestStepsAsSQL(t *testing.T) {
 	}
 }
 
-// linesOf are a run's cells as the script prints them, sorted.
+// linesOf returns the cells of a run as the script prints them, sorted.
 func linesOf(t *testing.T, fs vfs.FS, dir string) (lines []string) {
 	t.Helper()
 	v, err := views.OpenFS(fs, dir)

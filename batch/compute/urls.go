@@ -8,16 +8,15 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// urls are the urls of one part, by hash while they come in, then ranked by
-// their bytes: a rank stands for a url in what is sorted, and in its order. The
-// table is open addressing with linear probing. What is over a limit goes to
-// disk; see names.
+// urls are the urls of one part: by hash while they are added, then ranked by their
+// bytes. A rank stands for a url in sorted rows and has its order. The table uses open
+// addressing with linear probing. What exceeds a limit goes to disk; see names.
 type urls struct {
-	limit int // bytes in memory, about
+	limit int // approximate bytes in memory
 	all   []urlEntry
 	text  []byte
-	table []uint32 // place in all, plus one
-	names *names   // what was over
+	table []uint32 // index in all, plus one
+	names *names   // urls beyond the limit
 }
 
 type urlEntry struct {
@@ -26,10 +25,10 @@ type urlEntry struct {
 	length uint16
 }
 
-// bytesBeside is about what a url takes in memory besides its text.
+// bytesBeside is the approximate memory of a url besides its text.
 const bytesBeside = 48
 
-// add takes a url, unless it is there.
+// add adds a url unless it is already there.
 func (u *urls) add(url []byte, h xxh3.Uint128) error {
 	if 4*(len(u.all)+1) > 3*len(u.table) {
 		u.grow()
@@ -53,7 +52,7 @@ func (u *urls) add(url []byte, h xxh3.Uint128) error {
 	return nil
 }
 
-// finish ranks them. Afterwards none may be added; url takes ranks.
+// finish ranks the urls. Afterwards none may be added; url takes ranks.
 func (u *urls) finish() error {
 	u.sort()
 	if len(u.names.runs) == 0 {
@@ -66,10 +65,10 @@ func (u *urls) finish() error {
 	return u.names.merge()
 }
 
-// inMemory says that rank may be asked; else ranks come from names.
+// inMemory reports whether rank may be used. If not, ranks come from names.
 func (u *urls) inMemory() bool { return len(u.names.runs) == 0 }
 
-// find is where a hash stands, or would.
+// find returns the place of a hash, or the place where it belongs.
 func (u *urls) find(h xxh3.Uint128) uint64 {
 	mask := uint64(len(u.table) - 1)
 	p := h.Lo & mask
@@ -86,7 +85,7 @@ func (u *urls) grow() {
 	}
 }
 
-// sort ranks those in memory.
+// sort ranks the urls in memory.
 func (u *urls) sort() {
 	order := make([]uint32, len(u.all))
 	for i := range order {
@@ -109,7 +108,7 @@ func (u *urls) bytes(i uint32) []byte {
 	return u.text[e.at : e.at+int(e.length)]
 }
 
-// url is the url of a rank. Ranks come ascending, from 0 as often as one likes.
+// url returns the url of a rank. Ranks are ascending; they may start again from 0.
 func (u *urls) url(rank uint32) (string, error) {
 	if u.inMemory() {
 		return string(u.bytes(rank)), nil
@@ -117,7 +116,7 @@ func (u *urls) url(rank uint32) (string, error) {
 	return u.names.url(rank)
 }
 
-// rank is the rank of a url by its hash, while all are in memory.
+// rank returns the rank of a url by its hash, while all urls are in memory.
 func (u *urls) rank(hi, lo uint64) (uint32, error) {
 	h := xxh3.Uint128{Hi: hi, Lo: lo}
 	if len(u.table) > 0 {

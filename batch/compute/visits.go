@@ -13,42 +13,42 @@ import (
 // visitGap is the longest pause between two views of one visit, in ms.
 const visitGap = 30 * 60 * 1000
 
-// numbered is a view with its place in the log, so that of equal (nonce, person)
-// the first comes first: nonce, person, place, then ts, page, domain.
+// numbered is a view with its place in the log, so that the first of equal (nonce,
+// person) sorts first: nonce, person, place, then ts, page, domain.
 type numbered [8]uint64
 
 // placed is an event in the order in which visits are found: canonical person,
 // domain, ts, then raw person, page.
 type placed [7]uint64
 
-// seen is what a url gets of its persons: url, person, and hour<<32 | views.
+// seen is a row for a url: url, person, and hour<<32 | views.
 type seen [4]uint64
 
-// begun is what a domain gets of visits: domain, hour, and visits<<32 | bounces,
-// of raw persons and of canonical ones.
+// begun is a row for a domain: domain, hour, and visits<<32 | bounces, of raw persons
+// and of canonical ones.
 type begun [5]uint64
 
 func personsName(part int) string { return fmt.Sprintf("persons-%d", part) }
 
-// visitor turns the events of one part of the persons into what urls get of
-// them. It sees one person's events of one domain after the other, by time.
+// visitor turns the events of one part of the persons into rows for urls and domains.
+// It reads the events of one person on one domain after the other, by time.
 //
-// Streams 0 to parts.urls-1 of its spill hold seen rows, as many behind them
-// begun rows.
+// Streams 0 to parts.urls-1 of its spill hold seen rows. As many streams after them
+// hold begun rows.
 type visitor struct {
 	r   *runner
 	out *spillWriter
 	c   counts
 
-	group     placed      // its first three words say whose views of what are seen
-	canonical visit       // of the group
-	raw       []rawPerson // who is in it
+	group     placed      // its first three words identify the views being processed
+	canonical visit       // visit of the group
+	raw       []rawPerson // the raw persons in the group
 	byPerson  map[uint64]int
 	recent    recent
 	visits    visitTable
 }
 
-// visit is a run of views at most visitGap apart.
+// visit is a sequence of views with pauses of at most visitGap.
 type visit struct {
 	start, last int64 // ms
 	views       int64 // 0: none
@@ -75,11 +75,11 @@ func (r *runner) persons(ctx context.Context, w *worker, part int) (err error) {
 	return out.finish(v.c)
 }
 
-// dedupe keeps the first of each (nonce, person), over all time, then goes
-// through what is left by person, domain and time.
+// dedupe keeps the first of each (nonce, person), over all time, and then reads the
+// remaining events by person, domain and time.
 func (v *visitor) dedupe(ctx context.Context, w *worker, part int) error {
 	var place uint64
-	for _, s := range v.r.scans { // by (epoch, partition), and each in log order
+	for _, s := range v.r.scans { // by (epoch, partition), each in log order
 		var err error
 		w.block, err = s.each(part, w.block, func(block []byte) error {
 			return rowsOf(block, func(e *view) error {
@@ -122,7 +122,7 @@ func (v *visitor) dedupe(ctx context.Context, w *worker, part int) error {
 	return w.placed.reset()
 }
 
-// event takes the next event.
+// event processes the next event.
 func (v *visitor) event(ctx context.Context, e *placed) error {
 	if e[0] != v.group[0] || e[1] != v.group[1] || e[2] != v.group[2] || len(v.raw) == 0 {
 		if err := v.endGroup(); err != nil {
@@ -160,8 +160,8 @@ func (v *visitor) event(ctx context.Context, e *placed) error {
 
 func (v *visitor) domain() xxh3.Uint128 { return xxh3.Uint128{Hi: v.group[1], Lo: v.group[2]} }
 
-// view takes a view at ts, not before the last one. If it begins another visit,
-// the one that ended is returned.
+// view adds a view at ts, which is not before the last one. If it begins another visit,
+// view returns the one that ended.
 func (s *visit) view(ts int64) (old visit, ended bool) {
 	if s.views > 0 && ts-s.last <= visitGap {
 		s.last = ts
@@ -173,7 +173,7 @@ func (s *visit) view(ts int64) (old visit, ended bool) {
 	return old, ended
 }
 
-// person returns the raw person's row of the group, which is nearly always the
+// person returns the row of the raw person in the group, which is nearly always the
 // only one.
 func (v *visitor) person(h uint64) *rawPerson {
 	if len(v.raw) > 0 && v.raw[0].person == h {
@@ -222,7 +222,7 @@ func (v *visitor) endGroup() error {
 	return v.recent.flush(v.write)
 }
 
-// write hands on that a person viewed a url in an hour.
+// write emits that a person viewed a url in an hour.
 func (v *visitor) write(url xxh3.Uint128, person uint64, hour int32, n uint32) error {
 	row := seen{url.Hi, url.Lo, person, uint64(hour)<<32 | uint64(n)}
 	return put(v.out, views.PartOf(url, v.r.parts.urls), &row)

@@ -14,9 +14,9 @@ import (
 // yearHours is a range of a year that begins and ends in the middle of a day.
 const yearHours = 365 * 24
 
-// BenchmarkYear reads a year of one url, the busiest there is: every hour of it
-// has more visitors than a cell holds exactly. The baseline is the same year
-// hour by hour, as it is without the larger granularities.
+// BenchmarkYear reads a year of the busiest url: each of its hours has more visitors
+// than a cell holds exactly. The baseline reads the same year hour by hour, as it
+// would be without the larger granularities.
 func BenchmarkYear(b *testing.B) {
 	const from = 400_003
 	cells := map[cell][]byte{}

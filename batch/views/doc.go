@@ -1,18 +1,18 @@
 // Package views holds the result of one batch run: immutable files with the
 // three views of everything up to the run's vector, indexed by (view,
-// granularity, url, bucket), as the lecture's key (url, granularity) has it.
+// granularity, url, bucket), like the key (url, granularity) in the lecture.
 //
 //	dir/
-//	  part-0000.sst ...   cells; a url's lie in the part that its hash names
-//	  persons.bin         who is whom, by the run's equiv edges
-//	  run.json            written last, under its name by one rename
+//	  part-0000.sst ...   cells; the hash of a url selects its part
+//	  persons.bin         canonical persons by the equiv edges of the run
+//	  run.json            written last; one rename gives it its name
 //
-// run.json names every other file with its length and checksum, so a directory
-// is a complete run exactly if it has one. Nothing in it is ever changed: what
-// a query process has opened stays as it is, and copying the files copies the
+// run.json names every other file with its length and checksum. So a directory
+// is a complete run exactly if it has this file. Nothing in a run is ever changed:
+// what a query process has opened stays as it is, and copying the files copies the
 // run. The bytes are a function of the cells alone.
 //
-// Cells hold the same three views as the realtime ones (view/ids.go), a domain
+// Cells hold the same three views as the realtime ones (view/ids.go). A domain
 // is a url like a page:
 //
 //	pageviews  crdt count
@@ -21,11 +21,11 @@
 //	           by the run's edges ([Views.Canonical])
 //	bounces    [Visits], of a domain: by raw persons and by canonical ones
 //
-// A cell stands for a bucket of one of four lengths. A long range is read in
-// few large pieces and small ones at its ends ([Cover]), so a year of one url
-// is some thirty reads.
+// A cell stands for a bucket of one of four lengths. A long range is read as a
+// few large buckets and small ones at its ends ([Cover]), so a year of one url
+// takes about thirty reads.
 //
 // The tables are Pebble's sstables: sorted blocks of prefix-compressed keys
-// under an index, each block with its checksum, which is checked whenever the
+// under an index. Each block has a checksum, which is checked whenever the
 // block is read.
 package views

@@ -21,7 +21,7 @@ const (
 	format   = 1
 )
 
-// meta is what run.json says.
+// meta is the content of run.json.
 type meta struct {
 	Format int               `json:"format"`
 	Run    store.Run         `json:"run"`
@@ -40,7 +40,7 @@ type file struct {
 
 func sumText(sum uint64) string { return strconv.FormatUint(sum, 16) }
 
-// measure reads a file and says what it is.
+// measure reads a file and returns its entry for run.json.
 func measure(fs vfs.FS, dir, name string) (file, error) {
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
@@ -54,7 +54,7 @@ func measure(fs vfs.FS, dir, name string) (file, error) {
 	return file{name, n, sumText(h.Sum64())}, nil
 }
 
-// onlyReader hides what else a file can do from io.Copy.
+// onlyReader hides the other methods of a file from io.Copy.
 type onlyReader struct{ io.Reader }
 
 // writeMeta makes the directory a complete run.

@@ -7,14 +7,14 @@ import (
 	"speedlayer/store"
 )
 
-// Cells of one url in a table lie together in packs, for most urls have few of
-// them and a key each would be most of the bytes. A pack's key ends with its
-// last bucket, so that the first key at or above a bucket is that of the pack
-// which has it:
+// The cells of one url in a table are grouped into packs. Most urls have few cells,
+// and with a key each the keys would be most of the bytes. The key of a pack ends
+// with its last bucket, so the first key at or above a bucket is the key of the pack
+// that contains it:
 //
 //	url | 0x00 | last bucket u32 big-endian
 //
-// A url holds no 0x00, so keys sort as urls do. The value of a pack is its
+// A url contains no 0x00, so keys sort as urls do. The value of a pack is its
 // cells, ascending:
 //
 //	bucket (the first) or what it lies above the one before, uvarint |
@@ -54,8 +54,8 @@ func (p *pack) add(bucket int32, value []byte) {
 	p.last = bucket
 }
 
-// unpack calls fn with the cells of a pack in from <= bucket < to. more says
-// that cells behind the pack may lie in the range too.
+// unpack calls fn with the cells of a pack in from <= bucket < to. more reports
+// that cells after the pack may be in the range too.
 func unpack(b []byte, from, to int32, fn func(bucket int32, value []byte) error) (more bool, err error) {
 	var bucket uint64
 	for len(b) > 0 {

@@ -11,11 +11,11 @@ import (
 	"speedlayer/store"
 )
 
-// Person maps the hash of a person to that of the one whom the run's equiv
-// edges make it: the smallest of its component.
+// Person maps the hash of a person to the hash of the canonical person by the equiv
+// edges of the run: the smallest hash of the component.
 type Person struct{ Raw, Canonical uint64 }
 
-// persons.bin is the persons who are not their own canonical one, by raw hash:
+// persons.bin lists the persons that are not their own canonical person, by raw hash:
 //
 //	raw u64 | canonical u64, little-endian each
 const (
@@ -23,7 +23,7 @@ const (
 	personBytes = 16
 )
 
-// writePersons writes them, sorted, and syncs.
+// writePersons writes the persons, sorted, and syncs the file.
 func writePersons(fs vfs.FS, name string, persons []Person) (err error) {
 	persons = slices.SortedFunc(slices.Values(persons), func(a, b Person) int {
 		if a.Raw < b.Raw {
@@ -43,8 +43,8 @@ func writePersons(fs vfs.FS, name string, persons []Person) (err error) {
 	return finish(f, b)
 }
 
-// persons is an open-addressing table, at most half full. 0 as a raw hash is
-// free: where it occurs it is the smallest, so its own canonical one.
+// persons is an open-addressing table, at most half full. A raw hash of 0 marks a
+// free row: 0 is the smallest hash, so such a person is always its own canonical one.
 type persons struct {
 	mask uint64
 	rows []Person

@@ -11,7 +11,7 @@ import (
 )
 
 // Scan calls fn with the cells of one url in from <= bucket < to, ascending.
-// value is valid during the call. An error of fn ends the scan and is wrapped.
+// value is valid only during the call. An error of fn ends the scan and is wrapped.
 func (v *Views) Scan(view store.ViewID, g Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) (err error) {
 	if from >= to || to <= 0 {
 		return nil
@@ -28,8 +28,8 @@ func (v *Views) Scan(view store.ViewID, g Granularity, url string, from, to int3
 }
 
 // ScanURLs calls fn with the cells of all urls in fromURL <= url < toURL by
-// bytes (to the last, if toURL is empty) with from <= bucket < to, in order of
-// url and bucket. url and value are valid during the call. The pages of a
+// bytes (without an upper bound if toURL is empty) with from <= bucket < to, in order
+// of url and bucket. url and value are valid only during the call. The pages of a
 // domain are those from domain + "/" to domain + "0".
 func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) (err error) {
 	if from >= to || to <= 0 {
@@ -69,8 +69,8 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 	return nil
 }
 
-// ScanDomains is ScanURLs for all domains, without their pages: it seeks past
-// the pages of each, instead of going through them.
+// ScanDomains is like ScanURLs for all domains, without their pages: it seeks past
+// the pages of each domain instead of reading them.
 func (v *Views) ScanDomains(view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
 	if from >= to || to <= 0 {
 		return nil
@@ -110,16 +110,16 @@ func (v *Views) scanDomains(part int, view store.ViewID, g Granularity, from, to
 	return nil
 }
 
-// cursor goes through the urls of a table.
+// cursor iterates over the urls of a table.
 type cursor struct {
 	r        *reader
 	it       sstable.Iterator
 	from, to int32
-	valid    bool // there is a pack:
+	valid    bool // there is a current pack:
 	url      []byte
-	last     int32  // bucket that it ends with
-	pack     []byte // the iterator's
-	moved    bool   // cells went on to the next url's
+	last     int32  // last bucket of the pack
+	pack     []byte // owned by the iterator
+	moved    bool   // reading cells has advanced to the next url
 	key      []byte // scratch
 }
 
@@ -144,8 +144,8 @@ func (r *reader) failed(err error) error {
 
 func (c *cursor) close() error { return c.r.give(c.it) }
 
-// seek goes to the first url at or behind one that has a pack which ends at or
-// behind the range's begin, and to the first such pack.
+// seek moves to the first url at or after the given one that has a pack which ends
+// at or after the begin of the range, and to the first such pack.
 func (c *cursor) seek(url []byte) error {
 	c.key = appendKey(c.key[:0], url, c.from)
 	if err := c.load(); err != nil {
@@ -154,8 +154,8 @@ func (c *cursor) seek(url []byte) error {
 	return c.settle()
 }
 
-// settle looks up the range's begin in the url that was come to, if its first
-// pack ends below, and in the next one, if all of its do.
+// settle finds the begin of the range in the current url if its first pack ends
+// before it, and in the next url if all its packs do.
 func (c *cursor) settle() error {
 	for c.valid && c.last < c.from {
 		c.key = appendKey(c.key[:0], c.url, c.from)
@@ -184,7 +184,7 @@ func (c *cursor) take(key, value []byte) error {
 	return nil
 }
 
-// end is where the iterator has no more: the table's end, or an error.
+// end handles the end of the iterator: the end of the table, or an error.
 func (c *cursor) end() error {
 	c.valid = false
 	if err := c.it.Error(); err != nil {
@@ -193,10 +193,10 @@ func (c *cursor) end() error {
 	return nil
 }
 
-// nextSteps is how many packs are gone through before the next url is sought.
+// nextSteps is how many packs are skipped one by one before the next url is sought.
 const nextSteps = 4
 
-// next goes to the first url behind this one that seek would find.
+// next moves to the first url after the current one that seek would find.
 func (c *cursor) next() error {
 	if c.moved {
 		c.moved = false
@@ -211,8 +211,8 @@ func (c *cursor) next() error {
 			return c.settle()
 		}
 	}
-	// Keys of the url end in 0x00 and four bytes; 0x01 in its place is above all
-	// of them and at or below those of urls that begin alike.
+	// Keys of the url end in 0x00 and four bytes. With 0x01 in that place, the key is
+	// above all of them, and not above those of longer urls with the same beginning.
 	c.key = append(append(c.key[:0], c.url...), 1)
 	if err := c.load(); err != nil {
 		return err
@@ -220,7 +220,8 @@ func (c *cursor) next() error {
 	return c.settle()
 }
 
-// step goes to the next pack, and says whether that is another url's, or none.
+// step moves to the next pack. It reports whether that belongs to another url or
+// does not exist.
 func (c *cursor) step() (moved bool, err error) {
 	kv := c.it.Next()
 	if kv == nil {
@@ -249,7 +250,7 @@ func (c *cursor) cells(fn func(bucket int32, value []byte) error) error {
 	}
 }
 
-// cursorHeap is a binary heap of cursors by url, those at their end last.
+// cursorHeap is a binary heap of cursors by url; cursors at their end come last.
 type cursorHeap []*cursor
 
 func (h cursorHeap) less(i, j int) bool {

@@ -14,7 +14,7 @@ import (
 	"speedlayer/store"
 )
 
-// Views reads one run. Safe for concurrent use.
+// Views reads one run. It is safe for concurrent use.
 type Views struct {
 	dir     string
 	fs      vfs.FS
@@ -23,8 +23,8 @@ type Views struct {
 	tables  []*reader // by part, then kind
 }
 
-// reader is an open table, and iterators over it that are not in use: each keeps
-// the table's index, which is much of what a short read costs.
+// reader is an open table with idle iterators over it. Each iterator keeps the index
+// of the table, which is much of the cost of a short read.
 type reader struct {
 	name  string
 	table *sstable.Reader
@@ -35,12 +35,12 @@ type reader struct {
 	}
 }
 
-// maxIdle is how many iterators of a table are kept.
+// maxIdle is how many idle iterators of a table are kept.
 const maxIdle = 16
 
-// Open opens a finished run. It checks that every file is there with its
-// length, and the checksums of all but the tables, whose blocks are checked as
-// they are read; Verify reads them whole. An error names the file.
+// Open opens a finished run. It checks that every file exists with its length. It
+// also checks the checksums of all files except the tables, whose blocks are checked
+// when they are read; Verify reads whole tables. An error names the file.
 func Open(dir string) (*Views, error) { return OpenFS(vfs.Default, dir) }
 
 // OpenFS opens a run on another file system.
@@ -95,7 +95,7 @@ func openTable(fs vfs.FS, name string, size int64) (*reader, error) {
 	return &reader{name: name, table: table}, nil
 }
 
-// check reads a whole file and compares it with what run.json says.
+// check reads a whole file and compares it with its entry in run.json.
 func (v *Views) check(want file) error {
 	have, err := measure(v.fs, v.dir, want.Name)
 	switch {
@@ -108,8 +108,8 @@ func (v *Views) check(want file) error {
 	return nil
 }
 
-// Verify reads every file whole and compares it with its checksum. A copy of a
-// run is checked so before it is used.
+// Verify reads every file completely and compares it with its checksum. A copy of a
+// run is verified before it is used.
 func (v *Views) Verify(ctx context.Context) error {
 	for _, f := range append(v.meta.Tables, v.meta.Person) {
 		if err := ctx.Err(); err != nil {
@@ -122,24 +122,24 @@ func (v *Views) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Run is the run's number and vector.
+// Run returns the number and vector of the run.
 func (v *Views) Run() store.Run { return v.meta.Run }
 
-// InfoLost names in a run's info how many records of the log below its vector were
-// accepted as lost.
+// InfoLost is the key in a run's info for how many records of the log below its vector
+// were accepted as lost.
 const InfoLost = "lost"
 
-// Info is what the run says of itself for people.
+// Info returns what the run records about itself for people.
 func (v *Views) Info() map[string]string { return v.meta.Info }
 
-// Lost is how many records below the vector were accepted as lost.
+// Lost returns how many records below the vector were accepted as lost.
 func (v *Views) Lost() (n int64) {
-	n, _ = strconv.ParseInt(v.meta.Info[InfoLost], 10, 64) // of a run that says nothing: 0
+	n, _ = strconv.ParseInt(v.meta.Info[InfoLost], 10, 64) // 0 for a run without this entry
 	return n
 }
 
-// Files are the names of all files that run.json in dir names, itself the last: in
-// this order they may be copied.
+// Files returns the names of all files listed in run.json in dir, with run.json last.
+// They may be copied in this order.
 func Files(dir string) (names []string, err error) {
 	m, err := readMeta(vfs.Default, dir)
 	if err != nil {
@@ -154,7 +154,7 @@ func Files(dir string) (names []string, err error) {
 	return append(names, MetaName), nil
 }
 
-// Bytes is the size of all of it.
+// Bytes returns the total size of the run.
 func (v *Views) Bytes() (n int64) {
 	for _, f := range append(v.meta.Tables, v.meta.Person) {
 		n += f.Bytes
@@ -162,10 +162,11 @@ func (v *Views) Bytes() (n int64) {
 	return n
 }
 
-// Canonical is the person whom the run's edges make another one, as hashes.
+// Canonical returns the canonical person of a person by the edges of the run, as
+// hashes.
 func (v *Views) Canonical(raw uint64) uint64 { return v.persons.of(raw) }
 
-// Close closes all files. No scan may be running; doing it again is no error.
+// Close closes all files. No scan may be running. Repeating it is not an error.
 func (v *Views) Close() error {
 	var errs []error
 	for _, r := range v.tables {
@@ -174,7 +175,7 @@ func (v *Views) Close() error {
 	return errors.Join(errs...)
 }
 
-// iterator takes an iterator over the whole table; give gives it back.
+// iterator takes an iterator over the whole table; give returns it.
 func (r *reader) iterator() (sstable.Iterator, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

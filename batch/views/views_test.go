@@ -46,7 +46,7 @@ func (c cell) compare(o cell) int {
 		[]int{int(o.view), int(o.g), 0, int(o.bucket)})
 }
 
-// write makes a run of a model's cells.
+// write makes a run from the cells of a model.
 func write(t testing.TB, fs vfs.FS, dir string, run store.Run, parts int, cells map[cell][]byte, persons []views.Person) {
 	t.Helper()
 	must(t, fs.MkdirAll(dir, 0o755))
@@ -74,7 +74,7 @@ func randomCells(r *rand.Rand) map[cell][]byte {
 		c := cell{store.ViewID(1 + r.IntN(3)), views.Granularity(r.IntN(4)), urls[r.IntN(len(urls))], int32(r.IntN(600))}
 		size := r.IntN(12)
 		if r.IntN(30) == 0 {
-			size = r.IntN(20_000) // as sketches are
+			size = r.IntN(20_000) // like the size of sketches
 		}
 		value := make([]byte, size)
 		for i := range value {
@@ -87,8 +87,8 @@ func randomCells(r *rand.Rand) map[cell][]byte {
 
 var run = store.Run{Number: 4, Vector: []store.VectorEntry{{Epoch: 1, Partition: 2, Offset: 3}}}
 
-// What was written is what is read, in order, for any range of urls and
-// buckets, whatever the number of parts.
+// Scans return what was written, in order, for any range of urls and buckets and
+// any number of parts.
 func TestScans(t *testing.T) {
 	r := seeded(t)
 	for range 40 {
@@ -163,7 +163,7 @@ func TestScanEndsWithItsError(t *testing.T) {
 	must(t, v.Close())
 }
 
-// The same cells are the same bytes, in memory or on the disk.
+// The same cells give the same bytes, in memory or on disk.
 func TestBytesAreAFunctionOfCells(t *testing.T) {
 	r := seeded(t)
 	cells := randomCells(r)
@@ -194,7 +194,7 @@ func TestBytesAreAFunctionOfCells(t *testing.T) {
 	}
 }
 
-// Whatever is missing, cut off or changed is an error that names the file.
+// A missing, truncated or changed file is an error that names the file.
 func TestDamage(t *testing.T) {
 	r := seeded(t)
 	cells := map[cell][]byte{}
@@ -307,7 +307,7 @@ func TestVisits(t *testing.T) {
 	}
 }
 
-// Any number of scans may run side by side, and inside of each other.
+// Any number of scans may run concurrently, and within each other.
 func TestScansSideBySide(t *testing.T) {
 	r := seeded(t)
 	cells, fs := randomCells(r), vfs.NewMem()
@@ -341,7 +341,7 @@ func TestScansSideBySide(t *testing.T) {
 	must(t, v.Close())
 }
 
-// scanDomains compares ScanDomains with ScanURLs, but for the order of domains.
+// scanDomains compares ScanDomains with ScanURLs, except for the order of domains.
 func scanDomains(t *testing.T, v *views.Views, view store.ViewID, g views.Granularity, from, to int32) {
 	t.Helper()
 	var want, got []string

@@ -8,10 +8,11 @@ import (
 )
 
 // Visits is a cell of bounces: the visits of a domain that begin in a bucket,
-// and the bounces among them, with persons as they are in the log and with
-// those whom equiv edges join taken for one. What a realtime generation adds is
-// a difference between raw visits, so it goes onto the raw numbers; a bucket to
-// which none adds is best answered by the canonical ones (law 8).
+// and the bounces among them. It holds both counts twice: with persons as they are in
+// the log, and with persons joined by equiv edges counted as one. What a realtime
+// generation adds is a difference between raw visits, so it is added to the raw
+// numbers. A bucket to which no generation adds is best answered by the canonical
+// numbers (law 8).
 type Visits struct {
 	Raw, RawBounces             uint64
 	Canonical, CanonicalBounces uint64
@@ -26,7 +27,7 @@ func (v Visits) Append(dst []byte) []byte {
 	return dst
 }
 
-// Add makes v the sum of both.
+// Add makes v the sum of v and o.
 func (v *Visits) Add(o Visits) {
 	v.Raw += o.Raw
 	v.RawBounces += o.RawBounces

@@ -12,7 +12,7 @@ import (
 	"speedlayer/store"
 )
 
-// Tables are read block by block, at random: blocks are small. The format is
+// Tables are read block by block, at random, so blocks are small. The format is
 // fixed, so that another version of Pebble writes the same bytes.
 const (
 	blockBytes      = 16 << 10
@@ -20,14 +20,14 @@ const (
 	tableFormat     = sstable.TableFormatPebblev4
 )
 
-// Hash names a url in a run: XXH3 with 128 bits, so that two urls never share
-// one.
+// Hash identifies a url in a run: XXH3 with 128 bits, so that two urls never have
+// the same hash.
 func Hash(url []byte) xxh3.Uint128 { return xxh3.Hash128(url) }
 
-// PartOf is the part that holds the cells of a url with that hash.
+// PartOf returns the part that holds the cells of a url with that hash.
 func PartOf(h xxh3.Uint128, parts int) int { return int(h.Hi >> 32 % uint64(parts)) }
 
-// kind is a table's number in its part: by view, then granularity.
+// kind returns the number of a table in its part: by view, then granularity.
 func kind(view store.ViewID, g Granularity) int {
 	return int(view-Pageviews)*len(Granularities) + int(g)
 }
@@ -41,7 +41,7 @@ func tableName(part, kind int) string {
 }
 
 // Part writes the cells of one part. One goroutine owns it; parts may be
-// written side by side.
+// written concurrently.
 type Part struct {
 	fs     vfs.FS
 	dir    string
@@ -49,8 +49,8 @@ type Part struct {
 	cells  int64
 }
 
-// CreatePart begins part number part of the run that is made in dir; its files
-// have other names until Close. What lies there under either name is replaced.
+// CreatePart begins part number part of the run that is made in dir. Its files
+// have temporary names until Close. Existing files under either name are replaced.
 func CreatePart(fs vfs.FS, dir string, part int) (*Part, error) {
 	p := &Part{fs: fs, dir: dir}
 	for k := range p.tables {
@@ -64,8 +64,8 @@ func CreatePart(fs vfs.FS, dir string, part int) (*Part, error) {
 	return p, nil
 }
 
-// Add takes a cell. Those of one view and granularity come in order of (url
-// bytes, bucket), each once; all urls are of this part.
+// Add adds a cell. Cells of one view and granularity come in order of (url
+// bytes, bucket), without repeats. All urls belong to this part.
 func (p *Part) Add(view store.ViewID, g Granularity, url string, bucket int32, value []byte) error {
 	if view < Pageviews || view > Bounces || g > Month {
 		return fmt.Errorf("batch views: view %d by granularity %d: allowed are 1 to 3 and 0 to 3", view, g)
@@ -74,10 +74,10 @@ func (p *Part) Add(view store.ViewID, g Granularity, url string, bucket int32, v
 	return p.tables[kind(view, g)].add(url, bucket, value)
 }
 
-// Cells is how many were added.
+// Cells returns how many cells were added.
 func (p *Part) Cells() int64 { return p.cells }
 
-// Close makes the part durable under its names.
+// Close makes the part durable under its final names.
 func (p *Part) Close() error {
 	for i, t := range p.tables {
 		p.tables[i] = nil
@@ -89,7 +89,7 @@ func (p *Part) Close() error {
 	return SyncDir(p.fs, p.dir)
 }
 
-// Abort gives the part up; what was written stays under other names.
+// Abort abandons the part. What was written stays under the temporary names.
 func (p *Part) Abort() {
 	for _, t := range p.tables {
 		if t != nil {
@@ -149,7 +149,7 @@ func (t *table) flush() error {
 	return err
 }
 
-// close makes the table durable under its name.
+// close makes the table durable under its final name.
 func (t *table) close() error {
 	err := t.flush()
 	if err := errors.Join(err, t.w.Close()); err != nil {
@@ -159,8 +159,8 @@ func (t *table) close() error {
 }
 
 // Finish makes a directory, into which parts 0 <= part < parts were written, a
-// complete run. persons are those whom its edges make another's. info goes into
-// run.json for people to read, and must be a function of the input too.
+// complete run. persons are those that its edges map to another person. info goes
+// into run.json for people to read, and must also be a function of the input.
 func Finish(fs vfs.FS, dir string, run store.Run, parts int, persons []Person, info map[string]string) error {
 	m := &meta{Format: format, Run: run, Parts: parts, Info: info}
 	for part := range parts {
