@@ -10,29 +10,29 @@ import (
 	"speedlayer/store"
 )
 
-// ErrNoLoss: what is to be accepted is not lost.
+// ErrNoLoss: the range to be accepted is not a lost one.
 var ErrNoLoss = errors.New("archive: no loss")
 
-// Accepted says that somebody has decided to go on without a range of records. It
-// stands in the manifest for good.
+// Accepted records that a person has decided to go on without a range of records. It
+// stays in the manifest.
 type Accepted struct {
 	At  int64  `json:"at"` // ms since 1970
 	Why string `json:"why,omitempty"`
 }
 
-// AcceptLoss has a loss count as covered from then on: batch runs are no longer
-// refused for it, and what they make lacks its records. It names a loss of the
-// manifest exactly, so that nobody accepts what he has not seen; any other range is
-// [ErrNoLoss]. Accepting it again changes nothing.
+// AcceptLoss makes a loss count as covered from then on. Batch runs are no longer
+// refused because of it, and their results lack its records. The caller must name a
+// loss of the manifest exactly, so that nobody accepts a loss that they have not
+// seen; any other range returns [ErrNoLoss]. Accepting it again changes nothing.
 //
-// It is a switch of the manifest like any other, so another archiver that works
-// meanwhile stands by for a while.
+// It is a switch of the manifest like any other, so another archiver that is at work
+// stands by for a while.
 func (a *Archiver) AcceptLoss(ctx context.Context, shard store.Shard, from, to int64, why string, now time.Time) (*Manifest, error) {
 	if err := a.take(ctx); err != nil {
 		return nil, err
 	}
 	defer a.give()
-	m, err := newest(ctx, a.cfg.Objects) // nothing is changed for what cannot be
+	m, err := newest(ctx, a.cfg.Objects) // an invalid request changes nothing
 	if err != nil {
 		return nil, err
 	}
@@ -44,14 +44,14 @@ func (a *Archiver) AcceptLoss(ctx context.Context, shard store.Shard, from, to i
 		if m, err = a.accept(ctx, shard, from, to, Accepted{At: now.UnixMilli(), Why: why}); err == nil || !errors.Is(err, errLost) {
 			return m, err
 		}
-		if m, err = newest(ctx, a.cfg.Objects); err != nil { // another has switched: look again
+		if m, err = newest(ctx, a.cfg.Objects); err != nil { // another archiver has switched: look again
 			return nil, err
 		}
 	}
 }
 
 func (a *Archiver) accept(ctx context.Context, shard store.Shard, from, to int64, as Accepted) (*Manifest, error) {
-	a.m = nil // what is newest is to be seen again
+	a.m = nil // the newest manifest must be read again
 	if err := a.takeOver(ctx); err != nil {
 		a.m = nil
 		return nil, err
@@ -70,7 +70,7 @@ func (a *Archiver) accept(ctx context.Context, shard store.Shard, from, to int64
 	return a.m, a.forget(ctx)
 }
 
-// loss finds a loss by its exact range; the error lists those that there are.
+// loss finds a loss by its exact range. The error lists the existing ones.
 func (m *Manifest) loss(shard store.Shard, from, to int64) (*Lost, error) {
 	l := m.log(shard)
 	if l == nil {
@@ -89,7 +89,7 @@ func (m *Manifest) loss(shard store.Shard, from, to int64) (*Lost, error) {
 	return nil, fmt.Errorf("%w: [%d, %d) of %v is none; lost are %s", ErrNoLoss, from, to, shard, strings.Join(there, ", "))
 }
 
-// accepted returns how far the accepted losses reach without a gap from an offset on.
+// accepted returns how far the accepted losses extend without a gap from an offset on.
 func (l *Log) accepted(at int64) int64 {
 	for _, lost := range l.Lost {
 		if lost.Accepted != nil && lost.From <= at && at < lost.To {
@@ -99,7 +99,7 @@ func (l *Log) accepted(at int64) int64 {
 	return at
 }
 
-// AcceptedLoss is how many offsets below the vector are accepted as lost.
+// AcceptedLoss returns how many offsets below the vector are accepted as lost.
 func (m *Manifest) AcceptedLoss(vector []store.VectorEntry) (n int64) {
 	for _, v := range vector {
 		l := m.log(store.Shard{Epoch: v.Epoch, Partition: v.Partition})

@@ -30,8 +30,8 @@ func lossy(t *testing.T) (objects.Store, *fakeLog) {
 	return o, l
 }
 
-// A loss that is accepted counts as covered, and is read over; the other does not
-// before it is accepted too. What is not lost cannot be accepted.
+// An accepted loss counts as covered, and reads skip it. The other loss counts only
+// after it is accepted too. A range that is not lost cannot be accepted.
 func TestAcceptLoss(t *testing.T) {
 	o, l := lossy(t)
 	accept := func(partition int32, from, to int64) (*archive.Manifest, error) {
@@ -75,7 +75,7 @@ func TestAcceptLoss(t *testing.T) {
 	if err != nil || again.Number != m.Number {
 		t.Errorf("accepted again: manifest %d behind %d, %v", again.Number, m.Number, err)
 	}
-	// Archivers go on, and keep it.
+	// Archivers continue and keep it.
 	l.views(0, 5)
 	l.commit()
 	m, err = newArchiver(t, o, l).ArchiveTo(t.Context(), l.vector())
@@ -98,7 +98,7 @@ func TestAcceptLoss(t *testing.T) {
 	}
 }
 
-// Of two who accept at once both succeed, and nothing that one accepted is undone.
+// If two accept losses at once, both succeed, and nothing that one accepted is undone.
 func TestAcceptLossAtOnce(t *testing.T) {
 	o, l := lossy(t)
 	var both sync.WaitGroup

@@ -7,12 +7,12 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// Archive is an archive open for reading. Safe for concurrent use.
+// Archive is an archive open for reading. It is safe for concurrent use.
 type Archive struct {
 	objects objects.Store
 }
 
-// Open opens an archive at a URL; package objects says which there are.
+// Open opens an archive at a URL. Package objects lists the supported URLs.
 func Open(archiveURL string) (*Archive, error) {
 	o, err := objects.Open(archiveURL)
 	if err != nil {
@@ -21,7 +21,7 @@ func Open(archiveURL string) (*Archive, error) {
 	return &Archive{objects: o}, nil
 }
 
-// New is an archive in objects that are open already; Close closes them.
+// New returns an archive in objects that are already open; Close closes them.
 func New(o objects.Store) *Archive { return &Archive{objects: o} }
 
 // Snapshot returns a reader of the archive as it is now.
@@ -33,5 +33,5 @@ func (a *Archive) Snapshot(ctx context.Context) (*Snapshot, error) {
 	return &Snapshot{Manifest: m, objects: a.objects}, nil
 }
 
-// Close closes what the archive lies in.
+// Close closes the objects of the archive.
 func (a *Archive) Close() error { return a.objects.Close() }

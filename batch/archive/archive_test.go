@@ -42,7 +42,7 @@ func everything(partitions int32) *fakeLog {
 	return l
 }
 
-// checkWhole says where the archive is not the log, record by record.
+// checkWhole reports where the archive differs from the log, record by record.
 func checkWhole(t testing.TB, o objects.Store, l *fakeLog) *archive.Snapshot {
 	t.Helper()
 	s, err := archive.New(o).Snapshot(t.Context())
@@ -146,7 +146,7 @@ func TestEverythingComesBack(t *testing.T) {
 	}
 }
 
-// Any range of offsets, over file and row group bounds, is what the log has.
+// Any range of offsets, across bounds of files and row groups, equals the log.
 func TestScanRanges(t *testing.T) {
 	l := newLog(1)
 	const n = 150_000

@@ -12,7 +12,7 @@ import (
 	"speedlayer/queue"
 )
 
-// Config is what an archiver needs. Zero values are right but for the first three.
+// Config is what an archiver needs. Only the first three are required.
 type Config struct {
 	Objects objects.Store
 	Source  Source
@@ -23,41 +23,42 @@ type Config struct {
 	CheckSettings func(operator string) error
 
 	FileRows int64         // rows after which a file ends; 0 is 1 Mi
-	RollRows int64         // records waiting in a partition that are archived at once; 0 is 256 Ki
-	RollTime time.Duration // after which any number is; 0 is 10 minutes
+	RollRows int64         // a partition with so many waiting records is archived at once; 0 is 256 Ki
+	RollTime time.Duration // time after which any number of records is archived; 0 is 10 minutes
 
-	CompactRows int64 // rows that compaction makes a file of at most; 0 is 4 Mi
+	CompactRows int64 // maximum rows of a file made by compaction; 0 is 4 Mi
 
-	TempDir string // of a file being written; empty is the system's
+	TempDir string // for the file being written; empty means the system's
 	Logger  *slog.Logger
 }
 
-// passRows bounds what is read of a shard before the manifest is switched: what
-// a crash makes to be done again.
+// passRows bounds what is read of a shard before the manifest is switched, and so
+// how much must be repeated after a crash.
 const passRows = 4 << 20
 
-// Archiver writes the archive. Its guarantees:
+// Archiver writes the archive. It guarantees:
 //
 //   - A manifest names only files that are whole and durable.
-//   - Each record is in exactly one file of a manifest: a file begins where the
-//     one before it in the manifest ends, and an archiver that is not the one that
-//     wrote the newest manifest cannot write the next.
-//   - A file goes when no manifest that is kept names it, or, not named by any, when
-//     the archiver that made it can no longer write a manifest.
+//   - Each record is in exactly one file of a manifest. A file begins where the
+//     previous one in the manifest ends, and only the archiver that wrote the
+//     newest manifest can write the next.
+//   - A file is removed when no kept manifest names it any more. If no manifest
+//     ever named it, it is removed when the archiver that made it can no longer
+//     write a manifest.
 //
-// Safe for concurrent use; one caller at a time works.
+// It is safe for concurrent use; one caller at a time works.
 type Archiver struct {
 	cfg  Config
-	turn chan struct{} // holds one token: who has it may use what is below
+	turn chan struct{} // holds one token: the caller that has it may use the fields below
 
-	m      *Manifest // ours, the newest; nil before we took over, or when that is in doubt
-	serial uint64    // of files, within our term
+	m      *Manifest // our newest manifest; nil before we took over, or when that is in doubt
+	serial uint64    // number of the last file within our term
 	said   atomic.Pointer[Manifest]
 	rows   *dataWriter[Row]
 	edges  *dataWriter[EdgeRow]
 }
 
-// NewArchiver returns an archiver; its owner closes it.
+// NewArchiver returns an archiver. The caller must close it.
 func NewArchiver(cfg Config) (*Archiver, error) {
 	if cfg.FileRows == 0 {
 		cfg.FileRows = 1 << 20
@@ -86,8 +87,8 @@ func NewArchiver(cfg Config) (*Archiver, error) {
 	return a, nil
 }
 
-// Close frees what the archiver holds, when nobody works with it any more. The
-// objects are the caller's.
+// Close frees what the archiver holds. Nobody may be using it any more. The objects
+// belong to the caller and stay open.
 func (a *Archiver) Close() error {
 	<-a.turn
 	return errors.Join(a.rows.close(), a.edges.close())
@@ -105,11 +106,11 @@ func (a *Archiver) take(ctx context.Context) error {
 
 func (a *Archiver) give() { a.turn <- struct{}{} }
 
-// Newest is the newest manifest that this archiver wrote; nil if none.
+// Newest returns the newest manifest that this archiver wrote, or nil.
 func (a *Archiver) Newest() *Manifest { return a.said.Load() }
 
-// pass archives what is committed, a bounded part of it at a time, and switches
-// the manifest once.
+// pass archives a bounded part of what is committed, and switches the manifest
+// once.
 func (a *Archiver) pass(ctx context.Context) (more bool, err error) {
 	if a.m == nil {
 		if err := a.takeOver(ctx); err != nil {
@@ -122,8 +123,8 @@ func (a *Archiver) pass(ctx context.Context) (more bool, err error) {
 	}
 	next := a.m.clone()
 	next.dropForgotten(a.m)
-	// An epoch of a partition begins when those before it are whole: then what
-	// the newest has says what the log need not keep.
+	// An epoch of a partition begins when the previous epochs are complete. So
+	// what the archive has of the newest one tells what the log need not keep.
 	behind := map[int32]bool{}
 	for i := range all {
 		p := &all[i]
@@ -149,7 +150,7 @@ func (a *Archiver) pass(ctx context.Context) (more bool, err error) {
 	return more, a.forget(ctx)
 }
 
-// begin returns the log of a shard, a new one if there is none.
+// begin returns the log of a shard, which it creates if necessary.
 func (m *Manifest) begin(p *part) *Log {
 	if l := m.log(p.shard); l != nil {
 		return l
@@ -160,7 +161,7 @@ func (m *Manifest) begin(p *part) *Log {
 	return m.log(p.shard)
 }
 
-// same says whether two manifests cover the same.
+// same reports whether two manifests cover the same records.
 func same(a, b *Manifest) bool {
 	if len(a.Shards) != len(b.Shards) || len(a.Equivs) != len(b.Equivs) {
 		return false
@@ -192,9 +193,9 @@ func (a *Archiver) commit(ctx context.Context, next *Manifest) error {
 	return nil
 }
 
-// takeOver makes this archiver the one that writes the next manifests, by one
-// that says nothing new. Whoever wrote the newest before can write no other, so
-// what it made for that, and is in no manifest, is removed.
+// takeOver makes this archiver the writer of the next manifests, by writing one
+// without new content. The previous writer cannot write another one. So takeOver
+// removes the files that it made and that are in no manifest.
 func (a *Archiver) takeOver(ctx context.Context) error {
 	m, err := newest(ctx, a.cfg.Objects)
 	if err != nil {

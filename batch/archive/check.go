@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// FileCount is how many files the manifest names.
+// FileCount returns how many files the manifest names.
 func (m *Manifest) FileCount() (n int) {
 	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
 		for i := range logs {
@@ -18,8 +18,8 @@ func (m *Manifest) FileCount() (n int) {
 	return n
 }
 
-// OutdatedCount is how many files were written by a version whose files other
-// programs read only in part; Compact writes them again.
+// OutdatedCount returns how many files were written by a version whose files other
+// programs read only in part. Compact rewrites them.
 func (m *Manifest) OutdatedCount() (n int) {
 	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
 		for i := range logs {
@@ -34,8 +34,8 @@ func (m *Manifest) OutdatedCount() (n int) {
 }
 
 // CheckFiles opens every file and compares its size, footer and number of rows
-// with what the manifest says. It calls fn for each, and ends with the first
-// that differs or is gone.
+// with the manifest. It calls fn for each file, and stops at the first that differs
+// or is missing.
 func (s *Snapshot) CheckFiles(ctx context.Context, fn func(f File)) error {
 	for _, logs := range [...][]Log{s.Shards, s.Equivs} {
 		for i := range logs {
@@ -54,7 +54,7 @@ func (s *Snapshot) CheckFiles(ctx context.Context, fn func(f File)) error {
 	return nil
 }
 
-// FileURL is where a file of the archive at a url lies, as other programs take it.
+// FileURL returns the location of a file of the archive at a url, for other programs.
 func FileURL(archiveURL, name string) string {
 	u, err := url.Parse(archiveURL)
 	switch {

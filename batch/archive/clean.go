@@ -10,14 +10,14 @@ import (
 	"speedlayer/queue"
 )
 
-// keepManifests is how many of the newest manifests are kept, and with them the
-// files that any of them names.
+// keepManifests is how many of the newest manifests are kept, with all files that any
+// of them names.
 const keepManifests = 16
 
-// sweep removes what is left of the archivers before: manifests that are not
-// kept, and data files that are in none of those kept and never can be. An
-// archiver of a lower term cannot write a manifest any more; a file of a higher
-// term is of one that took over since, and not ours to judge.
+// sweep removes what previous archivers left: manifests that are not kept, and data
+// files that no kept manifest names or ever can name. An archiver of a lower term
+// cannot write a manifest any more. A file of a higher term belongs to an archiver
+// that took over since, so we leave it.
 func (a *Archiver) sweep(ctx context.Context) error {
 	if err := a.forget(ctx); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (a *Archiver) sweep(ctx context.Context) error {
 
 var dataNameEnd = regexp.MustCompile(`\.(\d+)-\d+\.parquet$`)
 
-// termOf is the term in a data file's name; see dataName.
+// termOf returns the term in the name of a data file; see dataName.
 func termOf(name string) (uint64, bool) {
 	m := dataNameEnd.FindStringSubmatch(name)
 	if m == nil {
@@ -57,7 +57,7 @@ func termOf(name string) (uint64, bool) {
 	return term, err == nil
 }
 
-// names are the files that the manifest, or one that is kept, names.
+// names returns the files that the manifest, or any kept one, names.
 func (m *Manifest) names() map[string]bool {
 	names := map[string]bool{}
 	for _, logs := range [...][]Log{m.Shards, m.Equivs} {
@@ -79,7 +79,7 @@ func (a *Archiver) forget(ctx context.Context) error {
 	if a.m.Number <= keepManifests {
 		return nil
 	}
-	oldest := a.m.Number - keepManifests + 1 // the oldest that is kept
+	oldest := a.m.Number - keepManifests + 1 // the oldest kept manifest
 	var old []string
 	err := a.cfg.Objects.List(ctx, manifestPrefix, func(name string, _ int64) error {
 		if n, ok := manifestNumber(name); ok && n < oldest {
@@ -103,8 +103,8 @@ func (a *Archiver) forget(ctx context.Context) error {
 	return nil
 }
 
-// dropForgotten takes files out of Retired that forget has removed: those that
-// were due at the manifest before.
+// dropForgotten removes files from Retired that forget has deleted: those that were
+// due at the previous manifest.
 func (m *Manifest) dropForgotten(before *Manifest) {
 	if before.Number < keepManifests {
 		return

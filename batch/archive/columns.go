@@ -2,7 +2,7 @@ package archive
 
 import "speedlayer/store"
 
-// Column selects columns of a scan; join them with |.
+// Column selects columns of a scan; combine them with |.
 type Column uint32
 
 // The columns that can be read quickly.
@@ -20,47 +20,47 @@ const (
 	UserAgent                     // Columns.UserAgent
 	MovedFrom                     // Columns.Moved
 
-	// Events is what counting events needs.
+	// Events are the columns needed to count events.
 	Events = KindOf | TS | Page | Person | Nonce | MovedFrom
 )
 
-// names are the columns in the file, by bit.
+// names are the names of the columns in the file, by bit.
 var columnNames = [...]string{"offset", "record_time", "log_time", "kind", "ts", "page", "person", "nonce", "url", "referrer", "user_agent"}
 
-// Columns are rows of one shard, in log order, column by column. Only those
-// asked for are filled. All of it is the scan's, and valid during the call.
+// Columns are rows of one shard, in log order, column by column. Only the selected
+// columns are filled. They belong to the scan and are valid only during the call.
 type Columns struct {
 	Shard store.Shard
 	N     int // rows
 
 	Offset, RecordTime, LogTime []int64
-	TS                          []int64 // ms; 0 where the row is no pageview
+	TS                          []int64 // ms; 0 if the row is not a pageview
 	Kind                        []Kind
 
-	Page, Person, Nonce, URL, Referrer, UserAgent Text // empty where the row has none
+	Page, Person, Nonce, URL, Referrer, UserAgent Text // empty if the row has none
 
-	Moved []MovedRow // the rows that were moved here, ascending; refused ones too
+	Moved []MovedRow // rows that were moved here, ascending; also refused ones
 
 	kinds Text
 }
 
-// Text is a column of texts. In the file, texts that come again are written
-// once, in a dictionary; so a reader may look at each text once, and then go
-// through the rows by its number.
+// Text is a column of texts. The file stores repeated texts once, in a dictionary. So
+// a reader may process each text once, and then read the rows by the number of their
+// text.
 type Text struct {
-	// Index is the number of each row's text, below Len. It is nil when every
-	// row has a text of its own: row i has number i.
+	// Index is the number of each row's text, below Len. It is nil if every
+	// row has a separate text: row i has number i.
 	Index []int32
 
 	data []byte
 	ends []uint32 // of text i: data[ends[i]:ends[i+1]]
 }
 
-// Len is how many texts there are. Some may belong to rows that are not in the
-// range asked for.
+// Len returns how many texts there are. Some may belong to rows outside of the
+// requested range.
 func (t *Text) Len() int { return max(0, len(t.ends)-1) }
 
-// Text returns the text of a number.
+// Text returns the text with a number.
 func (t *Text) Text(i int32) []byte {
 	from, to := t.ends[i], t.ends[i+1]
 	return t.data[from:to:to]
@@ -74,7 +74,7 @@ func (t *Text) Row(i int) []byte {
 	return t.Text(int32(i))
 }
 
-// reset empties the column, and keeps its memory.
+// reset empties the column and keeps its memory.
 func (t *Text) reset() {
 	t.Index, t.data, t.ends = t.Index[:0], t.data[:0], append(t.ends[:0], 0)
 }
@@ -98,7 +98,7 @@ func (t *Text) addAll(data []byte, ends []uint32) {
 	}
 }
 
-// cut leaves the rows [from, to) of those that were read.
+// cut keeps the rows [from, to) of those that were read.
 func (c *Columns) cut(want Column, from, to int) {
 	if from == 0 && to == c.N {
 		return

@@ -11,19 +11,19 @@ import (
 )
 
 // fan is how many small files become one: files of a day that still grows are
-// merged when so many of about a size, or smaller, lie side by side. So a record
-// is written again once for each factor of fan between the smallest files and the
-// largest.
+// merged when so many adjacent ones have about the same size or are smaller. So a
+// record is rewritten once for each factor of fan between the smallest and the
+// largest files.
 const fan = 8
 
-// Compact merges small files, and writes outdated ones again, until there is
-// nothing left to do.
+// Compact merges small files and rewrites outdated ones until nothing is left to
+// do.
 func (a *Archiver) Compact(ctx context.Context) (*Manifest, error) {
 	return a.compact(ctx, math.MaxInt)
 }
 
-// compact is Compact, but writes at most so many outdated files again: the
-// caller has the archiver's turn for that long.
+// compact is like Compact, but rewrites at most so many outdated files, because it
+// holds the turn of the archiver during that time.
 func (a *Archiver) compact(ctx context.Context, rewrites int) (*Manifest, error) {
 	if err := a.take(ctx); err != nil {
 		return nil, err
@@ -46,10 +46,10 @@ func (a *Archiver) compact(ctx context.Context, rewrites int) (*Manifest, error)
 	}
 }
 
-// picker finds n files that lie side by side and are to be one; 0 for none.
+// picker finds n adjacent files to merge into one; 0 means none.
 type picker func(files []File) (first, n int)
 
-// compactOnce makes one file of those that pick finds first, if there are any.
+// compactOnce merges the first files that pick finds, if there are any.
 func (a *Archiver) compactOnce(ctx context.Context, pick picker) (done bool, err error) {
 	if a.m == nil {
 		if err := a.takeOver(ctx); err != nil {
@@ -81,7 +81,7 @@ func (a *Archiver) compactOnce(ctx context.Context, pick picker) (done bool, err
 	return true, a.forget(ctx)
 }
 
-// compactLog makes one file of several of a log in the manifest to come.
+// compactLog merges several files of a log in the next manifest.
 func compactLog[T any](ctx context.Context, a *Archiver, w *dataWriter[T], topic string, l *Log, next *Manifest, pick picker) (bool, error) {
 	first, n := pick(l.Files)
 	if n == 0 {
@@ -118,8 +118,8 @@ func firstOutdated(files []File) (first, n int) {
 	return 0, 0
 }
 
-// mergeable finds files that lie side by side in one day and are to be one: all
-// of a day that is over, else fan of about a size; none larger than maxRows.
+// mergeable finds adjacent files of one day to merge: all files of a day that is
+// over, otherwise fan files of about the same size; none larger than maxRows.
 func mergeable(files []File, maxRows int64) (first, n int) {
 	for i := 0; i < len(files); {
 		j := i + 1
@@ -138,8 +138,8 @@ func mergeable(files []File, maxRows int64) (first, n int) {
 	return 0, 0
 }
 
-// run finds at least so many files side by side that are together at most
-// maxRows; of one tier or below, unless any will do. Low tiers are looked at first.
+// run finds at least so many adjacent files that have at most maxRows together. Unless
+// any tier will do, they are of one tier or below. It looks at low tiers first.
 func run(files []File, least int, anyTier bool, maxRows int64) (first, n int) {
 	tiers := 64 / 3
 	for tier := range tiers + 1 {
@@ -170,5 +170,5 @@ func run(files []File, least int, anyTier bool, maxRows int64) (first, n int) {
 	return 0, 0
 }
 
-// tierOf counts the factors of fan in a file's rows.
+// tierOf returns the number of factors of fan in the rows of a file.
 func tierOf(rows int64) int { return bits.Len64(uint64(rows)) / 3 }

@@ -17,23 +17,23 @@ type copying[T any] struct {
 	w     *dataWriter[T]
 	topic string
 	log   *Log
-	// row makes the row of a record, which lies in mem, and says its log time.
+	// row makes the row of a record, which is stored in mem, and returns its log time.
 	row func(r *kgo.Record, mem []byte) (T, int64, []byte)
 
 	rows []T
 	mem  []byte
-	rec  kgo.Record // the record being judged, in mem
-	file File       // being written; no rows: none is
+	rec  kgo.Record // the record being classified, in mem
+	file File       // the file being written; without rows there is none
 	last int64      // offset of the last record taken, plus one
 }
 
-// batchRows is how many rows are handed to the Parquet writer at once.
+// batchRows is how many rows are passed to the Parquet writer at once.
 const batchRows = 256
 
-// take takes the next record.
+// take processes the next record.
 func (c *copying[T]) take(ctx context.Context, r *kgo.Record) error {
 	if r.Offset < c.last {
-		return nil // not asked for
+		return nil // not requested
 	}
 	c.copyRecord(r)
 	row, logTime, mem := c.row(&c.rec, c.mem)
@@ -56,7 +56,7 @@ func (c *copying[T]) take(ctx context.Context, r *kgo.Record) error {
 	return nil
 }
 
-// copyRecord copies a record: those of a source are valid during one call.
+// copyRecord copies a record: records of a source are valid only during one call.
 func (c *copying[T]) copyRecord(r *kgo.Record) {
 	c.rec = *r
 	c.rec.Key, c.rec.Value = c.copy(r.Key), c.copy(r.Value)
@@ -77,12 +77,12 @@ func (c *copying[T]) flush() error {
 	return err
 }
 
-// finish ends the file that is being written, and enters it.
+// finish ends the file that is being written and adds it to the log.
 func (c *copying[T]) finish(ctx context.Context) error {
 	if c.file.Rows == 0 {
 		return nil
 	}
-	// A record of the next file may wait in rows already judged, but is not in them.
+	// A record of the next file may wait in rows already classified, but is not in them.
 	if err := c.flushKeeping(); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (c *copying[T]) flushKeeping() error {
 	return err
 }
 
-// newName is a name that nobody else gives.
+// newName returns a unique name.
 func (a *Archiver) newName(topic string, s store.Shard, f *File) string {
 	a.serial++
 	return dataName(topic, s, f.Day, f.From, f.To, a.m.Term, a.serial)
@@ -166,7 +166,7 @@ func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, e
 	return false, nil
 }
 
-// lose enters a hole that nobody can fill.
+// lose records a hole that nobody can fill.
 func (a *Archiver) lose(l *Log, to int64, reason string) {
 	a.cfg.Logger.Error("records are lost for the archive: the log does not have them any more", "shard", l.Shard().String(),
 		"from", l.End, "to", to, "reason", reason)

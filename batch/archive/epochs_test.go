@@ -71,7 +71,7 @@ func archiveAll(t *testing.T, o objects.Store, l *fakeLog) *archive.Manifest {
 	return m
 }
 
-// ends are [start, end) of each shard, and what is lost.
+// ends returns [start, end) of each shard, and what is lost.
 func ends(m *archive.Manifest) string {
 	var all []string
 	for _, l := range m.Shards {
@@ -84,7 +84,7 @@ func ends(m *archive.Manifest) string {
 	return strings.Join(all, "; ")
 }
 
-// What lies above a commit is not archived: the next epoch may have it.
+// Records above a commit are not archived: the next epoch may get them.
 func TestEpochs(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -145,7 +145,7 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// An archiver that is told a vector waits for the commits to come there.
+// An archiver that is given a vector waits until the commits reach it.
 func TestArchiveToWaits(t *testing.T) {
 	l := newLog(1)
 	l.views(0, 10)
@@ -171,8 +171,8 @@ func TestArchiveToWaits(t *testing.T) {
 	}
 }
 
-// Of two that follow one log, one works and the other stands by; when the first
-// ends, the other goes on.
+// Of two archivers of one log, one works and the other stands by. When the first
+// ends, the other continues.
 func TestRunStandsBy(t *testing.T) {
 	l := newLog(1)
 	o := newMemory()
@@ -214,8 +214,8 @@ func TestRunStandsBy(t *testing.T) {
 	checkWhole(t, o, l)
 }
 
-// A file that is cut off, or another than the manifest says, is an error, not
-// fewer records.
+// A file that is truncated, or that differs from the manifest, is an error and never
+// leads to fewer records.
 func TestTornFiles(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -262,8 +262,8 @@ func TestTornFiles(t *testing.T) {
 	}
 }
 
-// What a killed process left half written is removed, what another is writing
-// is not.
+// A file that a killed process left half written is removed. A file that another
+// process is writing is not.
 func TestFolderSweeps(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, ".tmp"), 0o755); err != nil {
@@ -285,7 +285,7 @@ func TestFolderSweeps(t *testing.T) {
 	}
 }
 
-// opensMeanwhile is a text that has the folder opened when it is read.
+// opensMeanwhile is a text that opens the folder when it is read.
 type opensMeanwhile struct {
 	t   *testing.T
 	dir string

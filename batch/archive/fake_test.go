@@ -17,9 +17,9 @@ import (
 	"speedlayer/store"
 )
 
-// fakeLog is a log, and what a store says of it, in memory.
+// fakeLog is a log, with the answers of a store about it, in memory.
 type fakeLog struct {
-	hole *queue.ErrLogHole // that the log has; nil: none
+	hole *queue.ErrLogHole // a hole in the log; nil: none
 	mu   struct {
 		sync.Mutex
 		epochs  []store.Epoch
@@ -41,7 +41,7 @@ func newLog(partitions int32) *fakeLog {
 
 var day0 = time.Date(2026, 11, 24, 22, 0, 0, 0, time.UTC).UnixMilli()
 
-// add appends a record; at is its timestamp behind day0, in ms. It returns its offset.
+// add appends a record; at is its timestamp in ms after day0. It returns its offset.
 func (l *fakeLog) add(partition int32, at int64, key, value []byte, headers ...kgo.RecordHeader) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *fakeLog) add(partition int32, at int64, key, value []byte, headers ...k
 	return offset
 }
 
-// commit says that all there is now is committed.
+// commit commits everything there is now.
 func (l *fakeLog) commit() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,8 +112,8 @@ func (l *fakeLog) ReadEdges(_ context.Context, from, to int64, fn func(*kgo.Reco
 	return give(recs, 0, from, to, fn)
 }
 
-// give hands out copies whose bytes are spoilt behind the call, as the queue's
-// are used again.
+// give passes copies whose bytes are overwritten after the call, because the queue
+// reuses its memory too.
 func give(recs []*kgo.Record, start, from, to int64, fn func(*kgo.Record) error) error {
 	for o := from; o < to; o++ {
 		r := recs[o-start]
@@ -151,7 +151,7 @@ func (l *fakeLog) edge(value string) {
 		Timestamp: time.UnixMilli(day0)})
 }
 
-// view appends a usual pageview of a person, wherever that belongs.
+// view appends an ordinary pageview of a person, in whichever partition it belongs.
 func (l *fakeLog) view(partition int32, at int64, person, url string) int64 {
 	return l.viewWith(partition, at, person, url, fmt.Sprintf("%s-%d", person, at))
 }
@@ -161,7 +161,7 @@ func (l *fakeLog) viewWith(partition int32, at int64, person, url, nonce string)
 	return l.add(partition, at, []byte(person), event.AppendCompact(nil, &pv))
 }
 
-// personOf finds a person who belongs to a partition.
+// personOf finds a person that belongs to a partition.
 func personOf(partition, partitions int32, n int) string {
 	for i := 0; ; i++ {
 		person := fmt.Sprintf("u%d-%d", n, i)

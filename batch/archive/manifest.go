@@ -11,7 +11,7 @@ import (
 	"speedlayer/store"
 )
 
-// ErrCorrupt: what is there cannot be what was written.
+// ErrCorrupt: stored bytes cannot be what was written.
 var ErrCorrupt = errors.New("archive: corrupt")
 
 // manifestFormat is the version of the layout below, and of the files that a
@@ -19,32 +19,32 @@ var ErrCorrupt = errors.New("archive: corrupt")
 // format 1 may be among them (File.outdated).
 const manifestFormat = 2
 
-// Manifest says which files are the archive. It is one JSON object,
-// manifest/NUMBER.json, made only if there is none of that number; the one with
-// the highest number counts. So a switch is atomic, and of two archivers one
-// wins it. It is never changed, by readers neither.
+// Manifest tells which files form the archive. It is one JSON object,
+// manifest/NUMBER.json, which is created only if that number does not exist yet.
+// The manifest with the highest number counts. So a switch is atomic, and exactly one
+// of two archivers wins it. A manifest is never changed, not even in memory by readers.
 type Manifest struct {
 	Format int    `json:"format"`
 	Number uint64 `json:"number"`
-	// Term is the number of the manifest by which the archiver that wrote this
-	// one took over. Data files have their writer's term in their names.
+	// Term is the number of the manifest with which the writer of this one took
+	// over. The name of a data file contains the term of its writer.
 	Term uint64 `json:"term"`
 
 	Shards  []Log     `json:"shards"`            // of topic pageviews, by (epoch, partition)
-	Equivs  []Log     `json:"equivs"`            // lives of topic equivs; epoch is the life's number
+	Equivs  []Log     `json:"equivs"`            // incarnations of topic equivs; epoch is the number of the incarnation
 	Retired []Retired `json:"retired,omitempty"` // files that compaction replaced
 }
 
-// Log is what the archive has of one shard: [Start, End), but for what is lost.
+// Log is what the archive has of one shard: [Start, End), except what is lost.
 type Log struct {
 	Epoch      uint32 `json:"epoch"`
 	Partition  int32  `json:"partition"`
 	TopicID    string `json:"topic_id"`
 	Partitions int32  `json:"partitions"` // of the topic in that epoch
 	Start      int64  `json:"start"`      // where the epoch begins
-	End        int64  `json:"end"`        // where the archiver goes on
+	End        int64  `json:"end"`        // where the archiver continues
 	LogTime    int64  `json:"log_time"`   // ms, of the last record below End; 0 for none
-	Files      []File `json:"files"`      // by offset, without a gap but what is lost
+	Files      []File `json:"files"`      // by offset, without gaps except what is lost
 	Lost       []Lost `json:"lost,omitempty"`
 	// Empty are ranges of offsets that hold no records: ends of transactions, and
 	// what was aborted. Files cover such offsets where they have records beside.
@@ -57,7 +57,7 @@ type Range struct {
 	To   int64 `json:"to"`
 }
 
-// File is one data file: the records of [From, To), which lie in one day.
+// File is one data file: the records of [From, To), all of one day.
 type File struct {
 	Name  string `json:"name"` // key in the bucket
 	From  int64  `json:"from"`
@@ -68,29 +68,29 @@ type File struct {
 }
 
 // Lost is a range of offsets that the log did not have any more when the
-// archiver came to it: a hole that nobody can fill.
+// archiver reached it: a hole that nobody can fill.
 type Lost struct {
 	From   int64  `json:"from"`
 	To     int64  `json:"to"`
 	Reason string `json:"reason"`
-	// Accepted is set when somebody has decided to go on without them (accept.go).
+	// Accepted is set when a person has decided to go on without them (accept.go).
 	Accepted *Accepted `json:"accepted,omitempty"`
 }
 
 // Retired is a file that no later manifest names; see clean.go.
 type Retired struct {
 	Name   string `json:"name"`
-	Number uint64 `json:"number"` // of the first manifest without it
+	Number uint64 `json:"number"` // number of the first manifest without it
 }
 
-// Shard is the shard whose log it is.
+// Shard returns the shard of the log.
 func (l *Log) Shard() store.Shard { return store.Shard{Epoch: l.Epoch, Partition: l.Partition} }
 
-// HoleError says that the archive does not have [From, To) of a shard.
+// HoleError reports that the archive does not have [From, To) of a shard.
 type HoleError struct {
 	Shard    store.Shard
 	From, To int64
-	Lost     string // why it can never have it; empty when it may come yet
+	Lost     string // why the archive can never have it; empty if it may still come
 }
 
 func (e *HoleError) Error() string {
@@ -101,7 +101,7 @@ func (e *HoleError) Error() string {
 	return text
 }
 
-// log returns the log of a shard, nil when there is none.
+// log returns the log of a shard, or nil if there is none.
 func (m *Manifest) log(s store.Shard) *Log {
 	for i := range m.Shards {
 		if m.Shards[i].Shard() == s {
@@ -111,9 +111,9 @@ func (m *Manifest) log(s store.Shard) *Log {
 	return nil
 }
 
-// Covers says whether every record of the log below the vector is in the
-// archive; if not, the error is a *HoleError with the first hole. Shards that
-// the vector does not name are not looked at.
+// Covers checks that every record of the log below the vector is in the archive.
+// If not, the error is a *HoleError with the first hole. Covers ignores shards that
+// are not in the vector.
 func (m *Manifest) Covers(vector []store.VectorEntry) error {
 	for _, v := range vector {
 		s := store.Shard{Epoch: v.Epoch, Partition: v.Partition}
@@ -183,7 +183,7 @@ func (l *Log) hole(from, to int64) error {
 	return e
 }
 
-// Vector is the end of every shard: what the archive has when it has no hole.
+// Vector returns the end of every shard: what the archive has if it has no hole.
 func (m *Manifest) Vector() []store.VectorEntry {
 	all := make([]store.VectorEntry, len(m.Shards))
 	for i := range m.Shards {
@@ -193,7 +193,7 @@ func (m *Manifest) Vector() []store.VectorEntry {
 	return all
 }
 
-// check says what in a manifest cannot be.
+// check reports what is invalid in a manifest.
 func (m *Manifest) check() error {
 	if m.Format < 1 || m.Format > manifestFormat {
 		return fmt.Errorf("archive: manifest %d has format %d: this program knows 1 to %d", m.Number, m.Format, manifestFormat)
@@ -234,8 +234,8 @@ func (m *Manifest) encode() []byte {
 	return append(sealed.Seal(b), '\n')
 }
 
-// decodeManifest decodes the manifest of a name. Those of before there were
-// checksums have none.
+// decodeManifest decodes the manifest of a name. Manifests written before checksums
+// were introduced have none.
 func decodeManifest(name string, b []byte) (*Manifest, error) {
 	m := new(Manifest)
 	if err := sealed.Unmarshal(name, b, m); err != nil {
@@ -244,7 +244,7 @@ func decodeManifest(name string, b []byte) (*Manifest, error) {
 	return m, m.check()
 }
 
-// clone is a copy that may be changed.
+// clone returns a copy that may be changed.
 func (m *Manifest) clone() *Manifest {
 	c := *m
 	c.Shards, c.Equivs = cloneLogs(m.Shards), cloneLogs(m.Equivs)

@@ -9,21 +9,22 @@ import (
 	"speedlayer/store"
 )
 
-// Source is the log as an archiver reads it; *queue.Client is one. Records are
-// valid during the call of fn.
+// Source is the log as an archiver reads it; *queue.Client implements it. Records are
+// valid only during the call of fn.
 type Source interface {
 	// ReadAll calls fn with the records of a partition of topic pageviews in
 	// [from, to). When it returns nil, there are no others. *queue.ErrLogStart and
 	// *queue.ErrLogEnd say that the log does not have them, *queue.ErrLogHole that
 	// it has lost some in between, and that fn had all below those.
 	ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
-	// EdgeLog describes topic equivs, ReadEdges reads it.
+	// EdgeLog describes topic equivs; ReadEdges reads it.
 	EdgeLog(ctx context.Context) (queue.EdgeLog, error)
 	ReadEdges(ctx context.Context, from, to int64, fn func(*kgo.Record) error) error
 }
 
-// Commits says how far the log is settled; store.Store is one. What is not
-// committed may yet become part of the next log epoch, so it is not archived.
+// Commits tells how far the log is settled; store.Store implements it. Records that
+// are not committed may yet become part of the next log epoch, so they are not
+// archived.
 type Commits interface {
 	Epochs(ctx context.Context) ([]store.Epoch, error)
 	Commit(ctx context.Context, s store.Shard) (c store.Commit, found bool, err error)
@@ -36,12 +37,12 @@ type part struct {
 	partitions int32
 	start      int64  // where the epoch begins
 	end        int64  // where the log is settled
-	readable   int64  // how far the log still has it, as far as the epochs say
+	readable   int64  // how far the log still has records, as far as the epochs tell
 	lost       string // why readable is below end
 }
 
-// parts are the shards of all epochs. An epoch that is over ends where the next
-// begins; if its commits stand above that, the log lost its end, and offsets
+// parts returns the shards of all epochs. A completed epoch ends where the next one
+// begins. If its commits are above that, the log lost its end, and the offsets
 // from there on are other records, of the next epoch.
 func parts(ctx context.Context, c Commits) ([]part, error) {
 	epochs, err := c.Epochs(ctx)
@@ -72,8 +73,9 @@ func parts(ctx context.Context, c Commits) ([]part, error) {
 	return all, nil
 }
 
-// limit bounds what the log still has of an epoch by the next one, and by the row
-// that closes it, which knows only where the log was cut off.
+// limit bounds what the log still has of an epoch. The bound comes from the next
+// epoch, and from the row that closes it, which only records where the log was
+// truncated.
 func (x *part) limit(next *store.Epoch, partition int32) {
 	switch {
 	case next.Closing() && (int(partition) >= len(next.Starts) || next.Starts[partition] < 0):

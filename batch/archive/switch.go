@@ -11,7 +11,7 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// manifestPrefix and a number of 20 digits are the name of a manifest.
+// The name of a manifest is manifestPrefix and a number of 20 digits.
 const (
 	manifestPrefix = "manifest/"
 	manifestSuffix = ".json"
@@ -30,7 +30,7 @@ func manifestNumber(name string) (uint64, bool) {
 	return n, err == nil
 }
 
-// highestNumber is the number of the newest manifest, 0 if there is none.
+// highestNumber returns the number of the newest manifest, or 0 if there is none.
 func highestNumber(ctx context.Context, o objects.Store) (highest uint64, err error) {
 	err = o.List(ctx, manifestPrefix, func(name string, _ int64) error {
 		if n, ok := manifestNumber(name); ok {
@@ -41,8 +41,8 @@ func highestNumber(ctx context.Context, o objects.Store) (highest uint64, err er
 	return highest, err
 }
 
-// newest returns the manifest of the highest number; that of an empty archive
-// has number 0.
+// newest returns the manifest with the highest number. The manifest of an empty
+// archive has number 0.
 func newest(ctx context.Context, o objects.Store) (*Manifest, error) {
 	for {
 		highest, err := highestNumber(ctx, o)
@@ -54,7 +54,7 @@ func newest(ctx context.Context, o objects.Store) (*Manifest, error) {
 		}
 		b, err := objects.ReadAll(ctx, o, manifestName(highest))
 		if errors.Is(err, objects.ErrNotFound) {
-			continue // others switched meanwhile, often; they keep the highest
+			continue // others switched often in the meantime; the highest are kept
 		}
 		if err != nil {
 			return nil, err
@@ -70,13 +70,13 @@ func newest(ctx context.Context, o objects.Store) (*Manifest, error) {
 	}
 }
 
-// errLost: another archiver has switched; what was made for this switch is of
-// no use.
+// errLost: another archiver has switched. What was made for this switch cannot be
+// used.
 var errLost = errors.New("archive: another archiver has taken over")
 
-// switchTo makes m the newest manifest, if it follows what is the newest. That its
-// number is free does not say so alone: others may have used it, gone on, and
-// removed it with the old ones.
+// switchTo makes m the newest manifest, if it follows the current newest one. A free
+// number is not enough: others may have used it, gone on, and removed it with the old
+// manifests.
 func switchTo(ctx context.Context, o objects.Store, m *Manifest) error {
 	b := m.encode()
 	err := o.Create(ctx, manifestName(m.Number), bytes.NewReader(b), int64(len(b)))
