@@ -15,8 +15,8 @@ import (
 //go:embed web
 var files embed.FS
 
-// asset is one file as it is sent: its bytes, the same packed (nil where
-// packing does not help), and what the headers say of it.
+// asset is one file in the form in which it is sent: its bytes, the same bytes packed
+// (nil if packing does not help), and the values of its headers.
 type asset struct {
 	body   []byte
 	packed []byte
@@ -25,18 +25,18 @@ type asset struct {
 	etagGz string // of the packed bytes: another representation, so another tag
 }
 
-// bundle is everything the page consists of, by name below /assets/, and the
-// version of it all: a hash over every name and its content. A version in the
-// address makes an address mean one content for ever, so browsers may keep it,
-// and modules of two versions never meet on one page.
+// bundle is all files of the page, by name below /assets/, and their common version: a
+// hash over every name and its content. With the version in it, an address always
+// stands for the same content. So browsers may keep it, and modules of two versions
+// never meet on one page.
 type bundle struct {
 	page    asset
 	named   map[string]asset
 	version string
 }
 
-// types of the files that web/ may hold; a file of another type fails the
-// load, and so the tests, rather than being guessed at by a browser.
+// types lists the types of the files that web/ may contain. A file of another type
+// fails the load, and so the tests, rather than leaving a browser to guess.
 var types = map[string]string{
 	".html":  "text/html; charset=utf-8",
 	".js":    "text/javascript; charset=utf-8",
@@ -89,7 +89,7 @@ func newAsset(name string, body []byte) (asset, error) {
 	tag := hex.EncodeToString(sum[:])[:20]
 	a := asset{body: body, kind: kind, etag: `"` + tag + `"`, etagGz: `"` + tag + `-gz"`}
 	if path.Ext(name) == ".woff2" {
-		return a, nil // packed already
+		return a, nil // already packed
 	}
 	var buf bytes.Buffer
 	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The page says which hours came from the batch layer, where the cut is, and how
-// right the speed layer was; without a batch run it says nothing of it.
+// The page shows which hours came from the batch layer, where the cut is, and how
+// accurate the speed layer was. Without a batch run it shows nothing about it.
 func TestBatchLayerIsShown(t *testing.T) {
 	f := filled()
 	s := serve(t, f)

@@ -8,13 +8,13 @@ import (
 	"speedlayer/internal/problem"
 )
 
-// Policy is the Content-Security-Policy of the page: its own files, its own
-// server, and nothing else. Trusted Types are asked for too: no text of a
-// pageview can become markup, since nothing on the page makes markup of text.
+// Policy is the Content-Security-Policy of the page. It allows its files, its server,
+// and nothing else. It also requires Trusted Types: no text of a pageview can become
+// markup, because nothing on the page makes markup from text.
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// Handlers returns what the dashboard serves, by pattern of http.ServeMux: the
+// Handlers returns the handlers of the dashboard, by pattern of http.ServeMux: the
 // page at "/{$}" and its files below "/assets/". It fails only if the embedded
 // files are broken, which the tests exclude.
 func Handlers() (map[string]http.Handler, error) {
@@ -35,9 +35,9 @@ func (b *bundle) servePage(w http.ResponseWriter, r *http.Request) {
 	send(w, r, b.page, "no-cache")
 }
 
-// serveAsset answers for /assets/VERSION/NAME, which may be kept for ever, and
-// for /assets/NAME, which must be asked for again. Another version than this
-// binary's is unknown: its files may be others.
+// serveAsset serves /assets/VERSION/NAME, which may be cached for ever, and
+// /assets/NAME, which must be revalidated. A version other than that of this binary is
+// not found, because its files may differ.
 func (b *bundle) serveAsset(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/assets/")
 	cache := "no-cache"
@@ -80,12 +80,12 @@ func send(w http.ResponseWriter, r *http.Request, a asset, cache string) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// The client may be gone; there is nobody left to tell.
+	// The client may have disconnected; then nobody can be told.
 	_, _ = w.Write(body)
 }
 
-// has reports whether the list of tags in If-None-Match holds tag. The
-// comparison is the weak one, as RFC 9110 wants for this header.
+// has reports whether the list of tags in If-None-Match contains tag. It uses the weak
+// comparison, as RFC 9110 requires for this header.
 func has(list, tag string) bool {
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
@@ -96,7 +96,8 @@ func has(list, tag string) bool {
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding: gzip, or anything, unless with weight 0.
+// acceptsGzip reports whether Accept-Encoding allows gzip, or anything, with a weight
+// other than 0.
 func acceptsGzip(header string) bool {
 	for one := range strings.SplitSeq(header, ",") {
 		coding, weight, _ := strings.Cut(strings.TrimSpace(one), ";")

@@ -1,16 +1,16 @@
-// Package dashboard is the page at GET /: one HTML document with its own
-// modules, styles, chart library and font, all inside the binary.
+// Package dashboard is the page at GET /: one HTML document with its modules,
+// styles, chart library and font, all inside the binary.
 //
 // It is a client of the HTTP API like any other and knows nothing that the API
-// does not tell: it asks for the domain's answers over a range, draws them, and
-// asks again when the stream of server-sent events at /api/v1/live says that
-// more is covered. What it shows is in its address (domain, range, page), so an
-// address can be shared and the browser's back button works.
+// does not tell. It requests the answers for the domain over a range, draws them, and
+// requests them again when the stream of server-sent events at /api/v1/live reports
+// that more is covered. Its address contains what it shows (domain, range, page). So
+// an address can be shared, and the back button of the browser works.
 //
-// The files are in web/, written by hand and served as they are: no step that
-// builds them, no Node. web/vendor holds what others wrote (see its NOTICE.md).
+// The files are in web/, written by hand and served unchanged, without a build step or
+// Node. web/vendor contains files written by others (see its NOTICE.md).
 //
-// Nothing on the page needs an inline script or style, so the policy that is
-// sent with it allows none, and nothing of another origin. uPlot sets styles
-// through the CSSOM only, which such a policy allows.
+// Nothing on the page needs an inline script or style. So the policy that is sent with
+// it allows none, and nothing from another origin. uPlot sets styles only through the
+// CSSOM, which such a policy allows.
 package dashboard

@@ -14,8 +14,8 @@ import (
 	"speedlayer/store"
 )
 
-// TestOracleBatch: the same answers with batch runs between, each of which has
-// absorbed what was there, and with a rollback behind the last.
+// TestOracleBatch expects the same answers with batch runs in between, each of which
+// has absorbed what was there, and with a rollback after the last.
 func TestOracleBatch(t *testing.T) {
 	c := generate.Config{Events: 3_000, URLs: 60, Persons: 300, Domains: 12, Span: 30 * time.Hour, Edges: 0.02}
 	for i, v := range []struct {
@@ -41,7 +41,7 @@ func TestOracleBatch(t *testing.T) {
 }
 
 // TestOracleBatchSketch has sketches in the batch views and in the generations,
-// and edges that came before and behind the run.
+// and edges that came before and after the run.
 func TestOracleBatchSketch(t *testing.T) {
 	c := generate.Config{Events: 40_000, Seed: 7, URLs: 10, Persons: 100_000, Domains: 1, Span: 70 * time.Minute, Edges: 0.02}
 	w, want := generatedWith(t, c, func(w *world, n int64) {

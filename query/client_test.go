@@ -20,7 +20,7 @@ import (
 	"speedlayer/store"
 )
 
-// TestClient: both implementations of Answers say the same, errors too.
+// TestClient checks that both implementations of Answers agree, also in errors.
 func TestClient(t *testing.T) {
 	w := smallWorld(t, nil)
 	server := httptest.NewServer(serve(w))
@@ -81,7 +81,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestClientFailures: what fails is no bad request.
+// TestClientFailures checks that a failure is not reported as a bad request.
 func TestClientFailures(t *testing.T) {
 	s := newTorn()
 	mux := http.NewServeMux()
@@ -100,7 +100,7 @@ func TestClientFailures(t *testing.T) {
 	if _, err = client.AddEquiv(t.Context(), "a", "b"); query.IsBadRequest(err) || err == nil {
 		t.Errorf("no queue: %v", err)
 	}
-	// An export that fails behind its first lines.
+	// An export that fails after its first lines.
 	s.move(0)
 	for hour := range int32(3000) {
 		s.put(0, 0, hour, 1, 1)
@@ -127,8 +127,8 @@ func TestClientFailures(t *testing.T) {
 	}
 }
 
-// TestEquivWaits: the answer to a POST comes when the edge has come back by the
-// log, in the log's order.
+// TestEquivWaits checks that a POST is answered when the edge has come back through
+// the log, in the order of the log.
 func TestEquivWaits(t *testing.T) {
 	var appended []event.Edge
 	w := newWorld(t, 1, func(c *query.Config) {

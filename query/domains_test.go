@@ -33,8 +33,8 @@ func TestDomains(t *testing.T) {
 	}
 }
 
-// TestDomainsSearch: a part of a name, any case; what is above the bound is not
-// counted, and the answer says so.
+// TestDomainsSearch finds a part of a name in any case. Domains above the bound are
+// not counted, and the answer reports that.
 func TestDomainsSearch(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	for i := range 30 {
@@ -90,7 +90,7 @@ func TestDomainsObeyTheDeadline(t *testing.T) {
 	}
 }
 
-// ending is a context that has ended, seen only by who looks at Err.
+// ending is a context that has ended, which only a call of Err reveals.
 type ending struct{ context.Context }
 
 func (*ending) Err() error { return context.DeadlineExceeded }

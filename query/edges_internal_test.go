@@ -56,7 +56,7 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// labels lowers everyone's hash to that of the neighbours until nothing changes.
+// labels lowers every hash to that of its neighbours until nothing changes.
 func labels(ids []string, holds map[[2]string]bool) map[string]uint64 {
 	l := map[string]uint64{}
 	for _, id := range ids {
@@ -73,8 +73,8 @@ func labels(ids []string, holds map[[2]string]bool) map[string]uint64 {
 	return l
 }
 
-// TestEdgesRebuildsLittle: one more edge among 100,000 replaces the parts of
-// the mapping that hold its persons, no others.
+// TestEdgesRebuildsLittle checks that one more edge among 100,000 replaces only the
+// parts of the mapping that contain its persons.
 func TestEdgesRebuildsLittle(t *testing.T) {
 	e := manyEdges(100_000)
 	before := e.snapshot()
@@ -112,7 +112,7 @@ func BenchmarkEdgesBuild100k(b *testing.B) {
 	}
 }
 
-// BenchmarkEdgesApply is one edge that comes or goes, and the next query.
+// BenchmarkEdgesApply adds or removes one edge and runs the next query.
 func BenchmarkEdgesApply(b *testing.B) {
 	e := manyEdges(100_000)
 	e.snapshot()
@@ -124,7 +124,7 @@ func BenchmarkEdgesApply(b *testing.B) {
 	}
 }
 
-// BenchmarkEdgesOnePerson is one person that gets ever more identifiers.
+// BenchmarkEdgesOnePerson adds ever more identifiers of one person.
 func BenchmarkEdgesOnePerson(b *testing.B) {
 	e := NewEdges()
 	i := 0

@@ -36,7 +36,7 @@ func TestExportBlocks(t *testing.T) {
 	}
 }
 
-// scans counts what an export asks of the store.
+// scans counts the scans that an export makes.
 type scans struct {
 	store.Store
 	n, cells, bytes int
@@ -61,8 +61,8 @@ func (r countedReader) Scan(ctx context.Context, rg store.Range, fn func(*store.
 	})
 }
 
-// An export that does not fit into memory reads little more than the cells that
-// there are, in few scans: on HBase each takes round trips.
+// An export that does not fit into memory reads little more than the existing cells,
+// in few scans: on HBase each scan takes round trips.
 func TestExportReadsNothingOften(t *testing.T) {
 	w, want := generated(t, generate.Config{Events: 3_000, Seed: 6, URLs: 60, Persons: 300, Domains: 5, Span: 50 * time.Hour}, true)
 	counted := &scans{Store: w.store}

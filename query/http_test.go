@@ -102,7 +102,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestBody: what is no JSON by its type, and what is too large.
+// TestBody: a type other than JSON, and a body that is too large.
 func TestBody(t *testing.T) {
 	h := serve(smallWorld(t, nil))
 	post := func(kind, body string) int {
@@ -148,8 +148,8 @@ func TestFailing(t *testing.T) {
 	}
 }
 
-// FuzzQuery: no query string fails the server, and every error says what is
-// allowed.
+// FuzzQuery checks that no query string makes the server fail, and that every error
+// tells what is allowed.
 func FuzzQuery(f *testing.F) {
 	w := smallWorld(f, nil)
 	h := serve(w)

@@ -35,8 +35,8 @@ func TestLecture(t *testing.T) {
 		t.Fatal(err)
 	}
 	visitors(1)
-	// Said again the other way round: still one edge, so that taking it back
-	// once is enough.
+	// Added again in the other order, it is still one edge, so taking it back once is
+	// enough.
 	if a, err := w.engine.AddEquiv(t.Context(), "11.11.11.111", "sally"); err != nil || a.Edges != 1 {
 		t.Fatal(a, err)
 	}

@@ -18,7 +18,7 @@ import (
 	"speedlayer/store"
 )
 
-// sseClient is a connection that notes when it got what.
+// sseClient is a connection that records when it received what.
 type sseClient struct {
 	header http.Header
 	status int
@@ -56,7 +56,7 @@ func decodeUpdate(t *testing.T, text string) (u query.LiveUpdate) {
 	return u
 }
 
-// liveWorld is a store whose commits are told.
+// liveWorld is a store whose commits are announced.
 type liveWorld struct {
 	store    *torn
 	mu       sync.Mutex
@@ -128,7 +128,7 @@ func TestLive(t *testing.T) {
 			t.Fatalf("%+v", u)
 		}
 
-		// A commit after a quiet time is told at once.
+		// A commit after a quiet time is reported at once.
 		time.Sleep(time.Second)
 		w.presence.Seen(xxh3.HashString("foo.com"), event.PersonHash([]byte("sally")), time.Now().UnixMilli())
 		w.commit()
@@ -137,7 +137,7 @@ func TestLive(t *testing.T) {
 			t.Fatalf("after a commit: %q", texts)
 		}
 
-		// A thousand commits in a second are told four times, the last one included.
+		// A thousand commits in a second are reported four times, including the last one.
 		begin := time.Now()
 		for range 1000 {
 			w.commit()
@@ -155,7 +155,7 @@ func TestLive(t *testing.T) {
 			}
 		}
 
-		// A quiet hour: a sign of life each 15 s, and the visitor goes.
+		// A quiet hour: a sign of life every 15 s, and the visitor leaves.
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		texts, times = c.take(t)
@@ -179,7 +179,7 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// TestLiveBounds: so many streams and no more; all end when the server stops.
+// TestLiveBounds checks the bound on streams, and that all end when the server stops.
 func TestLiveBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newLiveWorld(2)

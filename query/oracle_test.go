@@ -27,7 +27,7 @@ func generated(t testing.TB, c generate.Config, generations bool) (*world, *orac
 	})
 }
 
-// generatedWith calls each behind every pageview, with its number.
+// generatedWith calls each after every pageview, with its number.
 func generatedWith(t testing.TB, c generate.Config, each func(w *world, n int64)) (*world, *oracle.Answers) {
 	t.Helper()
 	w := newWorld(t, 4, nil)

@@ -65,8 +65,8 @@ func TestPresenceClock(t *testing.T) {
 	}
 }
 
-// TestPresenceBounds: above its bounds the count is near, and says so; when few
-// are left it is exact again.
+// TestPresenceBounds: above its bounds the count is close, and reported as
+// approximate; when few are left it is exact again.
 func TestPresenceBounds(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	p := query.NewPresence(func() time.Time { return now }, query.PresenceLimits{Domains: 64, Rows: 1 << 13})

@@ -250,7 +250,7 @@ func TestDroppedUnderQuery(t *testing.T) {
 	}
 }
 
-// TestNeverEmpty: whichever read fails, the query fails, and says why.
+// TestNeverEmpty checks that whichever read fails, the query fails and reports why.
 func TestNeverEmpty(t *testing.T) {
 	for _, step := range []string{"open", "pointer", "commits", "scan 1", "scan 0"} {
 		s := newTorn()
@@ -272,7 +272,7 @@ func TestNeverEmpty(t *testing.T) {
 	}
 }
 
-// TestPointerNeverRests: a query gives up rather than answer from half of it.
+// TestPointerNeverRests checks that a query gives up rather than give half an answer.
 func TestPointerNeverRests(t *testing.T) {
 	s := newTorn()
 	n := uint32(0)
@@ -282,8 +282,8 @@ func TestPointerNeverRests(t *testing.T) {
 	}
 }
 
-// TestSignsOfLife: a run's owner moves the counter all the time, which says
-// nothing to a query.
+// TestSignsOfLife: the owner of a run changes the counter all the time, which does not
+// matter to a query.
 func TestSignsOfLife(t *testing.T) {
 	s := newTorn()
 	s.move(0)
@@ -294,7 +294,7 @@ func TestSignsOfLife(t *testing.T) {
 	}
 }
 
-// TestSettled: cells above the commit are counted, and said.
+// TestSettled: cells above the commit are counted, and the answer reports them.
 func TestSettled(t *testing.T) {
 	s := newTorn()
 	s.move(0)
@@ -338,7 +338,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestExportMoved: a part of an export is never taken for all of it.
+// TestExportMoved checks that a part of an export is never taken for the whole.
 func TestExportMoved(t *testing.T) {
 	s := newTorn()
 	s.move(0)

@@ -99,7 +99,7 @@ func (c *copying[T]) finish(ctx context.Context) error {
 }
 
 // finishAt ends at an offset up to which the log has no more records. The last
-// file covers what lies between; without one, that is entered as empty.
+// file covers the offsets in between. Without a file, they are recorded as empty.
 func (c *copying[T]) finishAt(ctx context.Context, to int64) error {
 	if c.last > to {
 		return fmt.Errorf("the log gave a record at %d, above what was asked for: %d", c.last-1, to)
@@ -118,7 +118,7 @@ func (c *copying[T]) finishAt(ctx context.Context, to int64) error {
 	return nil
 }
 
-// flushKeeping flushes, but keeps the memory, in which the next row lies.
+// flushKeeping flushes, but keeps the memory that holds the next row.
 func (c *copying[T]) flushKeeping() error {
 	err := c.w.write(c.rows)
 	c.rows = c.rows[:0]

@@ -26,20 +26,20 @@ var (
 	crashWorlds = flag.Int("worlds", 3, "worlds in which every step has every fault")
 )
 
-// world is an archive's life: rounds of records, each followed by an archiver's
-// work, the last of them under a fault.
+// world is the life of an archive: rounds of records, each followed by the work of an
+// archiver. The last round has a fault.
 type world struct {
 	t      testing.TB
 	r      *rand.Rand
 	log    *fakeLog
 	at     int64 // of the log's clock, ms
 	base   *memory
-	holder *archive.Snapshot // a reader that began early
+	holder *archive.Snapshot // a reader that was opened early
 	held   map[store.Shard]int64
 
 	seen      map[string]bool // files that were compared with the log
 	temp      string
-	archivers []*archive.Archiver // all that were made
+	archivers []*archive.Archiver // all archivers that were made
 }
 
 const worldPartitions = 2
@@ -48,13 +48,13 @@ func newWorld(t testing.TB, seed uint64, temp string) *world {
 	return &world{t: t, temp: temp, seen: map[string]bool{}, r: rand.New(rand.NewPCG(seed, 7)), log: newLog(worldPartitions), base: newMemory()}
 }
 
-// records appends some records of all sorts, over days.
+// records appends some records of all kinds, over days.
 func (w *world) records(n int) {
 	for range n {
 		p := int32(w.r.IntN(worldPartitions))
 		me := personOf(p, worldPartitions, w.r.IntN(5))
 		w.at += int64(w.r.IntN(2 * 3600 * 1000))
-		at := w.at - int64(w.r.IntN(3*3600*1000)) // now and then log time stands still
+		at := w.at - int64(w.r.IntN(3*3600*1000)) // sometimes log time does not advance
 		switch w.r.IntN(8) {
 		case 0:
 			value, header := marker(w.r.Uint32N(9))
@@ -101,7 +101,7 @@ func (w *world) work(a *archive.Archiver) error {
 	return err
 }
 
-// hold begins a reader, which reads on later what was archived by now.
+// hold opens a reader, which later continues to read what was archived by now.
 func (w *world) hold() {
 	s, err := archive.New(w.base).Snapshot(w.t.Context())
 	if err != nil {
@@ -113,8 +113,8 @@ func (w *world) hold() {
 	}
 }
 
-// check holds the archive, as it is now, to all that it promises; whole: it has
-// everything.
+// check compares the archive with everything that it promises. With whole, it must
+// also be complete.
 func (w *world) check(whole bool) error {
 	s, err := archive.New(w.base).Snapshot(w.t.Context())
 	if err != nil {
@@ -159,7 +159,7 @@ func (w *world) check(whole bool) error {
 	return w.keptWhole(s.Number)
 }
 
-// keptWhole: every manifest that is kept names files that are there.
+// keptWhole checks that every kept manifest names only files that exist.
 func (w *world) keptWhole(newest uint64) error {
 	for name, text := range w.base.files {
 		if !strings.HasPrefix(name, "manifest/") {
@@ -181,7 +181,7 @@ func (w *world) keptWhole(newest uint64) error {
 	return nil
 }
 
-// checkHeld: a reader that began early reads on, whatever was merged since.
+// checkHeld checks that a reader opened early can still read, whatever was merged since.
 func (w *world) checkHeld() error {
 	for shard, end := range w.held {
 		if err := w.same(w.holder, shard, 0, end); err != nil {
@@ -217,7 +217,7 @@ func (w *world) same(s *archive.Snapshot, shard store.Shard, from, to int64) err
 	return err
 }
 
-// logTime is the highest timestamp of some records.
+// logTime returns the highest timestamp of some records.
 func logTime(recs []*kgo.Record) (highest int64) {
 	for _, r := range recs {
 		highest = max(highest, r.Timestamp.UnixMilli())
@@ -225,7 +225,7 @@ func logTime(recs []*kgo.Record) (highest int64) {
 	return highest
 }
 
-// leftovers are data files that no manifest names, nor retires.
+// leftovers returns data files that no manifest names or retires.
 func (w *world) leftovers() (all []string) {
 	s, err := archive.New(w.base).Snapshot(w.t.Context())
 	if err != nil {
@@ -243,7 +243,7 @@ func (w *world) leftovers() (all []string) {
 	return all
 }
 
-// prepare is a world before the turn that is to have a fault.
+// prepare returns a world just before the turn that is to have a fault.
 func prepare(t testing.TB, temp string, seed uint64) *world {
 	w := newWorld(t, seed, temp)
 	defer w.close()
@@ -264,7 +264,7 @@ func prepare(t testing.TB, temp string, seed uint64) *world {
 	return w
 }
 
-// fork is a world of its own that goes on from here.
+// fork returns an independent world that continues from here.
 func (w *world) fork(seed uint64) *world {
 	f := newWorld(w.t, seed, w.temp)
 	f.at, f.held, f.seen = w.at, w.held, maps.Clone(w.seen)
@@ -278,7 +278,7 @@ func (w *world) fork(seed uint64) *world {
 	return f
 }
 
-// live gives the next turn of a world a fault at a step, and says how many steps
+// live gives the next turn of a world a fault at a step. It returns how many steps
 // that turn had.
 func live(w *world, at int, what fault, others int) (steps int, fired string, err error) {
 	defer w.close()
@@ -309,13 +309,13 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 		return f.steps, f.fired, fmt.Errorf("at once: %w", err)
 	}
 	steps, f.at = f.steps, -1
-	// It goes on if it lives; else another comes.
+	// It continues if it lives; otherwise another archiver starts.
 	w.records(10)
 	if f.dead {
 		sick = w.archiver(w.base)
 	}
 	var last error
-	for range 3 { // it may find that it was taken over
+	for range 3 { // it may find that another archiver took over
 		if last = w.work(sick); last == nil {
 			break
 		}
@@ -326,7 +326,7 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 	if err := w.check(true); err != nil {
 		return steps, f.fired, fmt.Errorf("afterwards: %w", err)
 	}
-	// Whoever comes next removes what is left.
+	// The next archiver removes what is left.
 	w.records(1)
 	if err := w.work(w.archiver(w.base)); err != nil {
 		return steps, f.fired, err
@@ -337,10 +337,9 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 	return steps, f.fired, errors.Join(w.check(true), w.checkHeld())
 }
 
-// Every step of an archiver's turn, compaction and cleaning included, has every
-// fault: crashes before and behind it, errors that are true and that are not, and
-// another archiver that takes over just then, for one turn, or for so many that
-// old manifests are gone.
+// Every step of an archiver's turn, including compaction and cleaning, has every
+// fault: crashes before and after it, true and false errors, and another archiver that
+// takes over at that moment, for one turn, or for so many that old manifests are gone.
 func TestEveryStepFails(t *testing.T) {
 	var tally tally
 	t.Run("worlds", func(t *testing.T) {
@@ -382,7 +381,7 @@ func (y *tally) add(what fault, step string) {
 	y.fired[what.String()+": "+kind]++
 }
 
-// everyStep gives each step of one world's next turn each fault.
+// everyStep gives each step of the next turn of one world each fault.
 func everyStep(t *testing.T, seed uint64, tally *tally) {
 	before := prepare(t, t.TempDir(), seed)
 	for _, c := range []struct {
@@ -405,8 +404,8 @@ func everyStep(t *testing.T, seed uint64, tally *tally) {
 	}
 }
 
-// An archiver that sleeps before it creates its manifest, until others have used
-// its number and removed it with the old ones, has lost the switch all the same.
+// An archiver that sleeps before it creates its manifest, until others have used its
+// number and removed it with the old manifests, has lost the switch nevertheless.
 func TestSleeperLoses(t *testing.T) {
 	before := prepare(t, t.TempDir(), *crashSeed)
 	w := before.fork(1)

@@ -9,8 +9,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// readGroup fills cols with the columns of a row group, page by page: what the
-// library's row readers do value by value, at a tenth of their speed.
+// readGroup fills cols with the columns of a row group, page by page. The row readers
+// of the library do the same value by value, at a tenth of the speed.
 func (c *Columns) readGroup(g parquet.RowGroup, want Column) error {
 	c.N = int(g.NumRows())
 	for w := want; w != 0; w &= w - 1 {
@@ -65,7 +65,7 @@ func (c *Columns) readColumn(chunk parquet.ColumnChunk, col Column) (err error) 
 	return err
 }
 
-// text is the column of a bit.
+// text returns the column of a bit.
 func (c *Columns) text(col Column) *Text {
 	switch col {
 	case Page:
@@ -83,7 +83,7 @@ func (c *Columns) text(col Column) *Text {
 	}
 }
 
-// eachPage calls fn with the pages of a chunk. A page is valid during the call.
+// eachPage calls fn with the pages of a chunk. A page is valid only during the call.
 func eachPage(chunk parquet.ColumnChunk, fn func(p parquet.Page) error) error {
 	pages := chunk.Pages()
 	for {
@@ -110,7 +110,7 @@ func readInts(chunk parquet.ColumnChunk, to []int64) ([]int64, error) {
 	return to, err
 }
 
-// readTimes reads times, of which those that are null become 0.
+// readTimes reads times. Times that are null become 0.
 func readTimes(chunk parquet.ColumnChunk, to []int64) ([]int64, error) {
 	err := eachPage(chunk, func(p parquet.Page) error {
 		levels := p.DefinitionLevels()
@@ -135,7 +135,7 @@ func readTimes(chunk parquet.ColumnChunk, to []int64) ([]int64, error) {
 	return to, err
 }
 
-// readKinds reads kinds, by their names' numbers in the dictionary.
+// readKinds reads kinds, using the numbers of their names in the dictionary.
 func (c *Columns) readKinds(chunk parquet.ColumnChunk, to []Kind) ([]Kind, error) {
 	var t = &c.kinds
 	if err := t.read(chunk); err != nil {
@@ -159,7 +159,7 @@ func (c *Columns) readKinds(chunk parquet.ColumnChunk, to []Kind) ([]Kind, error
 }
 
 // read fills the column. A page has a dictionary, which all pages of a chunk
-// share, or texts of its own.
+// share, or separate texts.
 func (t *Text) read(chunk parquet.ColumnChunk) error {
 	t.reset()
 	var dict parquet.Dictionary
@@ -172,7 +172,7 @@ func (t *Text) read(chunk parquet.ColumnChunk) error {
 			at := int32(t.Len())
 			texts, ends := data.ByteArray()
 			t.addAll(texts, ends)
-			if !first && len(t.Index) > 0 { // the dictionary grew too large half-way
+			if !first && len(t.Index) > 0 { // the dictionary became too large half-way
 				for i := range p.NumValues() {
 					t.Index = append(t.Index, at+int32(i))
 				}
@@ -194,7 +194,7 @@ func (t *Text) read(chunk parquet.ColumnChunk) error {
 	return err
 }
 
-// begin takes the dictionary of a chunk: its texts get their numbers.
+// begin reads the dictionary of a chunk: its texts get numbers.
 func (t *Text) begin(first bool, d parquet.Dictionary) error {
 	if !first || d == nil {
 		return fmt.Errorf("%w: two dictionaries in a column, or none in one with nulls", ErrCorrupt)
@@ -206,7 +206,7 @@ func (t *Text) begin(first bool, d parquet.Dictionary) error {
 	return nil
 }
 
-// addIndexed adds rows by their texts' numbers; one that is null has the empty
+// addIndexed adds rows by the numbers of their texts. A row that is null has the empty
 // text.
 func (t *Text) addIndexed(levels []byte, index []int32) error {
 	if len(levels) == 0 {

@@ -13,8 +13,8 @@ import (
 	"speedlayer/queue"
 )
 
-// equivs archives topic equivs up to its end: an edge counts from when it is in
-// the log, for no processor commits it.
+// equivs archives topic equivs up to its end: an edge counts as soon as it is in the
+// log, because no processor commits it.
 func (a *Archiver) equivs(ctx context.Context, next *Manifest) error {
 	topic, err := a.cfg.Source.EdgeLog(ctx)
 	if err != nil {
@@ -39,8 +39,8 @@ func (a *Archiver) equivs(ctx context.Context, next *Manifest) error {
 	return c.finishAt(ctx, topic.End)
 }
 
-// edgeLog returns the log of this life of the topic, a new one if it was made
-// anew, or ends below what we have of it.
+// edgeLog returns the log of this incarnation of the topic. It returns a new log if
+// the topic was recreated, or ends below what the archive has of it.
 func (m *Manifest) edgeLog(topic queue.EdgeLog) *Log {
 	n := len(m.Equivs)
 	if n > 0 {
@@ -61,7 +61,7 @@ func edgeRow(l *Log, r *kgo.Record, mem []byte) (EdgeRow, []byte) {
 	} else {
 		row.ID1, row.ID2, row.TS, row.Retract = e.ID1, e.ID2, &e.TS, e.Retract
 	}
-	// Edges are few, and JSON in many shapes: each is kept as it is.
+	// Edges are few, and JSON in many forms, so each record is kept unchanged.
 	at := len(mem)
 	row.Wire, row.RawKey, row.RawValue, mem = rawWire(r, mem)
 	row.RawHeaders = mem[at:len(mem):len(mem)]
@@ -69,13 +69,13 @@ func edgeRow(l *Log, r *kgo.Record, mem []byte) (EdgeRow, []byte) {
 }
 
 // EdgePosition is a position in topic equivs: everything before Offset of this
-// life of the topic, and all of the lives before.
+// incarnation of the topic, and all previous incarnations.
 type EdgePosition struct {
 	Life   uint32 `json:"life"`
 	Offset int64  `json:"offset"`
 }
 
-// EdgeEnd is the position up to which the archive has edges.
+// EdgeEnd returns the position up to which the archive has edges.
 func (m *Manifest) EdgeEnd() EdgePosition {
 	if len(m.Equivs) == 0 {
 		return EdgePosition{}
@@ -84,9 +84,9 @@ func (m *Manifest) EdgeEnd() EdgePosition {
 	return EdgePosition{l.Epoch, l.End}
 }
 
-// Edges calls fn with the edges before a position, in log order: of a pair the
-// last one decides. What is no edge is left out. A *HoleError says that some are
-// lost.
+// Edges calls fn with the edges before a position, in log order; the last edge of a
+// pair decides. Records that are not edges are left out. A *HoleError reports that
+// some are lost.
 func (s *Snapshot) Edges(ctx context.Context, to EdgePosition, fn func(at EdgePosition, e event.Edge) error) error {
 	for i := range s.Equivs {
 		l := &s.Equivs[i]

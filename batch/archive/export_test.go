@@ -6,20 +6,20 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// NewSnapshot is a reader that has seen an older manifest.
+// NewSnapshot returns a reader that has seen an older manifest.
 func NewSnapshot(m *Manifest, o objects.Store) *Snapshot { return &Snapshot{Manifest: m, objects: o} }
 
-// KeepManifests is how many are kept.
+// KeepManifests is how many manifests are kept.
 const KeepManifests = keepManifests
 
-// Names are the files that a manifest names.
+// Names returns the files that a manifest names.
 func Names(m *Manifest) map[string]bool {
 	n := *m
 	n.Retired = nil
 	return n.names()
 }
 
-// CompactSome is what Run does: it writes at most so many outdated files again.
+// CompactSome does the same as Run: it rewrites at most so many outdated files.
 func (a *Archiver) CompactSome(ctx context.Context, rewrites int) (*Manifest, error) {
 	return a.compact(ctx, rewrites)
 }

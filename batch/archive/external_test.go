@@ -11,7 +11,7 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// DuckDB and pandas' reader (pyarrow) find in the files what the log has.
+// DuckDB and the reader of pandas (pyarrow) find the contents of the log in the files.
 func TestDuckDBAndArrowRead(t *testing.T) {
 	bin := external.Python(t)
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_meta
 	}
 }
 
-// On a real server that speaks S3.
+// The archive on a real server that implements S3.
 func TestS3Server(t *testing.T) {
 	url := external.Seaweed(t)
 	o, err := objects.Open(url)

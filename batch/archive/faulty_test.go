@@ -79,11 +79,11 @@ var errFault = errors.New("injected")
 type fault int
 
 const (
-	crashBefore fault = iota // the step is not done, and none after it
-	crashAfter               // the step is done, and none after it
-	failBefore               // the step is not done, and says so
-	failAfter                // the step is done, and says that it failed
-	meanwhile                // before the step, something else happens
+	crashBefore fault = iota // neither the step nor any later one is done
+	crashAfter               // the step is done, but no later one
+	failBefore               // the step is not done and reports an error
+	failAfter                // the step is done, but reports an error
+	meanwhile                // something else happens before the step
 	faults
 )
 
@@ -91,16 +91,16 @@ func (f fault) String() string {
 	return [...]string{"crash before", "crash after", "fails before", "fails after", "meanwhile"}[f]
 }
 
-// faulty is one archiver's objects, with a fault at a step.
+// faulty is the objects of one archiver, with a fault at a step.
 type faulty struct {
 	objects.Store
-	at    int // the step; -1: none
+	at    int // number of the step; -1: none
 	what  fault
 	do    func() // meanwhile
 	steps int
-	names []string // of the steps
+	names []string // names of the steps
 	dead  bool
-	fired string // the step that had the fault
+	fired string // the step at which the fault fired
 }
 
 func (f *faulty) step(name string, do func() error) error {

@@ -15,8 +15,8 @@ import (
 )
 
 // checkFooters opens every file that the newest manifest names, and compares the
-// column paths in its footer with its schema: parquet-java finds a column by
-// them, while the readers that other tests use do not look at them.
+// column paths in its footer with its schema. parquet-java finds a column by these
+// paths, while the readers that other tests use ignore them.
 func checkFooters(t *testing.T, dir string) (files int) {
 	t.Helper()
 	for _, path := range filesOf(t, dir) {
@@ -73,8 +73,8 @@ func TestFootersNameTheirColumns(t *testing.T) {
 	}
 }
 
-// oldArchive is a copy of testdata/format1: what the version before format 2
-// wrote for everything(3).
+// oldArchive is a copy of testdata/format1, which the version before format 2 wrote
+// for everything(3).
 func oldArchive(t *testing.T) (dir string, o objects.Store) {
 	t.Helper()
 	dir = t.TempDir()
@@ -88,8 +88,8 @@ func oldArchive(t *testing.T) (dir string, o objects.Store) {
 	return dir, o
 }
 
-// An archive of format 1 reads as before, and Compact writes all of it again;
-// records, columns and edges stay the same.
+// An archive of format 1 is readable, and Compact rewrites all of it. Records, columns
+// and edges stay the same.
 func TestOldFormat(t *testing.T) {
 	dir, o := oldArchive(t)
 	l := everything(3)
@@ -117,7 +117,7 @@ func TestOldFormat(t *testing.T) {
 	checkFooters(t, dir)
 }
 
-// An old archive grows, and its files are written again one at a time meanwhile.
+// An old archive grows while its files are rewritten one at a time.
 func TestOldFormatGrows(t *testing.T) {
 	_, o := oldArchive(t)
 	l := everything(3)
@@ -139,7 +139,7 @@ func TestOldFormatGrows(t *testing.T) {
 	}
 }
 
-// scanned is what the readers of columns and of edges give, as text.
+// scanned returns the results of the readers of columns and of edges, as text.
 func scanned(t *testing.T, s *archive.Snapshot) string {
 	t.Helper()
 	var b strings.Builder

@@ -13,10 +13,9 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// Apache's own reader, which Spark uses, reads every file of an archive, all
-// columns of it: those that were just written, those that were merged, and those
-// of an older version after compaction. It refuses files whose footers do not name
-// their columns, which other readers take.
+// Apache's reader, which Spark uses, reads every file of an archive with all columns:
+// files just written, merged files, and files of an older version after compaction. It
+// refuses files whose footers do not name their columns, which other readers accept.
 func TestParquetJavaReads(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT TESTED: gets jars from Maven, which -short leaves out")

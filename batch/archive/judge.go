@@ -25,7 +25,7 @@ type judge struct {
 	page    []byte         // its page, in mem
 	mem     []byte         // see row
 	times   times
-	scratch []byte // value as our encoders make it
+	scratch []byte // value as our encoders would write it
 }
 
 // newJudge returns the judge of a shard.
@@ -92,8 +92,8 @@ func (j *judge) row(r *kgo.Record, mem []byte) (row Row, used []byte) {
 	return j.keepWire(row, r, j.mem)
 }
 
-// keepWire says how the record was encoded; one that our encoders would not
-// make again is kept as it is.
+// keepWire records how the record was encoded. A record that our encoders would not
+// reproduce is kept unchanged.
 func (j *judge) keepWire(row Row, r *kgo.Record, mem []byte) (Row, []byte) {
 	mem = j.own(&row, r.Value, mem)
 	plain := r.Key != nil && bytes.Equal(r.Key, row.Person) && j.plainHeaders(&row, r)
@@ -111,8 +111,8 @@ func (j *judge) keepWire(row Row, r *kgo.Record, mem []byte) (Row, []byte) {
 	return j.keepRaw(row, r, mem)
 }
 
-// own copies the fields of a JSON record: they may lie in the decoder's scratch
-// space, which the next record overwrites.
+// own copies the fields of a JSON record, because they may be in the scratch space of
+// the decoder, which the next record overwrites.
 func (j *judge) own(row *Row, value []byte, mem []byte) []byte {
 	if value[0] != '{' {
 		return mem

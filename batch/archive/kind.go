@@ -2,18 +2,17 @@ package archive
 
 import "fmt"
 
-// Kind is what a record of the topic pageviews is, as far as the record alone
-// says: duplicates, and records that were moved here twice, are for the reader
-// to find.
+// Kind is the kind of a record of the topic pageviews, as far as the record alone
+// tells. The reader must find duplicates, and records that were moved here twice.
 type Kind uint8
 
-// The kinds, in the file by their names.
+// These are the kinds; the file contains their names.
 const (
-	// Pageview is an event unless an earlier one has its (nonce, person).
+	// Pageview is an event unless an earlier one has the same (nonce, person).
 	Pageview Kind = iota
-	// Marker begins a generation, and is no event.
+	// Marker begins a generation and is not an event.
 	Marker
-	// Misplaced lies in another partition than its person's. It is no event
+	// Misplaced is a record in a partition other than its person's. It is not an event
 	// here: the processor moved it to where it counts.
 	Misplaced
 	// Refused is a record that breaks the rules of pageviews or of markers.

@@ -47,7 +47,7 @@ type Log struct {
 	Files      []File `json:"files"`      // by offset, without gaps except what is lost
 	Lost       []Lost `json:"lost,omitempty"`
 	// Empty are ranges of offsets that hold no records: ends of transactions, and
-	// what was aborted. Files cover such offsets where they have records beside.
+	// aborted records. Files with records next to such offsets cover them.
 	Empty []Range `json:"empty,omitempty"`
 }
 
@@ -131,7 +131,7 @@ func (m *Manifest) Covers(vector []store.VectorEntry) error {
 	return nil
 }
 
-// covers finds the first offset of [from, to) that no file holds, that is not
+// covers returns the first offset of [from, to) that no file contains, that is not
 // empty, and that nobody has accepted as lost.
 func (l *Log) covers(from, to int64) error {
 	at := from

@@ -6,7 +6,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// MovedRow says where a row was moved here from (law 5): Row is its number in
+// MovedRow tells where a row was moved here from (law 5). Row is its number in
 // the batch.
 type MovedRow struct {
 	Row       int
@@ -15,8 +15,8 @@ type MovedRow struct {
 	Offset    int64
 }
 
-// readMoved reads the three columns of where rows came from. In nearly all of
-// them every value is null.
+// readMoved reads the three columns that tell where rows came from. Nearly always,
+// every value in them is null.
 func (c *Columns) readMoved(g parquet.RowGroup) error {
 	c.Moved = c.Moved[:0]
 	for n, name := range [...]string{"source_epoch", "source_partition", "source_offset"} {
@@ -65,7 +65,7 @@ func (c *Columns) readMoved(g parquet.RowGroup) error {
 	return nil
 }
 
-// cutMoved leaves the rows [from, to).
+// cutMoved keeps the rows [from, to).
 func (c *Columns) cutMoved(from, to int) {
 	kept := c.Moved[:0]
 	for _, m := range c.Moved {

@@ -12,8 +12,8 @@ import (
 	"speedlayer/store"
 )
 
-// Rows calls fn with the rows of a shard whose offsets are in [from, to), in log
-// order, whole: slower than Scan by far. A row is valid during the call.
+// Rows calls fn with the complete rows of a shard whose offsets are in [from, to), in
+// log order. It is much slower than Scan. A row is valid only during the call.
 func (s *Snapshot) Rows(ctx context.Context, shard store.Shard, from, to int64, fn func(r *Row) error) error {
 	return s.through(ctx, shard, from, to, func(f File, from int64) (int64, error) {
 		err := eachRow(ctx, s.objects, f, func(r *Row) error {
@@ -39,7 +39,7 @@ func eachRow[T any](ctx context.Context, o objects.Store, f File, fn func(*T) er
 	})
 }
 
-// eachRows reads a file by some rows at once. They are valid during the call.
+// eachRows reads a file in batches of rows. They are valid only during the call.
 func eachRows[T any](ctx context.Context, o objects.Store, f File, fn func([]T) error) (err error) {
 	file, err := openData(ctx, o, f)
 	if err != nil {
@@ -50,7 +50,7 @@ func eachRows[T any](ctx context.Context, o objects.Store, f File, fn func([]T) 
 	defer func() { err = errors.Join(err, r.Close()) }()
 	rows := make([]T, batchRows)
 	for {
-		clear(rows) // else what was null keeps what was there before
+		clear(rows) // otherwise a null field keeps its previous value
 		n, err := r.Read(rows)
 		if n > 0 {
 			if err := fn(rows[:n]); err != nil {

@@ -9,11 +9,11 @@ import (
 	"speedlayer/store"
 )
 
-// ArchiveTo archives all that is committed, until that covers the vector, which
-// it waits for; it returns the manifest. A *HoleError says that a part of the
+// ArchiveTo archives all that is committed. It waits until the archive covers the
+// vector, and returns the manifest. A *HoleError reports that a part of the
 // log is lost.
 func (a *Archiver) ArchiveTo(ctx context.Context, vector []store.VectorEntry) (*Manifest, error) {
-	const pause = 20 * time.Millisecond // between looks at the commits
+	const pause = 20 * time.Millisecond // between checks of the commits
 	for {
 		m, err := a.Archive(ctx)
 		if err == nil {
@@ -50,18 +50,18 @@ func (a *Archiver) Archive(ctx context.Context) (*Manifest, error) {
 	}
 }
 
-// lookEvery is how often Run looks at what waits.
+// lookEvery is how often Run checks what waits.
 const lookEvery = 5 * time.Second
 
-// Run archives what waits, now and then, and compacts, until ctx ends. What fails
-// is said and tried again. While another archiver works on the same archive it
-// only looks on, and takes over when nothing has come from that one for twice
+// Run archives waiting records now and then, and compacts, until ctx ends. It logs
+// failures and tries again. While another archiver works on the same archive, Run
+// only watches. It takes over when the other has written nothing for twice
 // RollTime.
 func (a *Archiver) Run(ctx context.Context) {
 	every := min(lookEvery, a.cfg.RollTime)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var since time.Time // when something began to wait; the zero time at the start
+	var since time.Time // when records began to wait; zero at the start
 	for ctx.Err() == nil {
 		most, err := a.waiting(ctx)
 		if most > 0 && (most >= a.cfg.RollRows || time.Since(since) >= a.cfg.RollTime) {
@@ -87,7 +87,7 @@ func (a *Archiver) Run(ctx context.Context) {
 	}
 }
 
-// waiting is how many records wait in the shard where most do.
+// waiting returns how many records wait in the shard with the most waiting records.
 func (a *Archiver) waiting(ctx context.Context) (most int64, err error) {
 	if err := a.take(ctx); err != nil {
 		return 0, err
@@ -100,7 +100,7 @@ func (a *Archiver) waiting(ctx context.Context) (most int64, err error) {
 	for _, p := range all {
 		end := p.start
 		if a.m == nil {
-			end = min(end, p.end-1) // unknown: look
+			end = min(end, p.end-1) // unknown: check
 		} else if l := a.m.log(p.shard); l != nil {
 			end = l.End
 		}
@@ -120,7 +120,7 @@ func (a *Archiver) standBy(ctx context.Context) {
 		if err == nil {
 			seen = m.Number
 		}
-		// Not all at once, of several that stand by.
+		// Several archivers on standby must not all start at once.
 		pause := 2*a.cfg.RollTime + rand.N(a.cfg.RollTime)
 		select {
 		case <-time.After(pause):

@@ -12,17 +12,17 @@ import (
 	"speedlayer/store"
 )
 
-// Snapshot reads the archive as one manifest has it. Files are never changed;
-// one that compaction replaced and removed since is looked for in the newest
-// manifest, which has its records too. Not for concurrent use; open one each.
+// Snapshot reads the archive as of one manifest. Files never change. If compaction has
+// replaced and removed a file since, Snapshot finds its records by the newest manifest.
+// It is not safe for concurrent use; open one for each goroutine.
 type Snapshot struct {
 	*Manifest
 	objects objects.Store
-	cols    Columns // of the last batch; its memory is used again
+	cols    Columns // of the last batch; its memory is reused
 }
 
 // Scan calls fn with the records of a shard whose offsets are in [from, to), in
-// log order, some ten thousand at a time. It is a *HoleError, before any call,
+// log order, about ten thousand at a time. It returns a *HoleError, before any call,
 // if the archive does not have all of them.
 func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, want Column, fn func(c *Columns) error) error {
 	return s.through(ctx, shard, from, to, func(f File, from int64) (int64, error) {
@@ -30,9 +30,9 @@ func (s *Snapshot) Scan(ctx context.Context, shard store.Shard, from, to int64, 
 	})
 }
 
-// through calls read with the files that hold [from, to) of a shard, in order,
-// and with the offset from which on it is wanted; read returns how far it came.
-// A file that is gone is looked for in the newest manifest.
+// through calls read with the files that contain [from, to) of a shard, in order,
+// and with the first wanted offset; read returns how far it came. If a file is gone,
+// through looks for its records in the newest manifest.
 func (s *Snapshot) through(ctx context.Context, shard store.Shard, from, to int64, read func(f File, from int64) (int64, error)) error {
 	for from < to {
 		l := s.log(shard)
@@ -54,7 +54,7 @@ func (s *Snapshot) through(ctx context.Context, shard store.Shard, from, to int6
 	return nil
 }
 
-// eachFile returns the offset from which on it must go on after an error.
+// eachFile returns the offset at which to continue after an error.
 func (l *Log) eachFile(from, to int64, read func(f File, from int64) (int64, error)) (next int64, err error) {
 	for _, f := range l.Files {
 		if f.To <= from {
@@ -70,7 +70,7 @@ func (l *Log) eachFile(from, to int64, read func(f File, from int64) (int64, err
 	return to, nil
 }
 
-// renew takes the newest manifest, if there is one newer than ours.
+// renew loads the newest manifest if it is newer than ours.
 func (s *Snapshot) renew(ctx context.Context, missing error) error {
 	m, err := newest(ctx, s.objects)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Snapshot) scanFile(ctx context.Context, shard store.Shard, f File, from
 	return max(from, min(f.To, to)), nil
 }
 
-// dataFile is a Parquet file that is open.
+// dataFile is an open Parquet file.
 type dataFile struct {
 	*parquet.File
 	objects.Object
@@ -121,11 +121,11 @@ type dataFile struct {
 
 func (d dataFile) Close() error { return d.Object.Close() }
 
-// readBuffer is what one request to an object store fetches at least, of a
-// column: fewer of them are worth more than bytes.
+// readBuffer is the least that one request to an object store fetches of a column:
+// fewer requests are worth more than fewer bytes.
 const readBuffer = 1 << 20
 
-// openData opens a file and checks that it is what the manifest says.
+// openData opens a file and checks it against the manifest.
 func openData(ctx context.Context, o objects.Store, f File) (dataFile, error) {
 	obj, err := o.Open(ctx, f.Name)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 type Source interface {
 	// ReadAll calls fn with the records of a partition of topic pageviews in
 	// [from, to). When it returns nil, there are no others. *queue.ErrLogStart and
-	// *queue.ErrLogEnd say that the log does not have them, *queue.ErrLogHole that
-	// it has lost some in between, and that fn had all below those.
+	// *queue.ErrLogEnd report that the log does not have them. *queue.ErrLogHole reports
+	// that it has lost some in between, and that fn was called with all below those.
 	ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
 	// EdgeLog describes topic equivs; ReadEdges reads it.
 	EdgeLog(ctx context.Context) (queue.EdgeLog, error)

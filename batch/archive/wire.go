@@ -13,10 +13,10 @@ import (
 	"speedlayer/record"
 )
 
-// What the column wire says of a record of topic pageviews. Key and value of the
-// first two are what our encoders make of the fields: the key is the person, and
-// there are no headers but, for a moved record, where it came from. The others
-// keep key, value and headers as they were.
+// These are the values of the column wire, for a record of topic pageviews. In the
+// first two cases, key and value are what our encoders make of the fields: the key is
+// the person, and there are no headers except, for a moved record, where it came from.
+// In the other cases, key, value and headers are kept unchanged.
 //
 //	0  the value is the compact encoding
 //	1  the value is JSON as event.AppendJSON writes it
@@ -33,7 +33,7 @@ const (
 //
 //	key length, bytes | value length + 1, bytes (0: the value is null)
 
-// appendHeaders appends headers as they stand in raw_headers.
+// appendHeaders appends headers in the form of raw_headers.
 func appendHeaders(dst []byte, headers []kgo.RecordHeader) []byte {
 	for _, h := range headers {
 		dst = binary.AppendUvarint(dst, uint64(len(h.Key)))
@@ -78,7 +78,7 @@ func parseHeaders(b []byte) (headers []kgo.RecordHeader, err error) {
 	return headers, nil
 }
 
-// rawWire keeps a record as it is.
+// rawWire keeps a record unchanged.
 func rawWire(r *kgo.Record, headers []byte) (wire int32, key, value, rawHeaders []byte) {
 	wire = wireRaw
 	if r.Key == nil {
@@ -90,7 +90,7 @@ func rawWire(r *kgo.Record, headers []byte) (wire int32, key, value, rawHeaders 
 	return wire, r.Key, r.Value, appendHeaders(headers, r.Headers)
 }
 
-// Record makes the record again as it lay in the log. It shares the row's memory.
+// Record reproduces the record as it was in the log. It shares the memory of the row.
 func (r *Row) Record() (*kgo.Record, error) {
 	rec := &kgo.Record{Topic: queue.TopicPageviews, Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(r.RecordTime)}
 	pv := event.Pageview{Nonce: r.Nonce, Person: r.Person, URL: r.URL, Referrer: r.Referrer, UserAgent: r.UserAgent, HasNonce: !r.NonceMade}

@@ -1,32 +1,33 @@
-// Package imports remembers how far each file was imported, so that a log that is
-// imported every night counts once, for ever (docs/adr has the reasons).
+// Package imports remembers how much of each file was imported, so that a log that is
+// imported every night counts only once (docs/adr has the reasons).
 //
 // # What a file is
 //
-// Files are told apart by content: an id is made from the site and the first line.
-// Within an id, a Mark stands for a beginning of a file: how many lines, and a hash
-// of them all. So a file that grew, was renamed, packed or copied is the same one,
-// and one that was cut off, begun again or edited has other marks from there on.
+// Files are identified by content: an id is derived from the site and the first line.
+// Within an id, a Mark stands for a prefix of a file: the number of lines, and a hash
+// of them all. So a file that grew, or was renamed, packed or copied is the same file.
+// One that was truncated, started again or edited has other marks from that point on.
 //
 // # What is promised
 //
-// A line's nonce is made from the id's parts, its position and its bytes. Append
-// puts a message into the log unless its nonce was put there by an import of this
-// id before, whatever crashed meanwhile, and however long ago it was:
+// The nonce of a line is derived from the parts of the id, its position and its bytes.
+// Append puts a message into the log unless an import of this id has put its nonce
+// there before, whatever crashed in between, and however long ago it was:
 //
-//   - Before anything is sent, the row of the id says so: how far the batch reaches,
+//   - Before anything is sent, the row of the id records how far the batch reaches,
 //     and where the log ended (an open batch). When the log has acknowledged
-//     everything, the row says that instead.
+//     everything, the row records that instead.
 //   - Lines above every line that the row ever had cannot be in the log. They are
-//     sent without a look.
+//     sent without a check.
 //   - If a batch was left open, its lines may be in the log, above the end that it
-//     noted. They are looked for there.
-//   - Lines below the row's highest that no mark stands for may be in the log
-//     anywhere after the id's first batch. They are looked for from there on.
-//   - What is found is not sent.
+//     recorded. Append looks for them there.
+//   - Lines below the highest line of the row for which there is no mark may be
+//     anywhere in the log after the first batch of the id. Append looks for them from
+//     there on.
+//   - Lines that are found are not sent.
 //
-// What another process still has under way when its open batch is taken over may
-// come into the log after the look. A batch is therefore taken over from another
-// living process only when its row has not changed for takeover; what comes later
-// still is within the window of dedupe (law 5).
+// When an open batch is taken over, records that another process still has in flight
+// may reach the log after the search. So a batch is taken over from another living
+// process only when its row has not changed for takeover. Records that come even later
+// are within the window of dedupe (law 5).
 package imports

@@ -10,15 +10,15 @@ import (
 	"speedlayer/queue"
 )
 
-// places are where in the log messages of a batch may lie.
+// places are the parts of the log that may contain messages of a batch.
 type places struct {
 	topic  string
-	from   []int64 // to the end; nil: nowhere
-	before bool    // and below since, with the nonces that lines had then
+	from   []int64 // search from here to the end; nil: nowhere
+	before bool    // search also below since, with the nonces that lines had then
 }
 
-// key is a hash of what makes two pageviews one: 128 bits of nonce and person. The
-// nonces of before rows did not contain the site, so it is added.
+// key is a hash of what identifies a pageview: 128 bits of nonce and person. Nonces
+// from the time before rows did not contain the site, so it is added.
 type key = xxh3.Uint128
 
 func keyOf(nonce, person, site []byte) key {
@@ -36,11 +36,11 @@ type finder struct {
 	pv      event.Pageview
 	page    []byte
 	wanted  map[key][]int // indexes of messages
-	sites   bool          // keys with sites are among them
+	sites   bool          // some keys include a site
 	found   []bool
 }
 
-// find says which messages are in the log at these places; nil stands for none.
+// find reports which messages are in the log at these places; nil stands for none.
 func (l *Ledger) find(ctx context.Context, log queue.TopicInfo, p places, messages []Message) ([]bool, error) {
 	from := make([][2]int64, log.Partitions)
 	before := since{}
@@ -70,7 +70,7 @@ func (l *Ledger) find(ctx context.Context, log queue.TopicInfo, p places, messag
 	return f.found, nil
 }
 
-// rangeOf is what of a partition must be looked through.
+// rangeOf returns the range of a partition that must be searched.
 func rangeOf(part int, log queue.TopicInfo, p places, before since) [2]int64 {
 	start, end := log.Starts[part], log.Ends[part]
 	from, to := end, end
@@ -80,7 +80,7 @@ func rangeOf(part int, log queue.TopicInfo, p places, before since) [2]int64 {
 			from = max(start, p.from[part])
 		}
 	}
-	if p.before { // from the start; up to the end if the other place is not empty
+	if p.before { // from the start; to the end if the other place is not empty
 		if from == end {
 			to = 0
 			if before.Topic == log.ID && part < len(before.Ends) {
@@ -108,21 +108,21 @@ func newFinder(messages []Message, sites bool) (*finder, error) {
 
 func (f *finder) want(k key, i int) { f.wanted[k] = append(f.wanted[k], i) }
 
-// site is the domain of the pageview at hand.
+// site returns the domain of the current pageview.
 func (f *finder) site() []byte {
 	page, err := event.AppendPage(f.page[:0], f.pv.URL)
 	f.page = page[:0]
 	if err != nil {
-		return []byte("?") // no domain has this name
+		return []byte("?") // not a possible name of a domain
 	}
 	return event.DomainOf(page)
 }
 
-// look marks the messages that a record is.
+// look marks the messages that a record matches.
 func (f *finder) look(r *kgo.Record) error {
 	f.decoder.Time = r.Timestamp.UnixMilli()
 	if f.decoder.Decode(r.Value, &f.pv) != nil || !f.pv.HasNonce {
-		return nil // a marker, or nothing that an import wrote
+		return nil // a marker, or a record that was not written by an import
 	}
 	for _, i := range f.wanted[keyOf(f.pv.Nonce, f.pv.Person, nil)] {
 		f.found[i] = true

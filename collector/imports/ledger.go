@@ -16,46 +16,46 @@ import (
 	"speedlayer/queue"
 )
 
-// Rows keeps the rows, with the commits: a store.Store.
+// Rows keeps the rows together with the commits: a store.Store.
 type Rows interface {
 	Row(ctx context.Context, name string) ([]byte, error)
 	SwapRow(ctx context.Context, name string, from, to []byte) (won bool, err error)
 }
 
-// Log is the queue, as *queue.Client.
+// Log is the queue, implemented by *queue.Client.
 type Log interface {
 	Extent(ctx context.Context) (queue.TopicInfo, error)
 	ReadEverything(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
 	AppendSync(ctx context.Context, messages []queue.Message) ([]queue.Position, error)
 }
 
-// Config is what a ledger needs; only Rows and Log have no default.
+// Config is what a ledger needs. Only Rows and Log are required.
 type Config struct {
 	Rows Rows
 	Log  Log
-	// Alone says that no other process can have anything under way: the broker is in
-	// this one.
+	// Alone reports that no other process can have a batch in progress, because the broker
+	// runs in this process.
 	Alone  bool
 	Logger *slog.Logger
 
 	pause func(ctx context.Context, d time.Duration) error
 }
 
-// takeover is how long the row of an open batch of another process must stay as it
-// is until that process is taken for dead: longer than it tries to append.
+// takeover is how long the row of another process's open batch must stay unchanged
+// until that process is considered dead. It is longer than a process tries to append.
 const (
 	takeover = 30 * time.Second
 	lookAt   = 500 * time.Millisecond
 )
 
 var (
-	// ErrBusy: other imports of the same file are in the way; try again.
+	// ErrBusy: other imports of the same file are in progress; try again.
 	ErrBusy = errors.New("imports: another import of the same file is under way")
-	// ErrUnknownStart: the batch begins at a mark that is not known (any more).
+	// ErrUnknownStart: the batch begins at a mark that is not known, or no longer.
 	ErrUnknownStart = errors.New("imports: the batch begins where no batch ended: read the marks again")
 )
 
-// Ledger appends what is imported, and remembers it. Safe for concurrent use.
+// Ledger appends imported messages and remembers them. It is safe for concurrent use.
 type Ledger struct {
 	cfg   Config
 	owner string
@@ -65,13 +65,13 @@ type Ledger struct {
 	}
 }
 
-// turn is the right to append to one id, which waits in a channel of one.
+// turn is the right to append to one id. It waits in a channel of capacity one.
 type turn struct {
 	free  chan struct{}
 	users int
 }
 
-// New makes a ledger. It starts no goroutine.
+// New returns a ledger. It starts no goroutine.
 func New(cfg Config) *Ledger {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -100,8 +100,8 @@ func pause(ctx context.Context, d time.Duration) error {
 // Known is what is remembered of a file.
 type Known struct {
 	Marks []Mark `json:"marks"`
-	// Before says that a program that kept no rows may have imported the file: the
-	// messages must carry the nonces that it gave.
+	// Before reports that a program that kept no rows may have imported the file. The
+	// messages must then carry the nonces that it used.
 	Before bool `json:"before"`
 }
 
@@ -120,22 +120,22 @@ type Message struct {
 	Was string // the nonce that it had before there were rows; "" if not known
 }
 
-// Batch is a part of a file: its lines from one mark to another, and the pageviews
+// Batch is a part of a file: the lines from one mark to another, and the pageviews
 // in them.
 type Batch struct {
 	From, To Mark
 	Messages []Message
 }
 
-// Taken is what became of a batch.
+// Taken is the result of appending a batch.
 type Taken struct {
-	Duplicates int // of the messages, those that were in the log
+	Duplicates int // number of messages that were already in the log
 	Positions  []queue.Position
 }
 
-// Append puts a batch into the log, but for what is there. When it returns without
-// an error, all lines up to b.To are in the log, durably. After an error some may
-// be: the batch may be given again, cut as you like.
+// Append puts a batch into the log, except for the messages already there. When it
+// returns without an error, all lines up to b.To are durable in the log. After an error
+// some may be: the batch may be passed again, split in any way.
 func (l *Ledger) Append(ctx context.Context, id string, b Batch) (Taken, error) {
 	leave, err := l.enter(ctx, id)
 	if err != nil {
@@ -152,7 +152,7 @@ func (l *Ledger) Append(ctx context.Context, id string, b Batch) (Taken, error) 
 	if !r.has(b.From) || b.To.Lines <= b.From.Lines {
 		return Taken{}, ErrUnknownStart
 	}
-	// From here on a caller that goes away leaves nothing half done.
+	// From here on, a caller that disconnects leaves nothing half done.
 	ctx = context.WithoutCancel(ctx)
 	var taken Taken
 	if len(b.Messages) > 0 {
@@ -162,13 +162,13 @@ func (l *Ledger) Append(ctx context.Context, id string, b Batch) (Taken, error) 
 	}
 	won, err := l.cfg.Rows.SwapRow(ctx, name(id), raw, r.finish(b.To).encode())
 	if err == nil && !won {
-		err = ErrBusy // another took the batch for left, and looks for what we appended
+		err = ErrBusy // another process considered the batch abandoned, and looks for what we appended
 	}
 	return taken, err
 }
 
-// send appends what is not in the log, under an open batch. It returns the row with
-// that.
+// send appends the messages that are not in the log, under an open batch. It returns
+// the row with that batch.
 func (l *Ledger) send(ctx context.Context, id string, r *row, raw []byte, b Batch) (*row, []byte, Taken, error) {
 	log, err := l.cfg.Log.Extent(ctx)
 	if err != nil {
@@ -180,7 +180,7 @@ func (l *Ledger) send(ctx context.Context, id string, r *row, raw []byte, b Batc
 	}
 	looks := places{topic: r.Topic, from: r.look(b.From), before: r.Before}
 	ends := log.Ends
-	if r.Topic != log.ID && r.Open == nil { // the topic was made anew: these offsets are of the new one
+	if r.Topic != log.ID && r.Open == nil { // the topic was recreated: these offsets belong to the new one
 		r = r.clone()
 		r.Topic, r.Origin = log.ID, make([]int64, len(ends))
 	}
@@ -210,14 +210,14 @@ func (l *Ledger) send(ctx context.Context, id string, r *row, raw []byte, b Batc
 			return nil, nil, Taken{}, err
 		}
 	}
-	if r.Before && taken.Duplicates == 0 { // beyond what was imported before
+	if r.Before && taken.Duplicates == 0 { // beyond what was imported before there were rows
 		next = next.clone()
 		next.Before = false
 	}
 	return next, to, taken, nil
 }
 
-// ready reads the row when nobody else is at work on it.
+// ready reads the row once no other process is working on it.
 func (l *Ledger) ready(ctx context.Context, id string) (*row, []byte, error) {
 	var seen string
 	for waited := time.Duration(0); ; waited += lookAt {
@@ -241,7 +241,7 @@ func (l *Ledger) ready(ctx context.Context, id string) (*row, []byte, error) {
 	}
 }
 
-// read returns a row and its bytes; one that is not there is made, with nil.
+// read returns a row and its bytes. It makes a row that does not exist, with nil bytes.
 func (l *Ledger) read(ctx context.Context, id string) (*row, []byte, error) {
 	raw, err := l.cfg.Rows.Row(ctx, name(id))
 	if err != nil {
@@ -258,15 +258,15 @@ func (l *Ledger) read(ctx context.Context, id string) (*row, []byte, error) {
 	return &row{Version: rowVersion, Before: since.any()}, nil, nil
 }
 
-// name is the name of an id's row.
+// name returns the name of the row of an id.
 func name(id string) string { return "imports/" + id }
 
-// sinceName is the row that says from where in the log on imports have rows.
+// sinceName is the row that records from where in the log on imports have rows.
 const sinceName = "imports"
 
-// since is where the log ended when this store's first import began: what was
-// imported before, by a program that kept no rows or with a store that is gone, has
-// none.
+// since returns where the log ended when the first import of this store began. Imports
+// before that, by a program that kept no rows or with a store that is gone, have no
+// rows.
 type since struct {
 	Topic string  `json:"topic"`
 	Ends  []int64 `json:"ends"`
@@ -307,7 +307,7 @@ func (l *Ledger) since(ctx context.Context) (s since, err error) {
 	}
 }
 
-// enter waits for the turn of an id; leave gives it on.
+// enter waits for the turn of an id; leave passes it on.
 func (l *Ledger) enter(ctx context.Context, id string) (leave func(), err error) {
 	l.mu.Lock()
 	t := l.mu.held[id]

@@ -16,8 +16,8 @@ import (
 	"speedlayer/queue"
 )
 
-// world is a log and rows in memory, whose calls fail at random: before they took
-// effect, after it, or half way.
+// world is a log and rows in memory. Calls fail at random: before they take effect,
+// after it, or half way.
 type world struct {
 	*testing.T
 	random *rand.Rand
@@ -61,7 +61,7 @@ func (w *world) SwapRow(_ context.Context, name string, from, to []byte) (bool, 
 	}
 	w.rows[name] = string(to)
 	if w.fault() {
-		return false, errCrash // it was done
+		return false, errCrash // although it was done
 	}
 	return true, nil
 }
@@ -115,7 +115,7 @@ func (w *world) put(m queue.Message) {
 	w.parts[p] = append(w.parts[p], &kgo.Record{Key: m.Person, Value: m.Value, Offset: int64(len(w.parts[p]))})
 }
 
-// other traffic lies between the records of imports.
+// other puts other traffic between the records of imports.
 func (w *world) traffic() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,7 +129,7 @@ func message(nonce, person string) Message {
 		Value: fmt.Appendf(nil, `{"nonce":%q,"person":%q,"url":"http://a.example/","ts":1700000000000}`, nonce, person)}}
 }
 
-// file is a log file: each line is a pageview, but those that begin with "-".
+// file is a log file. Each line is a pageview, except lines that begin with "-".
 type file []string
 
 func (f file) mark(lines int) Mark {
@@ -151,8 +151,8 @@ func (f file) batch(from, to int) Batch {
 	return b
 }
 
-// importFile is what an importer does, from the last mark that fits, or from the
-// start. It ends at the first error, as a process that is killed.
+// importFile acts like an importer: it imports from the last mark that fits, or from the
+// start. It ends at the first error, like a process that is killed.
 func (w *world) importFile(l *Ledger, f file) error {
 	id := "id-" + f[0]
 	known, err := l.Known(w.Context(), id)
@@ -176,7 +176,7 @@ func (w *world) importFile(l *Ledger, f file) error {
 	return nil
 }
 
-// counts is how often each nonce is in the log.
+// counts returns how often each nonce is in the log.
 func (w *world) counts() map[string]int {
 	n := map[string]int{}
 	for _, p := range w.parts {
@@ -187,7 +187,7 @@ func (w *world) counts() map[string]int {
 	return n
 }
 
-// check says whether each line of all versions of all files is there once.
+// check reports whether each line of all versions of all files is there exactly once.
 func (w *world) check(files ...file) {
 	w.Helper()
 	n := w.counts()
@@ -221,13 +221,13 @@ func (w *world) change(f file) file {
 		if i := w.random.IntN(len(f)); i > 0 {
 			f[i] = w.line()
 		}
-	case 1: // lines are taken out
+	case 1: // lines are removed
 		if i := w.random.IntN(len(f)); i > 0 {
 			f = slices.Delete(f, i, min(i+2, len(f)))
 		}
-	case 2: // it is cut off, and goes on
+	case 2: // it is truncated and continues
 		f = f[:1+w.random.IntN(len(f))]
-	case 3: // another with the same first line
+	case 3: // another file with the same first line
 		f = f[:1]
 	}
 	for range w.random.IntN(9) {
@@ -236,10 +236,10 @@ func (w *world) change(f file) file {
 	return f
 }
 
-// Files grow, are edited, cut off and begun again; processes that import them fail at
-// every step, at once or one after the other, and are started again, much later:
-// nothing in the world remembers but rows and log. Each line of each version that
-// was imported to its end is in the log once.
+// Files grow, are edited, truncated and started again. Processes that import them fail
+// at every step, at once or one after the other, and are restarted, much later. Only
+// rows and log remember anything. Each line of each version that was imported to its
+// end is in the log once.
 func TestEachLineOnce(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -264,7 +264,7 @@ func TestEachLineOnce(t *testing.T) {
 					t.Fatalf("world %d: %v", n, err)
 				}
 				crashes++
-				ledgers[j] = w.ledger(alone) // the process is started again
+				ledgers[j] = w.ledger(alone) // the process is restarted
 				continue
 			}
 			done = append(done, files[i])
@@ -284,7 +284,7 @@ func TestEachLineOnce(t *testing.T) {
 	}
 }
 
-// Many import one file at once, through one process.
+// Many callers import one file at once, through one process.
 func TestAtOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	var f file = []string{"a0"}
@@ -311,8 +311,8 @@ func TestAtOnce(t *testing.T) {
 	w.check(f)
 }
 
-// What was imported before there were rows, with nonces without a site, counts once
-// still; so does what came in with a store that is gone. Another site's lines count.
+// Pageviews imported before there were rows, with nonces without a site, still count
+// once. So do those imported with a store that is gone. Lines of another site count.
 func TestBeforeRows(t *testing.T) {
 	w := newWorld(t, 1)
 	f := file{"a0", "a1", "a2", "a1", "a2", "b1"}
@@ -339,7 +339,7 @@ func TestBeforeRows(t *testing.T) {
 	if known, err := l.Known(t.Context(), "id"); err != nil || known.Before || len(known.Marks) != 3 {
 		t.Errorf("%+v, %v", known, err)
 	}
-	w.rows = map[string]string{} // the store is made anew, the log is the same
+	w.rows = map[string]string{} // the store is recreated, the log is the same
 	l = w.ledger(true)
 	for i, want := range []int{2, 2, 2} {
 		taken, err := l.Append(t.Context(), "id", was(f.batch(2*i, 2*i+2)))
@@ -358,7 +358,7 @@ func TestBeforeRows(t *testing.T) {
 	}
 }
 
-// A topic that was made anew has other offsets; what is remembered of lines stays.
+// A recreated topic has other offsets. What is remembered of lines stays.
 func TestTopicMadeAnew(t *testing.T) {
 	w := newWorld(t, 1)
 	l := w.ledger(true)

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Mark stands for the beginning of a file.
+// Mark stands for a prefix of a file.
 type Mark struct {
 	Lines int64  `json:"lines"`
-	Hash  string `json:"hash"` // of these lines; "" where there are none
+	Hash  string `json:"hash"` // hash of these lines; "" if there are none
 }
 
-// Bounds of the marks that a row keeps. The newest are those that an import which is
-// under way begins its next batch at.
+// These bound the marks that a row keeps. An import in progress begins its next batch at
+// one of the newest marks.
 const (
 	maxMarks  = 128
 	keptMarks = 64
@@ -22,20 +22,20 @@ const (
 // row is what is remembered of an id.
 type row struct {
 	Version int     `json:"version"`
-	Topic   string  `json:"topic"`            // whose offsets these are
+	Topic   string  `json:"topic"`            // the topic that has these offsets
 	Origin  []int64 `json:"origin"`           // where the log ended before the first batch
-	Lines   int64   `json:"lines"`            // as many as any batch had that was acknowledged
+	Lines   int64   `json:"lines"`            // the most lines of any acknowledged batch
 	Marks   []Mark  `json:"marks"`            // oldest first: every line below each is in the log
-	Open    *open   `json:"open,omitempty"`   // what may be under way
+	Open    *open   `json:"open,omitempty"`   // a batch that may be in progress
 	Before  bool    `json:"before,omitempty"` // lines may be in the log from a time without rows
 }
 
-// open is a batch that was begun, or several that were left.
+// open is a batch that was begun, or several that were abandoned.
 type open struct {
-	Lines int64   `json:"lines"` // up to which they reach
+	Lines int64   `json:"lines"` // the line up to which they reach
 	Ends  []int64 `json:"ends"`  // where the log ended before the first of them
-	Owner string  `json:"owner"` // the process that began the last
-	Try   uint64  `json:"try"`   // so that two tries are two rows
+	Owner string  `json:"owner"` // the process that began the last one
+	Try   uint64  `json:"try"`   // distinguishes the rows of two tries
 }
 
 const rowVersion = 1
@@ -53,7 +53,7 @@ func decodeRow(raw []byte) (*row, error) {
 
 func (r *row) encode() []byte {
 	raw, err := json.Marshal(r)
-	if err != nil { // numbers and strings always can be written
+	if err != nil { // numbers and strings can always be encoded
 		panic(err)
 	}
 	return raw
@@ -65,10 +65,10 @@ func (r *row) clone() *row {
 	return &c
 }
 
-// has says whether all lines below a mark are in the log.
+// has reports whether all lines below a mark are in the log.
 func (r *row) has(m Mark) bool { return m.Lines == 0 || slices.Contains(r.Marks, m) }
 
-// begin notes that a batch may be under way from now on.
+// begin records that a batch may be in progress from now on.
 func (r *row) begin(to int64, ends []int64, owner string) *row {
 	next := r.clone()
 	next.Open = &open{Lines: to, Ends: ends, Owner: owner}
@@ -78,7 +78,7 @@ func (r *row) begin(to int64, ends []int64, owner string) *row {
 	return next
 }
 
-// finish notes that every line below a mark is in the log.
+// finish records that every line below a mark is in the log.
 func (r *row) finish(to Mark) *row {
 	next := r.clone()
 	next.Lines = max(r.Lines, to.Lines)
@@ -88,7 +88,7 @@ func (r *row) finish(to Mark) *row {
 	if !r.has(to) {
 		next.Marks = append(next.Marks, to)
 	}
-	if n := len(next.Marks); n > maxMarks { // of the older ones every second stays
+	if n := len(next.Marks); n > maxMarks { // of the older ones every second is kept
 		old := next.Marks[:n-keptMarks]
 		kept := make([]Mark, 0, n)
 		for i := range old {
@@ -101,7 +101,7 @@ func (r *row) finish(to Mark) *row {
 	return next
 }
 
-// look says where in the log the lines of a batch may be; nil if they cannot be
+// look returns where in the log the lines of a batch may be, or nil if they cannot be
 // there.
 func (r *row) look(from Mark) []int64 {
 	switch {
