@@ -18,23 +18,23 @@ import (
 	"speedlayer/internal/problem"
 )
 
-// pageview is one event of the fake: who saw which page when.
+// pageview is one event of the fake: which person saw which page when.
 type pageview struct {
 	person, domain, path string
 	at                   time.Time
 }
 
-// fake answers as the API does, from a plain list of pageviews, by counting.
+// fake answers as the API does, by counting in a plain list of pageviews.
 // Its fields are guarded by mu; changes wake the streams.
 type fake struct {
 	mu       sync.Mutex
 	views    []pageview
 	current  *int      // current visitors; nil: not known
-	estimate float64   // relative error that uniques state; 0: exact
+	estimate float64   // relative error stated by uniques; 0: exact
 	cut      time.Time // of a batch run; zero: none
-	down     bool      // every call of the API is answered 503, streams are cut
+	down     bool      // every call of the API is answered with 503, and streams are cut
 	hold     chan struct{}
-	changed  chan struct{} // closed and made anew at each change
+	changed  chan struct{} // closed and replaced at each change
 }
 
 // serve starts the dashboard in front of f.
@@ -64,7 +64,7 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	return s
 }
 
-// change does what the test wants to the fake, and wakes the streams.
+// change applies a change to the fake and wakes the streams.
 func (f *fake) change(fn func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +127,7 @@ func (f *fake) live(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// selected are the pageviews of a page or domain in the range.
+// selected returns the pageviews of a page or domain in the range.
 func (f *fake) selected(r *http.Request) []pageview {
 	url := r.FormValue("url") + r.FormValue("domain")
 	from, err1 := time.Parse(time.RFC3339, r.FormValue("from"))
@@ -161,7 +161,7 @@ func (f *fake) answer(list []pageview, with map[string]any) map[string]any {
 	return a
 }
 
-// accuracy is what run 7 found out.
+// accuracy returns the accuracy found by run 7.
 func (f *fake) accuracy(*http.Request) map[string]any {
 	return map[string]any{"runs": []any{map[string]any{"run": 7, "views": []any{
 		map[string]any{"view": "pageviews", "cells": 2000, "exact": 1999, "causes": []any{map[string]any{"cause": "dedupe window", "cells": 1, "off": 1}}},
@@ -169,7 +169,7 @@ func (f *fake) accuracy(*http.Request) map[string]any {
 	}}}}
 }
 
-// parts adds the answer's hours or days, only those with a view.
+// parts adds the hours or days of the answer, only those with a view.
 func parts(a map[string]any, r *http.Request, list []pageview, part func([]pageview) map[string]any) map[string]any {
 	by := r.FormValue("by")
 	layout := map[string]string{"hour": "2006-01-02T15:00:00Z", "day": "2006-01-02"}[by]
@@ -213,7 +213,7 @@ func (f *fake) uniques(r *http.Request) map[string]any {
 	return parts(a, r, list, count)
 }
 
-// bounces takes each person and day for a visit: enough for a fake.
+// bounces treats each person and day as a visit, which is enough for a fake.
 func (f *fake) bounces(r *http.Request) map[string]any {
 	list := f.selected(r)
 	count := func(l []pageview) map[string]any {
@@ -272,7 +272,7 @@ func (f *fake) domains(r *http.Request) map[string]any {
 	return f.answer(nil, map[string]any{"domains": list, "total_domains": total, "truncated": false})
 }
 
-// someViews are n pageviews of a domain over a few days, more by day than by
+// someViews returns n pageviews of a domain over a few days, more by day than by
 // night, always the same ones.
 func someViews(domain string, from time.Time, days, n int) []pageview {
 	rnd := rand.New(rand.NewPCG(1, uint64(n)))

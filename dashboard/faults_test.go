@@ -15,8 +15,8 @@ func TestLoadingThenThere(t *testing.T) {
 	p.until(`!document.getElementById('numbers').classList.contains('loading')`)
 }
 
-// When the server fails, the last numbers stay, pale, with a word; when it is
-// back, so are the numbers, without a hand.
+// When the server fails, the last numbers stay, pale, with a note. When it is
+// back, the numbers return without user action.
 func TestServerAwayAndBack(t *testing.T) {
 	f := filled()
 	s := serve(t, f)
@@ -53,7 +53,8 @@ func TestServerGone(t *testing.T) {
 	p.until(`document.getElementById('notice').textContent === 'The server cannot be reached. Trying again.'`)
 }
 
-// What the server refuses as wrong is said once; asking again would not help.
+// A request that the server refuses as wrong is reported once. Repeating it would not
+// help.
 func TestARefusedQuestion(t *testing.T) {
 	p := open(t, serve(t, filled()), "?domain=foo!bar&range=24h")
 	p.until(`document.getElementById('notice').textContent === 'Bad Request: not a domain.'`)

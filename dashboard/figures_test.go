@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ask gets an answer of the API as the page gets it.
+// ask gets an answer of the API in the same way as the page.
 func ask(t *testing.T, p *tab, call string, params url.Values) map[string]any {
 	t.Helper()
 	var a map[string]any
@@ -20,7 +20,7 @@ func ask(t *testing.T, p *tab, call string, params url.Values) map[string]any {
 	return a
 }
 
-// checkFigures compares every number on the page with what the API says.
+// checkFigures compares every number on the page with the answer of the API.
 func checkFigures(t *testing.T, p *tab, domain, from, to string) {
 	t.Helper()
 	span := url.Values{"from": {from}, "to": {to}}
@@ -60,7 +60,7 @@ func checkFigures(t *testing.T, p *tab, domain, from, to string) {
 		t.Errorf("top pages: the page says\n%s\nthe API\n%s", got, strings.Join(rows, "\n"))
 	}
 
-	// The table behind the chart has every hour of the range, also those that
+	// The table for the chart has every hour of the range, including those that
 	// the answer leaves out.
 	p.click("#as-table")
 	hours := map[string]string{}
@@ -132,7 +132,7 @@ func TestNewPageviewShowsUpWithoutReload(t *testing.T) {
 	p.until(`document.getElementById('now').textContent === '1 current visitor'`)
 }
 
-// The first pageview ever takes the place of the instructions.
+// The first pageview ever replaces the instructions.
 func TestEmptyUntilTheFirstPageview(t *testing.T) {
 	f := &fake{}
 	s := serve(t, f)
@@ -158,8 +158,8 @@ func TestARangeWithoutPageviews(t *testing.T) {
 	p.until(`location.search.includes('range=all') && !document.getElementById('chart').hidden`)
 }
 
-// Without a range in the address, a domain that had nothing since yesterday
-// shows all of its time.
+// Without a range in the address, the page shows all time for a domain that had
+// nothing since yesterday.
 func TestTheRangeIsChosen(t *testing.T) {
 	p := open(t, serve(t, filled()), "")
 	p.shows("pageviews", "4,000")

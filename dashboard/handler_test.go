@@ -34,8 +34,8 @@ func get(t *testing.T, s *httptest.Server, method, path string, headers ...strin
 	return resp, string(body)
 }
 
-// Everything that the page names must be there, with a type that the browser
-// takes under nosniff; and the same of what modules and styles name.
+// Everything that the page refers to must exist, with a type that the browser
+// accepts under nosniff. The same holds for what modules and styles refer to.
 func TestEveryReferenceIsServed(t *testing.T) {
 	s := serve(t, &fake{})
 	resp, page := get(t, s, "GET", "/")
@@ -144,7 +144,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// The version is of names and contents: any change gives other addresses.
+// The version depends on names and contents: any change gives other addresses.
 func TestVersionFollowsContent(t *testing.T) {
 	of := func(files map[string]string) string {
 		fsys := fstest.MapFS{}

@@ -17,7 +17,7 @@ import (
 	"speedlayer/internal/browser"
 )
 
-// tab is a tab on the dashboard, with what tests want of it. Every wait is for
+// tab is a tab on the dashboard, with what tests need. Every wait is for
 // a condition of the document; none is for time.
 type tab struct {
 	t   *testing.T
@@ -76,8 +76,8 @@ func (p *tab) eval(js string) string {
 	return s
 }
 
-// until waits for a condition of the document. It looks at each change of the
-// page's picture, and gives up after 20 s with what stands there.
+// until waits for a condition of the document. It checks at each change of the
+// page, and gives up after 20 s with the current text.
 func (p *tab) until(js string) {
 	p.t.Helper()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`new Promise((yes, no) => {
@@ -94,7 +94,7 @@ func (p *tab) until(js string) {
 	}
 }
 
-// settled waits until nothing is being asked.
+// settled waits until no request is in progress.
 func (p *tab) settled() {
 	p.t.Helper()
 	p.until(`document.getElementById('main').getAttribute('aria-busy') === 'false'`)
@@ -124,7 +124,7 @@ func (p *tab) click(selector string) {
 func (p *tab) dark()  { p.t.Helper(); p.scheme("dark") }
 func (p *tab) light() { p.t.Helper(); p.scheme("light") }
 
-// scheme is what the system prefers.
+// scheme is the preferred colour scheme of the system.
 func (p *tab) scheme(value string) {
 	p.t.Helper()
 	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -165,7 +165,7 @@ var (
 	}
 )
 
-// filled is a fake with two domains: foo.com in May 2015, bar.org today.
+// filled returns a fake with two domains: foo.com in May 2015, bar.org today.
 func filled() *fake {
 	f := &fake{views: someViews("foo.com", may17, 4, 4000)}
 	now := time.Now()

@@ -8,8 +8,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// With more domains than the list holds, it says so; typing finds the others on
-// the server, and a name that has no pageviews is reported as such.
+// If there are more domains than the list holds, the list reports it. Typing finds the
+// others on the server, and a name that has no pageviews is reported as such.
 func TestDomainPicker(t *testing.T) {
 	f := filled()
 	for i := range 207 {
@@ -37,8 +37,8 @@ func TestDomainPicker(t *testing.T) {
 	p.until(`document.getElementById('announce').textContent.includes('no-such.example')`)
 }
 
-// "Show more" goes away when it is pressed: the focus is on the first page that
-// it brought. Names are decoded, and on a phone read whole.
+// "Show more" disappears when it is pressed, and the focus moves to the first page that
+// it added. Names are decoded, and shown in full on a phone.
 func TestPagesAreReadable(t *testing.T) {
 	f := filled()
 	const long = "/blog/caf%C3%A9/a-title-that-is-longer-than-any-phone-is-wide-and-goes-on-for-a-while-%E2%80%AEgpj.exe"

@@ -7,8 +7,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The modules without a document, in the browser that they are for. Its zone is
-// New York, so a local time taken for UTC shows.
+// The modules without a document, in a real browser. Its time zone is New York, so that
+// a local time taken for UTC is detected.
 func TestModules(t *testing.T) {
 	p := open(t, serve(t, &fake{}), "")
 	at := func(s string) string { return fmt.Sprintf("Date.parse('%s')", s) }

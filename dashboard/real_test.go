@@ -20,7 +20,7 @@ import (
 )
 
 // startDemo builds the real program and runs its demo: the whole system, filled
-// with the real access log. It returns the address that the demo prints, cut
+// with the real access log. It returns the address that the demo prints, split
 // into server and query.
 func startDemo(t *testing.T) (server, query string) {
 	t.Helper()
@@ -59,8 +59,8 @@ func startDemo(t *testing.T) (server, query string) {
 	return "", ""
 }
 
-// The real system with the real log: the page's numbers are the API's, and the
-// known ones; what is posted shows up without a reload.
+// The real system with the real log: the numbers of the page are those of the API, and
+// the known ones. A posted pageview appears without a reload.
 func TestRealSystem(t *testing.T) {
 	p := &tab{t: t, ctx: browser.New(t)}
 	var query string
@@ -81,7 +81,7 @@ func TestRealSystem(t *testing.T) {
 	}
 	checkFigures(t, p, "semicomplete.com", "2015-05-17T00:00:00Z", "2015-05-21T00:00:00Z")
 
-	// The other metrics and steps ask other questions of the API.
+	// The other metrics and steps make other requests to the API.
 	for _, metric := range []string{"visitors", "visits", "bounce_rate"} {
 		p.visit(query + "&by=day&metric=" + metric)
 		p.shows("pageviews", "3,770")
@@ -105,7 +105,7 @@ func TestRealSystem(t *testing.T) {
 		t.Error("the page was loaded anew")
 	}
 
-	// A domain that nobody has heard of before, seen just now.
+	// A domain never seen before, visited just now.
 	p.visit("?domain=fresh.example&range=24h")
 	p.shows("pageviews", "0")
 	post(t, p.url, fmt.Sprintf(`{"person":"someone new","url":"https://fresh.example/","ts":%d}`, time.Now().UnixMilli()))

@@ -8,8 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestShots takes pictures for people to look at, into the directory that
-// SPEEDLAYER_SHOTS names; without it there is nobody to look.
+// TestShots takes pictures for people to look at, and stores them in the directory that
+// SPEEDLAYER_SHOTS names. Without that variable it does nothing.
 func TestShots(t *testing.T) {
 	dir := os.Getenv("SPEEDLAYER_SHOTS")
 	if dir == "" {

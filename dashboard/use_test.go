@@ -13,7 +13,7 @@ import (
 )
 
 // Everything by keyboard: to the picker, another domain, another range, a page,
-// the chart, and back by the browser's history.
+// the chart, and back through the browser's history.
 func TestKeyboard(t *testing.T) {
 	p := open(t, serve(t, filled()), may)
 	p.shows("pageviews", "4,000")
@@ -91,7 +91,7 @@ func TestCustomRange(t *testing.T) {
 	p.until(`document.querySelector('[value=all]').checked`)
 }
 
-// Dragging over the chart chooses what was dragged over.
+// Dragging over the chart selects that range.
 func TestDragOverTheChart(t *testing.T) {
 	p := open(t, serve(t, filled()), may)
 	p.shows("pageviews", "4,000")
@@ -119,7 +119,7 @@ func TestThemeIsRemembered(t *testing.T) {
 	theme := `document.documentElement.dataset.theme`
 	p.until(theme + ` === 'light'`)
 	p.dark()
-	p.until(theme + ` === 'dark'`) // the system's, while the reader has not chosen
+	p.until(theme + ` === 'dark'`) // the system's scheme, while the reader has not chosen one
 	p.click("#theme")
 	p.until(theme + ` === 'light' && document.getElementById('theme').getAttribute('aria-pressed') === 'false'`)
 	p.do(chromedp.Reload())
@@ -151,7 +151,7 @@ func TestNoHorizontalScroll(t *testing.T) {
 	}
 }
 
-// Every control has a name, there are landmarks, and headings go step by step.
+// Every control has a name, there are landmarks, and heading levels have no gaps.
 func TestAccessibilityTree(t *testing.T) {
 	p := open(t, serve(t, filled()), may)
 	p.shows("pageviews", "4,000")
@@ -193,11 +193,11 @@ func text(v *accessibility.Value) string {
 		return ""
 	}
 	var s string
-	_ = json.Unmarshal(v.Value, &s) // another kind of value is no name
+	_ = json.Unmarshal(v.Value, &s) // a value of another type is not a name
 	return s
 }
 
-// Contrast of every text with what it stands on is AA, in both themes.
+// The contrast of every text with its background is AA, in both themes.
 func TestContrast(t *testing.T) {
 	p := open(t, serve(t, filled()), may+"&page=foo.com/docs")
 	p.settled()

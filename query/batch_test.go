@@ -56,7 +56,7 @@ func TestOracleBatchSketch(t *testing.T) {
 	}
 }
 
-// TestSources: the answer says which hours came from where, and where the cut is.
+// TestSources checks which hours came from where, and where the cut is.
 func TestSources(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	hour := w.now.Truncate(time.Hour)

@@ -80,7 +80,7 @@ type export struct {
 	view     store.ViewID
 	name     string
 	hours    Hours
-	now      func(uint64) uint64 // who is whom by the edges known now
+	now      func(uint64) uint64 // canonical persons by the edges known now
 	who      who
 	visitors visitors
 	fn       func(Cell) error

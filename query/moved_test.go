@@ -6,9 +6,9 @@ import (
 	"speedlayer/store"
 )
 
-// What answers are made of decides whether a reading starts anew, and no other
-// change of the pointer: an export takes longer than a run's signs of life are
-// apart.
+// Only changes of what answers are made from make a reading start again; no other
+// change of the pointer does. An export takes longer than the interval between two
+// signs of life of a run.
 func TestAnswersMoved(t *testing.T) {
 	run := func(n uint32, views string) *store.Run { return &store.Run{Number: n, Views: views} }
 	base := store.Pointer{Counter: 7, Current: run(3, "a"), Previous: run(2, "b"), Next: 5, Generations: []uint32{2, 3, 4}, Marked: true}

@@ -17,8 +17,8 @@ import (
 	"speedlayer/view"
 )
 
-// torn is a store that is not atomic: each read shows it as it is then. Between
-// any two reads, each cell of a scan included, hook may change it.
+// torn is a store that is not atomic: each read shows the state of that moment. Between
+// any two reads, including each cell of a scan, hook may change it.
 type torn struct {
 	pointer store.Pointer
 	commits map[store.Shard]int64
@@ -121,7 +121,7 @@ func (s *torn) ask(t *testing.T) (*query.PageviewsAnswer, error) {
 }
 
 // TestOrder: pointer, commits, generations from the newest to the oldest,
-// pointer again (design, cases 15 and 17 are what comes of other orders).
+// pointer again (design, cases 15 and 17 show what happens in other orders).
 func TestOrder(t *testing.T) {
 	s := newTorn()
 	s.move(3, 1, 2) // in any order
@@ -134,10 +134,10 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestMarkerUnderQuery: while the query goes on, events 0 and 1 come to the old
-// generation, then a marker, then event 2 to the new one. Whatever the moment,
-// the later event is never seen without the earlier ones, and all that was
-// committed before is in (design, cases 15 and 17).
+// TestMarkerUnderQuery: during the query, events 0 and 1 go to the old
+// generation, then a marker, then event 2 to the new one. At whatever moment,
+// the later event is never seen without the earlier ones, and everything
+// committed before is included (design, cases 15 and 17).
 func TestMarkerUnderQuery(t *testing.T) {
 	log := []func(s *torn){
 		func(s *torn) { s.put(0, 0, 1, 1, 1) },
@@ -146,7 +146,7 @@ func TestMarkerUnderQuery(t *testing.T) {
 		func(s *torn) { s.put(1, 0, 1, 4, 1) },
 		func(s *torn) { s.commits[store.Shard{}] = 4 },
 	}
-	// times[i] is before which read event i of the log happens: all ways.
+	// times[i] is the read before which event i of the log happens, in all combinations.
 	var try func(times []int)
 	tried := 0
 	try = func(times []int) {
@@ -221,9 +221,9 @@ func TestLaterWithoutEarlier(t *testing.T) {
 	}
 }
 
-// TestDroppedUnderQuery: a batch run completes and the oldest generation goes,
-// at every moment of the query. The answer is never short without a moved
-// pointer being noticed (design, cases 17, 30, 38).
+// TestDroppedUnderQuery: a batch run completes and the oldest generation is dropped,
+// at every moment of the query. Whenever the answer would be short, the moved
+// pointer is noticed (design, cases 17, 30, 38).
 func TestDroppedUnderQuery(t *testing.T) {
 	for at := range 8 {
 		s := newTorn()
@@ -308,7 +308,7 @@ func TestSettled(t *testing.T) {
 	if a, err := s.ask(t); err != nil || a.Covered.Settled || a.Pageviews != 5 {
 		t.Fatalf("%+v %v", a, err)
 	}
-	// A run's vector covers as well.
+	// The vector of a run covers as well.
 	s.pointer.Current = &store.Run{Vector: []store.VectorEntry{{Partition: 1, Offset: 9}, {Epoch: 2, Offset: 4}}}
 	a, err := s.ask(t)
 	if err != nil || !a.Covered.Settled || len(a.Covered.Position) != 3 || a.Covered.Position[1].Offset != 9 || a.Covered.Position[2] != (query.Position{Epoch: 2, Offset: 4}) {
@@ -316,7 +316,7 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// TestClamped: a bounce taken back whose visit was dropped.
+// TestClamped: a bounce was taken back and its visit was dropped.
 func TestClamped(t *testing.T) {
 	s := newTorn()
 	s.move(0)

@@ -83,7 +83,7 @@ func (r *reading) who(now func(uint64) uint64) who {
 	return who{now: now, run: r.views.Canonical}
 }
 
-// visitors are the visitors behind one number of an answer.
+// visitors are the visitors that one number of an answer counts.
 type visitors struct {
 	*crdt.Union
 	byRun bool // it contains a sketch of the batch views

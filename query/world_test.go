@@ -139,7 +139,7 @@ func (w *world) edgeList() (list [][2]string) {
 	return list
 }
 
-// logs are what the archive holds below a vector.
+// logs returns what the archive holds below a vector.
 func (w *world) logs(vector []store.VectorEntry) (all []batch.Log, err error) {
 	for _, v := range vector {
 		o, err := oracle.EpochOptions(w.epoch, v.Partition)
@@ -186,7 +186,7 @@ func (w *world) run() store.Run {
 	return run
 }
 
-// answers are what the oracle says: the batch views, and the open generations.
+// answers are the answers of the oracle: the batch views, and the open generations.
 func (w *world) answers() *oracle.Answers {
 	p, err := w.store.Pointer(w.t.Context())
 	if err != nil {
@@ -241,7 +241,7 @@ func (w *world) generation(change func(*view.Settings)) {
 	}
 }
 
-// commit runs what was appended.
+// commit processes the records appended so far.
 func (w *world) commit() {
 	w.t.Helper()
 	for part, recs := range w.pending {

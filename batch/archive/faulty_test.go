@@ -96,7 +96,7 @@ type faulty struct {
 	objects.Store
 	at    int // number of the step; -1: none
 	what  fault
-	do    func() // meanwhile
+	do    func() // called at fault meanwhile
 	steps int
 	names []string // names of the steps
 	dead  bool

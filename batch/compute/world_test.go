@@ -184,7 +184,7 @@ func (w *world) move() {
 	w.append(target, m.key, value, kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte(m.from.String())})
 }
 
-// edge says that two persons are one, or are not.
+// edge appends an edge that joins two persons or takes that back.
 func (w *world) edge() {
 	a, b := w.persons[w.r.IntN(len(w.persons))], w.persons[w.r.IntN(len(w.persons))]
 	if a != b {

@@ -17,7 +17,7 @@ import (
 // A url contains no 0x00, so keys sort as urls do. The value of a pack is its
 // cells, ascending:
 //
-//	bucket (the first) or what it lies above the one before, uvarint |
+//	the first bucket, then differences to the previous bucket, uvarint |
 //	length uvarint | bytes
 //
 // A pack is closed when it has packBytes or more.

@@ -27,7 +27,7 @@ import (
 //	head       the first 160 bytes of the url
 //	hash       XXH3, 128 bits, of the url in 32 hex digits
 //	growth     two digits, from 01
-//	day        2015-05-17; behind the year 9999 a colon, six digits of year, -05-17
+//	day        2015-05-17; after the year 9999 a colon, six digits of year, -05-17
 //	hour       hour of the day, two digits
 //	epoch      decimal; so is partition
 //

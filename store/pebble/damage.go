@@ -14,18 +14,18 @@ import (
 	"speedlayer/store"
 )
 
-// A file of the store that is damaged makes operations that need it fail, with an
-// error that names the file and what to do. Others go on. Nothing is repaired here:
-// the log and the archive have all that the store is made of.
+// When a file of the store is damaged, operations that need it fail with an error that
+// names the file and the remedy. Other operations continue. Nothing is repaired here,
+// because the log and the archive have everything that the store is made from.
 
 // remedy ends the errors of a damaged store.
 const remedy = "stop the process, look at the disk, and make the store again from the log with: speedlayer rebuild --data DIR"
 
-// damage is the first that was noticed.
+// damage records the first damage that was found.
 type damage struct {
 	sync.Mutex
 	err   error
-	stuck bool // a goroutine of the database has ended: it cannot be closed
+	stuck bool // a goroutine of the database has ended: the database cannot be closed
 }
 
 func (d *damage) note(file string, err error) {
@@ -36,27 +36,27 @@ func (d *damage) note(file string, err error) {
 	}
 }
 
-// Damage is why operations fail for good; nil if no damage was met.
+// Damage returns why operations fail permanently, or nil if no damage was found.
 func (s *Store) Damage() error {
 	s.damage.Lock()
 	defer s.damage.Unlock()
 	return s.damage.err
 }
 
-// listen notes what the database finds while it reads. Without a listener it would
-// end the process.
+// listen records what the database finds while it reads. Without a listener the
+// database would end the process.
 func (d *damage) listen() *pebble.EventListener {
 	return &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { d.note(i.Path, i.Details) }}
 }
 
-// damaged names the file. Of the database's error it keeps the first line: others
-// are for programs.
+// damaged returns an error that names the file. It keeps only the first line of the
+// database's error, because the others are for programs.
 func damaged(file string, err error) error {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return fmt.Errorf("%w: %s is damaged (%s): %s", store.ErrCorrupt, file, text, remedy)
 }
 
-// named makes of an error that comes from damage one that names the file.
+// named turns an error that comes from damage into one that names the file.
 func (s *Store) named(err error) error {
 	if err == nil || errors.Is(err, store.ErrCorrupt) && strings.Contains(err.Error(), remedy) {
 		return err
@@ -73,10 +73,10 @@ func (s *Store) named(err error) error {
 	return damaged("a file in "+s.opts.Dir, err)
 }
 
-// unknownTable is how the database calls a table that is not there when it opens.
+// unknownTable is the database's message for a table that is missing when it opens.
 var unknownTable = regexp.MustCompile(`file (\d+) \(type sstable\)`)
 
-// namedOpen is named for an error of opening, which as a rule has the file's name.
+// namedOpen is like named, for an error of opening, which usually contains the file name.
 func namedOpen(dir string, err error) error {
 	text := err.Error()
 	if strings.Contains(text, remedy) {
@@ -97,12 +97,12 @@ func namedOpen(dir string, err error) error {
 	return fmt.Errorf("store in %s: %w", dir, err)
 }
 
-// sizeMismatch begins what the database calls fatal when a table has another size
-// than it had when it was written.
+// sizeMismatch is the beginning of the database's fatal message for a table whose size
+// differs from its size when it was written.
 const sizeMismatch = "object size mismatch ("
 
-// fatal is called where the database cannot go on. It does not return. A table of
-// the wrong size is damage, found by a goroutine in the background, which ends.
+// fatal is called when the database cannot continue. It does not return. A table of
+// the wrong size is damage, found by a background goroutine, which ends.
 func (d *damage) fatal(message string) {
 	_, after, found := strings.Cut(message, sizeMismatch)
 	if !found {

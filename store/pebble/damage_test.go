@@ -11,7 +11,7 @@ import (
 	"speedlayer/store"
 )
 
-// withTables makes a store whose cells lie in tables, and closes it.
+// withTables makes a store whose cells are in tables, and closes it.
 func withTables(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,8 +55,8 @@ func use(t *testing.T, dir string) error {
 	return err
 }
 
-// Damage to any file is an error that names the file and the remedy: never a panic,
-// and never fewer cells.
+// Damage to any file gives an error that names the file and the remedy, and never a
+// panic or fewer cells.
 func TestDamagedFiles(t *testing.T) {
 	for name, damage := range map[string]struct {
 		files string
