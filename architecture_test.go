@@ -36,8 +36,9 @@ var mayImport = map[string][]string{
 	"store/*":        {"store", "event", "crdt"},
 	"store/hbase":    {"store", "event", "crdt", "store/hbase/client"},
 	"view":           {"store", "event", "crdt", "record"},
-	"microbatch":     {"queue", "store", "record"},
-	"expire":         {"microbatch", "queue", "store", "record"},
+	"catalog":        {"queue", "store", "record"},
+	"microbatch":     {"catalog", "queue", "store", "record"},
+	"batch":          {"catalog", "queue", "store", "record"},
 	"query":          {"view", "store", "crdt", "event", "batch/views", "internal/*"},
 	"collector":      {"queue", "event", "internal/*", "collector/*"},
 	"collector/*":    {"queue", "event", "internal/*", "collector/*"},
@@ -51,7 +52,7 @@ var mayImport = map[string][]string{
 	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},
 
 	// The hub: it puts all stages together, and no simulation.
-	"node": {"event", "crdt", "record", "queue", "queue/*", "store", "store/*", "view", "microbatch", "expire", "query", "query/*", "collector", "collector/*", "dashboard",
+	"node": {"event", "crdt", "record", "queue", "queue/*", "store", "store/*", "view", "microbatch", "catalog", "batch", "query", "query/*", "collector", "collector/*", "dashboard",
 		"batch/*", "internal/*", "verify"},
 
 	"sim/generate": {},
@@ -163,7 +164,7 @@ func importRules(dir string) (bad []string) {
 
 // hubRule: node alone may know every stage.
 func hubRule(dir string) (bad []string) {
-	stages := []string{"event", "collector", "queue", "microbatch", "view", "store", "query", "expire"}
+	stages := []string{"event", "collector", "queue", "microbatch", "view", "store", "query", "catalog", "batch"}
 	all, err := packages(dir)
 	if err != nil {
 		return []string{err.Error()}

@@ -36,7 +36,7 @@ func TestRulesCanFail(t *testing.T) {
 			"store/pebble/p.go": "package pebble\nimport _ \"speedlayer/store\"\n", "store/s.go": "package store\n"}, ""},
 		{"a second hub", hubRule, map[string]string{
 			"sim/all/a.go": "package all\nimport (\n_ \"speedlayer/event\"\n_ \"speedlayer/collector\"\n_ \"speedlayer/queue\"\n_ \"speedlayer/microbatch\"\n" +
-				"_ \"speedlayer/view\"\n_ \"speedlayer/store\"\n_ \"speedlayer/query\"\n_ \"speedlayer/expire\"\n)\n"},
+				"_ \"speedlayer/view\"\n_ \"speedlayer/store\"\n_ \"speedlayer/query\"\n_ \"speedlayer/catalog\"\n_ \"speedlayer/batch\"\n)\n"},
 			"sim/all imports every stage"},
 		{"view reads files", purityRule, map[string]string{"view/v.go": "package view\nimport _ \"os\"\n"}, "view imports os"},
 		{"view reads the clock", purityRule, map[string]string{

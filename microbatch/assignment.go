@@ -2,10 +2,11 @@ package microbatch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"speedlayer/catalog"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -63,7 +64,7 @@ func (c *crew) assign(partitions []int32) {
 	for _, part := range partitions {
 		if part >= c.r.cfg.Epoch.Partitions {
 			c.g.Go(func() error {
-				return fmt.Errorf("%w: the topic has a partition %d, the log epoch has %d", ErrEpochEnded, part, c.r.cfg.Epoch.Partitions)
+				return fmt.Errorf("%w: the topic has a partition %d, the log epoch has %d", catalog.ErrEpochEnded, part, c.r.cfg.Epoch.Partitions)
 			})
 			continue
 		}
@@ -119,8 +120,3 @@ func (c *crew) owned() []int32 {
 	}
 	return parts
 }
-
-// ErrEpochEnded: the log epoch of a runner is no longer the newest one, or the
-// topic is no longer the epoch's. Settle in which to work (EnsureEpoch), and run
-// anew.
-var ErrEpochEnded = errors.New("microbatch: the log epoch has ended")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
 	"speedlayer/store"
@@ -74,7 +75,7 @@ func TestFailedBatchIsNotCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := memStore(t)
-	epoch, _, err := EnsureEpoch(t.Context(), st, topic, view.Defaults())
+	epoch, _, err := catalog.EnsureEpoch(t.Context(), st, topic, view.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}

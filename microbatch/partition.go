@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
@@ -22,7 +23,7 @@ type PartitionConfig struct {
 	Operator  func() Operator // a fresh one, each time that the state is loaded
 	// Fence keeps it from writing when its log epoch has ended; nil: no other
 	// process could end it.
-	Fence *Fence
+	Fence *catalog.Fence
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
 	SnapshotEvery time.Duration // between snapshots, at the end of a range; 0 is 5 s, negative is never
@@ -85,7 +86,7 @@ var ErrRange = errors.New("microbatch: not a range of the partition")
 // Run processes a range. When it returns nil, every record below Until is in the
 // cells and the shard is committed there or above, by this call or by another
 // owner. After an error the call may be repeated, here or elsewhere, except after
-// ErrRange, ErrGap and ErrEpochEnded, which need another plan.
+// ErrRange, ErrGap and catalog.ErrEpochEnded, which need another plan.
 func (p *Partition) Run(ctx context.Context, r Range) error {
 	start := p.cfg.Epoch.Starts[p.cfg.Partition]
 	switch {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/catalog"
 	"speedlayer/event"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
@@ -91,7 +92,7 @@ func (w *ranges) fill(n int) {
 func (w *ranges) storeOf() (store.Store, store.Epoch) {
 	w.t.Helper()
 	st := memStore(w.t)
-	e, _, err := EnsureEpoch(w.t.Context(), st, w.topic, view.Defaults())
+	e, _, err := catalog.EnsureEpoch(w.t.Context(), st, w.topic, view.Defaults())
 	if err == nil {
 		err = st.CreateGeneration(w.t.Context(), 1)
 	}

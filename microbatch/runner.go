@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
@@ -29,7 +30,7 @@ type RunnerConfig struct {
 	Assignment Assignment
 	// Fence stops the runner when its log epoch has ended; nil: no other process
 	// could end it.
-	Fence *Fence
+	Fence *catalog.Fence
 
 	// Repairs: who runs the runner can repair a log that cannot be read. Run returns
 	// *queue.ErrUnreadable then; else it goes on trying.
@@ -100,14 +101,14 @@ func NewRunner(cfg RunnerConfig) *Runner {
 
 // Run works until ctx ends, and then commits what it has and leaves a snapshot
 // of each partition, for at most the time that stop allows. It returns ErrGap or
-// ErrEpochEnded when a log epoch has ended: settle which one follows, and run
+// catalog.ErrEpochEnded when a log epoch has ended: settle which one follows, and run
 // anew with another runner.
 func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
 	g, work := errgroup.WithContext(ctx)
 	c := newCrew(work, r, g, stop)
 	r.crew.Store(c)
 	if r.cfg.Fence != nil {
-		g.Go(func() error { return r.cfg.Fence.watch(work) })
+		g.Go(func() error { return r.cfg.Fence.Watch(work) })
 	}
 	g.Go(func() error { return r.cfg.Assignment.Run(work, c.assign, c.revoke) })
 	return g.Wait()
@@ -132,7 +133,7 @@ func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) 
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrGap), errors.Is(err, ErrEpochEnded):
+		case errors.Is(err, ErrGap), errors.Is(err, catalog.ErrEpochEnded):
 			return err
 		case r.cfg.Repairs && errors.As(err, new(*queue.ErrUnreadable)):
 			return err
@@ -339,7 +340,7 @@ func (w *worker) commit(ctx context.Context) error {
 // retry waits between attempts; the store or the sink is away, so the partition
 // waits and its reader with it: back-pressure, not memory.
 func (w *worker) retry(ctx context.Context, attempt int, err error) error {
-	if errors.Is(err, store.ErrClosed) || errors.Is(err, ErrEpochEnded) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
+	if errors.Is(err, store.ErrClosed) || errors.Is(err, catalog.ErrEpochEnded) || errors.Is(err, store.ErrNoGeneration) && attempt > 100 {
 		return err
 	}
 	w.r.health.failed(w.part, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
@@ -17,10 +18,10 @@ type work struct {
 	epoch    store.Epoch
 	topic    string
 	operator func() Operator
-	fence    *Fence
+	fence    *catalog.Fence
 }
 
-func newWork(st store.Store, q *queue.Client, e store.Epoch, topic string, operator func() Operator, fence *Fence) work {
+func newWork(st store.Store, q *queue.Client, e store.Epoch, topic string, operator func() Operator, fence *catalog.Fence) work {
 	w := work{store: st, plain: st, queue: q, epoch: e, topic: topic, operator: operator, fence: fence}
 	if fence != nil {
 		w.store = &fencedStore{st, fence}

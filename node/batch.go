@@ -7,9 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"speedlayer/batch"
 	"speedlayer/batch/compute"
 	"speedlayer/batch/layer"
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/query"
 	"speedlayer/store"
 	"speedlayer/view"
@@ -43,7 +44,7 @@ const (
 type Batch struct {
 	node  *Node
 	layer *layer.Layer
-	runs  *expire.Runs
+	runs  *batch.Runs
 	ctx   context.Context //nolint:containedctx // of runs, which outlive the request that asked for them
 	stop  context.CancelFunc
 	done  sync.WaitGroup
@@ -70,8 +71,8 @@ func (n *Node) openBatch(ctx context.Context) error {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
 	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store, CheckSettings: view.CheckSettings,
-		MemoryBytes: o.MemoryBytes, Progress: b.progress, Compare: b.compare, Logger: n.opts.Logger})
-	b.runs = &expire.Runs{Store: n.store, Log: n.queue, Job: b.layer, CheckSettings: view.CheckSettings, Owner: memberName(), Step: b.step, Logger: n.opts.Logger}
+		MemoryBytes: o.MemoryBytes, Progress: b.progress, Logger: n.opts.Logger})
+	b.runs = &batch.Runs{Store: n.store, Log: n.queue, Job: b.layer, CheckSettings: view.CheckSettings, Owner: memberName(), Step: b.step, Compare: b.compare, Logger: n.opts.Logger}
 	if n.opts.shared() {
 		b.runs.DropAfter, b.runs.Lease = o.QueryTime+dropMargin, o.Lease
 	}
@@ -130,7 +131,7 @@ func (b *Batch) Start(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.mu.working && errors.Is(b.mu.err, expire.ErrRunning) {
+	if !b.mu.working && errors.Is(b.mu.err, batch.ErrRunning) {
 		return b.mu.err
 	}
 	return nil
@@ -145,7 +146,7 @@ func (b *Batch) begin() (taken <-chan struct{}, err error) {
 		return nil, errors.New("there is no archive to compute from: it was started with --archive none")
 	}
 	if b.mu.working {
-		return nil, expire.ErrRunning
+		return nil, batch.ErrRunning
 	}
 	if err := b.ctx.Err(); err != nil {
 		return nil, errors.New("stopping")
@@ -171,7 +172,7 @@ func (b *Batch) work() {
 	switch {
 	case err == nil:
 		log.Info("batch run completed", "run", run.Number, "took", time.Since(began).Round(time.Millisecond))
-	case errors.Is(err, expire.ErrRunning):
+	case errors.Is(err, batch.ErrRunning):
 		log.Info("no batch run begun", "why", err)
 	case b.ctx.Err() != nil:
 		log.Info("batch run interrupted; the next one goes on with it", "err", err)
@@ -187,7 +188,7 @@ func (b *Batch) work() {
 
 // Rollback goes back to the run before.
 func (b *Batch) Rollback(ctx context.Context) error {
-	_, err := expire.Rollback(ctx, b.node.store)
+	_, err := catalog.Rollback(ctx, b.node.store)
 	if err == nil {
 		b.node.opts.Logger.Warn("rolled back to the batch run before")
 	}

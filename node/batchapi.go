@@ -5,8 +5,9 @@ import (
 	"errors"
 	"net/http"
 
+	"speedlayer/batch"
+	"speedlayer/catalog"
 	"speedlayer/event"
-	"speedlayer/expire"
 	"speedlayer/internal/problem"
 	"speedlayer/store"
 )
@@ -112,7 +113,7 @@ func (b *Batch) writeStatus(w http.ResponseWriter, r *http.Request, status int) 
 
 func writeBatchError(w http.ResponseWriter, err error) {
 	status := http.StatusServiceUnavailable
-	if errors.Is(err, expire.ErrRunning) || errors.Is(err, expire.ErrNoRollback) {
+	if errors.Is(err, batch.ErrRunning) || errors.Is(err, catalog.ErrNoRollback) {
 		status = http.StatusConflict
 	}
 	problem.Write(w, problem.Details{Status: status, Detail: err.Error()})

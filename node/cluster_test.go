@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"speedlayer/microbatch"
+	"speedlayer/catalog"
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
@@ -196,12 +196,12 @@ func TestZombieOfAnEpoch(t *testing.T) {
 	if err := c.store.AppendEpoch(t.Context(), end); err != nil {
 		t.Fatal(err)
 	}
-	zombie := microbatch.NewFence(c.store, old.Number)
+	zombie := catalog.NewFence(c.store, old.Number)
 	if err := zombie.Allow(t.Context()); err == nil {
 		t.Error("a write to an epoch that has ended is allowed")
 	}
 	eventually(t, "no log epoch follows", func() bool { return n.epochNow().Number == 2 })
-	if took := time.Since(before); took < microbatch.EpochPause {
+	if took := time.Since(before); took < catalog.EpochPause {
 		t.Errorf("the next epoch began %v after the end of the one before: processes may still write to that", took)
 	}
 	viewPages(t, n, 50, 150)

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"speedlayer/batch/archive"
-	"speedlayer/microbatch"
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
 	"speedlayer/store"
@@ -29,7 +29,7 @@ import (
 
 // knownDamage is why the newest log epoch cannot go on, since damage was found;
 // nil if it can.
-func (n *Node) knownDamage(ctx context.Context) (*microbatch.KnownEnd, error) {
+func (n *Node) knownDamage(ctx context.Context) (*catalog.KnownEnd, error) {
 	if n.broker == nil {
 		return nil, nil
 	}
@@ -45,13 +45,13 @@ func (n *Node) knownDamage(ctx context.Context) (*microbatch.KnownEnd, error) {
 		if d.Settled || d.Topic != queue.TopicPageviews || d.Partition >= epoch.Partitions {
 			continue
 		}
-		commit, snapshot, err := microbatch.Position(ctx, n.store, epoch, d.Partition)
+		commit, snapshot, err := catalog.Position(ctx, n.store, epoch, d.Partition)
 		if err != nil {
 			return nil, err
 		}
 		if d.From < commit && d.To > snapshot {
 			shard := store.Shard{Epoch: epoch.Number, Partition: d.Partition}
-			return &microbatch.KnownEnd{Epoch: epoch.Number, Reason: fmt.Sprintf(
+			return &catalog.KnownEnd{Epoch: epoch.Number, Reason: fmt.Sprintf(
 				"a file of the log was damaged: offsets %d to %d of %v are lost, above the snapshot at %d and below the commit at %d", d.From, d.To-1, shard, snapshot, commit)}, nil
 		}
 	}
@@ -61,7 +61,7 @@ func (n *Node) knownDamage(ctx context.Context) (*microbatch.KnownEnd, error) {
 // repair has the broker repair a log that a processor could not read, and
 // returns why the log epoch cannot go on, if it cannot. If no damage is found, for
 // what failed was something else, it waits: the longer, the more often that was.
-func (n *Node) repair(ctx context.Context, why *queue.ErrUnreadable, vain *int) (*microbatch.KnownEnd, error) {
+func (n *Node) repair(ctx context.Context, why *queue.ErrUnreadable, vain *int) (*catalog.KnownEnd, error) {
 	n.opts.Logger.Error("the log cannot be read: the broker stops, repairs it and starts again", "err", why)
 	before := len(n.broker.Damage())
 	if err := n.broker.Repair(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/microbatch"
 	"speedlayer/record"
 	"speedlayer/store"
@@ -59,7 +59,7 @@ func (n *Node) firstEpoch(ctx context.Context, settings record.Settings) (store.
 
 // ensureSettings begins a generation if the settings are others than the store's.
 func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch, s record.Settings) error {
-	g, began, err := expire.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, s)
+	g, began, err := catalog.EnsureSettings(ctx, n.store, n.queue, epoch.Partitions, s)
 	if err != nil {
 		return fmt.Errorf("generation: %w", err)
 	}
@@ -80,21 +80,21 @@ func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
 }
 
 // epochConfig is how this node looks at the life of the log.
-func (n *Node) epochConfig(known *microbatch.KnownEnd, settings record.Settings) microbatch.EpochConfig {
-	c := microbatch.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
+func (n *Node) epochConfig(known *catalog.KnownEnd, settings record.Settings) catalog.EpochConfig {
+	c := catalog.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
 		Closed: func(number uint32, reason string) {
 			n.opts.Logger.Warn("a log epoch is closed; the next begins when all processors have stopped",
-				"epoch", number, "reason", reason, "in", microbatch.EpochPause)
+				"epoch", number, "reason", reason, "in", catalog.EpochPause)
 		}}
 	if n.opts.shared() {
-		c.Pause = microbatch.EpochPause
+		c.Pause = catalog.EpochPause
 	}
 	return c
 }
 
 // settle finds the epoch to work in, or begins it, and says so.
-func (n *Node) settle(ctx context.Context, known *microbatch.KnownEnd, settings record.Settings) (store.Epoch, error) {
-	epoch, reason, err := microbatch.EnsureEpochAmong(ctx, n.epochConfig(known, settings))
+func (n *Node) settle(ctx context.Context, known *catalog.KnownEnd, settings record.Settings) (store.Epoch, error) {
+	epoch, reason, err := catalog.EnsureEpochShared(ctx, n.epochConfig(known, settings))
 	if err != nil {
 		return epoch, fmt.Errorf("log epoch: %w", err)
 	}
@@ -159,7 +159,7 @@ func (n *Node) process(ctx context.Context) error {
 	for {
 		epoch := n.epochNow()
 		err := n.processEpoch(ctx, epoch)
-		var known *microbatch.KnownEnd
+		var known *catalog.KnownEnd
 		switch why, damaged := n.unreadable(err); {
 		case ctx.Err() != nil || err == nil:
 			return nil
@@ -171,11 +171,11 @@ func (n *Node) process(ctx context.Context) error {
 				continue
 			}
 			err = errors.New(known.Reason)
-		case !errors.Is(err, microbatch.ErrGap) && !errors.Is(err, microbatch.ErrEpochEnded):
+		case !errors.Is(err, microbatch.ErrGap) && !errors.Is(err, catalog.ErrEpochEnded):
 			return err
 		}
 		if known == nil {
-			known = microbatch.EndKnownFrom(epoch.Number, err)
+			known = catalog.EndKnownFrom(epoch.Number, err)
 		}
 		n.opts.Logger.Warn("processing stops: the log epoch has ended", "epoch", epoch.Number, "err", err)
 		if err := n.follow(ctx, known); err != nil {
@@ -195,10 +195,10 @@ func (n *Node) process(ctx context.Context) error {
 
 // follow settles which epoch comes behind one that has ended, and goes on trying
 // while the queue or the store is away.
-func (n *Node) follow(ctx context.Context, known *microbatch.KnownEnd) error {
+func (n *Node) follow(ctx context.Context, known *catalog.KnownEnd) error {
 	for {
 		// The store's: another process may have applied others meanwhile.
-		settings, err := expire.Settings(ctx, n.store, n.opts.Settings)
+		settings, err := catalog.Settings(ctx, n.store, n.opts.Settings)
 		var e store.Epoch
 		if err == nil {
 			e, err = n.settle(ctx, known, settings)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/catalog"
 	"speedlayer/event"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
@@ -39,7 +40,7 @@ func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 		Observe: n.observe, Snapshotted: n.keeper.snapshotted,
 	}
 	if n.opts.shared() {
-		cfg.Fence = microbatch.NewFence(n.store, epoch.Number)
+		cfg.Fence = catalog.NewFence(n.store, epoch.Number)
 		cfg.Assignment = n.queue.NewGroup(queue.GroupConfig{Name: n.opts.Group, Member: n.opts.Member,
 			SessionTimeout: n.opts.SessionTimeout, Position: n.position})
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/record"
 )
 
@@ -25,7 +25,7 @@ type givenSettings struct {
 // it is fresh, or is told to apply them.
 func (n *Node) takeSettings(ctx context.Context) (inStore record.Settings, err error) {
 	given := n.opts.Settings
-	if inStore, err = expire.Settings(ctx, n.store, given); err != nil {
+	if inStore, err = catalog.Settings(ctx, n.store, given); err != nil {
 		return inStore, err
 	}
 	if !n.opts.Keep {

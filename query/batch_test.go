@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"speedlayer/catalog"
 	"speedlayer/event"
-	"speedlayer/expire"
 	"speedlayer/query"
 	"speedlayer/sim/generate"
 	"speedlayer/store"
@@ -30,7 +30,7 @@ func TestOracleBatch(t *testing.T) {
 				}
 			})
 			if v.back {
-				if _, err := expire.Rollback(t.Context(), w.store); err != nil {
+				if _, err := catalog.Rollback(t.Context(), w.store); err != nil {
 					t.Fatal(err)
 				}
 				want = w.answers()

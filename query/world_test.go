@@ -10,13 +10,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/batch"
+	"speedlayer/catalog"
 	"speedlayer/event"
-	"speedlayer/expire"
 	"speedlayer/microbatch"
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/record"
-	"speedlayer/sim/batch"
+	simbatch "speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
 	"speedlayer/verify/oracle"
@@ -37,7 +38,7 @@ type world struct {
 	pending [][]*kgo.Record
 	log     [][]*kgo.Record // all of it
 	linked  map[[2]string]bool
-	layer   *batch.Layer
+	layer   *simbatch.Layer
 	procs   []*microbatch.Processor
 	oracles []*oracle.Oracle
 	nonce   int
@@ -65,9 +66,9 @@ func newWorld(t testing.TB, partitions int32, config func(*query.Config)) *world
 	w := &world{t: t, store: st, edges: query.NewEdges(), now: time.Date(2026, 3, 1, 14, 30, 0, 0, time.UTC),
 		ends: make([]int64, partitions), pending: make([][]*kgo.Record, partitions),
 		log: make([][]*kgo.Record, partitions), linked: map[[2]string]bool{}}
-	w.layer = &batch.Layer{Logs: w.logs, Edges: w.edgeList}
+	w.layer = &simbatch.Layer{Logs: w.logs, Edges: w.edgeList}
 	topic := queue.TopicInfo{ID: "0a", Partitions: partitions, Starts: make([]int64, partitions), Ends: make([]int64, partitions)}
-	w.epoch, _, err = microbatch.EnsureEpoch(t.Context(), st, topic, view.Defaults())
+	w.epoch, _, err = catalog.EnsureEpoch(t.Context(), st, topic, view.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,13 +141,13 @@ func (w *world) edgeList() (list [][2]string) {
 }
 
 // logs returns what the archive holds below a vector.
-func (w *world) logs(vector []store.VectorEntry) (all []batch.Log, err error) {
+func (w *world) logs(vector []store.VectorEntry) (all []simbatch.Log, err error) {
 	for _, v := range vector {
 		o, err := oracle.EpochOptions(w.epoch, v.Partition)
 		if err != nil {
 			return nil, err
 		}
-		l := batch.Log{Options: o}
+		l := simbatch.Log{Options: o}
 		for _, r := range w.log[v.Partition] {
 			if r.Offset < v.Offset {
 				l.Records = append(l.Records, oracleRecord(r))
@@ -157,13 +158,13 @@ func (w *world) logs(vector []store.VectorEntry) (all []batch.Log, err error) {
 	return all, nil
 }
 
-// Info implements expire.RunLog.
+// Info implements batch.RunLog.
 func (w *world) Info(context.Context) (queue.TopicInfo, error) {
 	n := int32(len(w.ends))
 	return queue.TopicInfo{ID: "0a", Partitions: n, Starts: make([]int64, n), Ends: w.ends}, nil
 }
 
-// Scan implements expire.RunLog.
+// Scan implements batch.RunLog.
 func (w *world) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo.Record) error) error {
 	for _, r := range w.log[part] {
 		if r.Offset >= from && r.Offset < to {
@@ -178,7 +179,7 @@ func (w *world) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo
 // run does a batch run.
 func (w *world) run() store.Run {
 	w.t.Helper()
-	runs := expire.Runs{Store: w.store, Log: w, Job: w.layer, CheckSettings: view.CheckSettings, Owner: "test", Now: func() time.Time { return w.now }}
+	runs := batch.Runs{Store: w.store, Log: w, Job: w.layer, CheckSettings: view.CheckSettings, Owner: "test", Now: func() time.Time { return w.now }}
 	run, err := runs.Run(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
@@ -213,7 +214,7 @@ func (w *world) json(person string, value []byte) {
 	w.record(part, []byte(person), slices.Clone(value))
 }
 
-// AppendMarker implements expire.Log.
+// AppendMarker implements catalog.Log.
 func (w *world) AppendMarker(_ context.Context, part int32, value []byte) error {
 	w.record(part, nil, slices.Clone(value), kgo.RecordHeader{Key: record.MarkerHeader, Value: []byte("1")})
 	return nil
@@ -236,7 +237,7 @@ func (w *world) generation(change func(*view.Settings)) {
 	}
 	change(&v)
 	s.Operator = v.String()
-	if _, began, err := expire.EnsureSettings(w.t.Context(), w.store, w, int32(len(w.procs)), s); err != nil || !began {
+	if _, began, err := catalog.EnsureSettings(w.t.Context(), w.store, w, int32(len(w.procs)), s); err != nil || !began {
 		w.t.Fatal("no generation began:", err)
 	}
 }

@@ -1,5 +1,5 @@
 // Package layer ties the batch layer together: it does the work of batch runs
-// (expire.Job) with the archive and the computation, and opens the views of runs
+// (batch.Job) with the archive and the computation, and opens the views of runs
 // for queries.
 //
 //	DIR/archive    the master dataset, unless it lies elsewhere

@@ -34,9 +34,7 @@ type Config struct {
 
 	// Progress is told how far the computation is; may be nil.
 	Progress func(p compute.Progress)
-	// Compare is told of each switch; see expire.Job. May be nil.
-	Compare func(ctx context.Context, before, after store.Pointer) error
-	Logger  *slog.Logger // nil: none
+	Logger   *slog.Logger // nil: none
 }
 
 // Layer is the batch layer as one process sees it. Safe for concurrent use; one
@@ -94,7 +92,7 @@ func (l *Layer) open(ctx context.Context) (*archive.Archive, *archive.Archiver, 
 	return l.archive, l.archiver, nil
 }
 
-// Cover implements expire.Job.
+// Cover implements batch.Job.
 func (l *Layer) Cover(ctx context.Context, run store.Run) error {
 	_, a, err := l.open(ctx)
 	if err != nil {
@@ -104,7 +102,7 @@ func (l *Layer) Cover(ctx context.Context, run store.Run) error {
 	return err
 }
 
-// Compute implements expire.Job. The edges are those that are archived when it
+// Compute implements batch.Job. The edges are those that are archived when it
 // begins.
 func (l *Layer) Compute(ctx context.Context, run store.Run) (string, error) {
 	a, _, err := l.open(ctx)
@@ -134,7 +132,7 @@ func (l *Layer) Compute(ctx context.Context, run store.Run) (string, error) {
 	return filepath.Base(dir), err
 }
 
-// Check implements expire.Job: the views are whole, and those of this run.
+// Check implements batch.Job: the views are whole, and those of this run.
 func (l *Layer) Check(ctx context.Context, run store.Run) (err error) {
 	if err := l.have(ctx, run); err != nil {
 		return err
@@ -167,15 +165,7 @@ func sorted(vector []store.VectorEntry) []store.VectorEntry {
 	})
 }
 
-// Compare implements expire.Job.
-func (l *Layer) Compare(ctx context.Context, before, after store.Pointer) error {
-	if l.cfg.Compare == nil {
-		return nil
-	}
-	return l.cfg.Compare(ctx, before, after)
-}
-
-// Keep implements expire.Job. Folders that a run is still making have another
+// Keep implements batch.Job. Folders that a run is still making have another
 // name; package compute cleans them. What is removed while a query of this process
 // reads it stays readable to that. A run that has not said yet which of the folders
 // made for its number it is keeps all of them.

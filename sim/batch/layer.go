@@ -22,7 +22,7 @@ type Log struct {
 	Records []oracle.Record
 }
 
-// Layer does the work of batch runs, as expire.Job wants it, and opens their
+// Layer does the work of batch runs, as batch.Job wants it, and opens their
 // views, as query.Config wants it. Results are durable: they survive whoever made
 // them. Safe for concurrent use.
 type Layer struct {
@@ -52,7 +52,7 @@ func (l *Layer) wait(step string) error {
 	return l.Wait(step)
 }
 
-// Cover implements expire.Job.
+// Cover implements batch.Job.
 func (l *Layer) Cover(_ context.Context, run store.Run) error {
 	if err := l.wait("archive"); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (l *Layer) Cover(_ context.Context, run store.Run) error {
 	return err
 }
 
-// Compute implements expire.Job.
+// Compute implements batch.Job.
 func (l *Layer) Compute(_ context.Context, run store.Run) (string, error) {
 	if err := l.wait("compute"); err != nil {
 		return "", err
@@ -95,7 +95,7 @@ func (l *Layer) Compute(_ context.Context, run store.Run) (string, error) {
 	return name, nil
 }
 
-// Check implements expire.Job.
+// Check implements batch.Job.
 func (l *Layer) Check(_ context.Context, run store.Run) error {
 	if err := l.wait("check"); err != nil {
 		return err
@@ -109,10 +109,7 @@ func (l *Layer) Check(_ context.Context, run store.Run) error {
 	return nil
 }
 
-// Compare implements expire.Job.
-func (l *Layer) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
-
-// Keep implements expire.Job.
+// Keep implements batch.Job.
 func (l *Layer) Keep(_ context.Context, runs []store.Run, next uint32) error {
 	if err := l.wait("keep"); err != nil {
 		return err

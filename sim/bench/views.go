@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"speedlayer/catalog"
 	"speedlayer/event"
 	"speedlayer/microbatch"
 	"speedlayer/node"
@@ -145,7 +146,7 @@ func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	epoch, _, err := microbatch.EnsureEpoch(ctx, n.Store(), info, view.Defaults())
+	epoch, _, err := catalog.EnsureEpoch(ctx, n.Store(), info, view.Defaults())
 	if err != nil {
 		return 0, err
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/microbatch"
 	"speedlayer/record"
-	"speedlayer/sim/batch"
+	simbatch "speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
 	"speedlayer/verify/oracle"
@@ -47,7 +47,7 @@ type life struct {
 	procs  [][]*microbatch.Processor // by partition: the owner, and perhaps an older one still alive
 	saving []*saving                 // by partition: a snapshot half written
 	oracle map[store.Shard]*oracle.Oracle
-	layer  *batch.Layer
+	layer  *simbatch.Layer
 	inRun  atomic.Bool // a batch run works
 }
 
@@ -171,11 +171,11 @@ func (l *life) open() error {
 // prepare is what a process does at start.
 func (l *life) prepare(fresh record.Settings) error {
 	ctx := context.Background()
-	s, err := expire.Settings(ctx, l.store, fresh)
+	s, err := catalog.Settings(ctx, l.store, fresh)
 	if err != nil {
 		return err
 	}
-	if l.epoch, _, err = microbatch.EnsureEpoch(ctx, l.store, l.log.info(), s); err != nil {
+	if l.epoch, _, err = catalog.EnsureEpoch(ctx, l.store, l.log.info(), s); err != nil {
 		return err
 	}
 	if l.epoch.Number != l.log.lives {
@@ -184,7 +184,7 @@ func (l *life) prepare(fresh record.Settings) error {
 	if err := l.openOracle(); err != nil {
 		return err
 	}
-	_, _, err = expire.EnsureSettings(ctx, l.store, l.log, l.epoch.Partitions, s)
+	_, _, err = catalog.EnsureSettings(ctx, l.store, l.log, l.epoch.Partitions, s)
 	return err
 }
 
@@ -216,7 +216,7 @@ func (l *life) step() error {
 		return l.snapshot(part)
 	case n < 92:
 		l.did("settings changed")
-		_, _, err := expire.EnsureSettings(context.Background(), l.store, l.log, l.epoch.Partitions, randomSettings(l.rng))
+		_, _, err := catalog.EnsureSettings(context.Background(), l.store, l.log, l.epoch.Partitions, randomSettings(l.rng))
 		return err
 	case n < 94:
 		return l.batchRun()

@@ -11,10 +11,11 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/expire"
+	"speedlayer/batch"
+	"speedlayer/catalog"
 	"speedlayer/query"
 	"speedlayer/queue"
-	"speedlayer/sim/batch"
+	simbatch "speedlayer/sim/batch"
 	"speedlayer/sim/check"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
@@ -24,10 +25,10 @@ import (
 // errHole: records below a run's vector were lost before they were archived.
 var errHole = errors.New("crash: the archive has a hole")
 
-// Info implements expire.RunLog.
+// Info implements batch.RunLog.
 func (t *topic) Info(context.Context) (queue.TopicInfo, error) { return t.info(), nil }
 
-// Scan implements expire.RunLog.
+// Scan implements batch.RunLog.
 func (t *topic) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo.Record) error) error {
 	for _, r := range t.from(part, from) {
 		if r.Offset >= to {
@@ -41,8 +42,8 @@ func (t *topic) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo
 }
 
 // newLayer is the batch layer of a life: results outlive it, like the log.
-func (l *life) newLayer(results *batch.Layer) *batch.Layer {
-	layer := &batch.Layer{}
+func (l *life) newLayer(results *simbatch.Layer) *simbatch.Layer {
+	layer := &simbatch.Layer{}
 	if results != nil {
 		layer = results.Copy()
 	}
@@ -52,7 +53,7 @@ func (l *life) newLayer(results *batch.Layer) *batch.Layer {
 
 // archived is the log below a vector, as an archive has it that was written all
 // along. What a log lost with its end is not there.
-func (l *life) archived(vector []store.VectorEntry) (logs []batch.Log, err error) {
+func (l *life) archived(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
 	epochs, err := l.store.Epochs(context.Background())
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (l *life) archived(vector []store.VectorEntry) (logs []batch.Log, err error
 		if err != nil {
 			return nil, err
 		}
-		log := batch.Log{Options: o}
+		log := simbatch.Log{Options: o}
 		for _, r := range l.log.parts[v.Partition].recs {
 			if r.Offset >= o.Start && r.Offset < v.Offset {
 				log.Records = append(log.Records, oracleRecord(r))
@@ -91,8 +92,8 @@ func (l *life) meanwhile(string) error {
 	return nil
 }
 
-func (l *life) newRuns() *expire.Runs {
-	return &expire.Runs{Store: l.store, Log: l.log, Job: l.layer, CheckSettings: view.CheckSettings, Owner: "life",
+func (l *life) newRuns() *batch.Runs {
+	return &batch.Runs{Store: l.store, Log: l.log, Job: l.layer, CheckSettings: view.CheckSettings, Owner: "life",
 		Now: func() time.Time { return time.UnixMilli(l.log.now) },
 		Step: func(step string, _ uint32) {
 			l.did("run: " + step)
@@ -120,7 +121,7 @@ func (l *life) batchRun() error {
 		return nil
 	case err == nil:
 		l.did("run completed")
-	case errors.Is(err, expire.ErrNotCounted):
+	case errors.Is(err, batch.ErrNotCounted):
 		l.did("run failed for good")
 	case errors.Is(err, errHole), strings.Contains(err.Error(), "injected error"):
 		l.did("run failed")
@@ -131,11 +132,11 @@ func (l *life) batchRun() error {
 }
 
 func (l *life) rollback() error {
-	_, err := expire.Rollback(context.Background(), l.store)
+	_, err := catalog.Rollback(context.Background(), l.store)
 	switch {
 	case err == nil:
 		l.did("rolled back")
-	case errors.Is(err, expire.ErrNoRollback):
+	case errors.Is(err, catalog.ErrNoRollback):
 	case strings.Contains(err.Error(), "injected error"):
 		l.did("rollback lost")
 	default:

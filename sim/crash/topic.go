@@ -88,7 +88,7 @@ func (t *topic) info() queue.TopicInfo {
 	return i
 }
 
-// AppendMarker implements expire.Log.
+// AppendMarker implements catalog.Log.
 func (t *topic) AppendMarker(_ context.Context, part int32, value []byte) error {
 	t.append(part, 0, &kgo.Record{Value: value, Headers: []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}})
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
@@ -181,11 +181,11 @@ func (m *machine) start(s *record.Settings) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := expire.Settings(ctx, m.store, randomSettings(m.rng))
+	settings, err := catalog.Settings(ctx, m.store, randomSettings(m.rng))
 	if err != nil {
 		return nil, err
 	}
-	epoch, reason, err := microbatch.EnsureEpoch(ctx, m.store, info, settings)
+	epoch, reason, err := catalog.EnsureEpoch(ctx, m.store, info, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (m *machine) start(s *record.Settings) (*process, error) {
 	if s == nil {
 		s = &settings
 	}
-	_, began, err := expire.EnsureSettings(ctx, m.store, q, info.Partitions, *s)
+	_, began, err := catalog.EnsureSettings(ctx, m.store, q, info.Partitions, *s)
 	if err != nil {
 		return nil, err
 	}

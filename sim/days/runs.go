@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"speedlayer/expire"
-	"speedlayer/sim/batch"
+	"speedlayer/batch"
+	"speedlayer/catalog"
+	simbatch "speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 	"speedlayer/view"
@@ -22,8 +23,8 @@ const runTime = 30 * time.Minute
 var errBatch = errors.New("days: the batch layer failed")
 
 // newLayer is the batch layer, whose archive is the judge's.
-func (j *judge) newLayer(rng *rand.Rand) *batch.Layer {
-	return &batch.Layer{Logs: j.logs, Wait: func(string) error {
+func (j *judge) newLayer(rng *rand.Rand) *simbatch.Layer {
+	return &simbatch.Layer{Logs: j.logs, Wait: func(string) error {
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Second)
 		if rng.IntN(15) == 0 {
 			return errBatch
@@ -33,7 +34,7 @@ func (j *judge) newLayer(rng *rand.Rand) *batch.Layer {
 }
 
 // logs are what the archive has below a vector.
-func (j *judge) logs(vector []store.VectorEntry) (logs []batch.Log, err error) {
+func (j *judge) logs(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
 	ctx := context.Background()
 	q, err := j.m.client()
 	if err != nil {
@@ -51,7 +52,7 @@ func (j *judge) logs(vector []store.VectorEntry) (logs []batch.Log, err error) {
 		if err != nil {
 			return nil, err
 		}
-		log := batch.Log{Options: o}
+		log := simbatch.Log{Options: o}
 		for _, r := range j.archive.topics[epochs[v.Epoch].TopicID][v.Partition] {
 			if r.Offset >= o.Start && r.Offset < v.Offset {
 				log.Records = append(log.Records, r)
@@ -70,7 +71,7 @@ func (r *run) batchRun() error {
 	if err != nil {
 		return err
 	}
-	runs := &expire.Runs{Store: r.process.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days", DropAfter: 30 * time.Second,
+	runs := &batch.Runs{Store: r.process.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days", DropAfter: 30 * time.Second,
 		Step: func(step string, _ uint32) {
 			if step == "drop" {
 				r.m.counts.add("generations dropped", 1)
@@ -100,9 +101,9 @@ func (r *run) batchRun() error {
 		r.m.counts.add("batch runs failed", 1)
 	}
 	if r.rng.IntN(6) == 0 {
-		if _, err := expire.Rollback(context.Background(), r.m.store); err == nil {
+		if _, err := catalog.Rollback(context.Background(), r.m.store); err == nil {
 			r.m.counts.add("rollbacks", 1)
-		} else if !errors.Is(err, expire.ErrNoRollback) {
+		} else if !errors.Is(err, catalog.ErrNoRollback) {
 			return err
 		}
 	}
@@ -115,10 +116,10 @@ func (r *run) lastRuns() error {
 	if err != nil {
 		return err
 	}
-	runs := &expire.Runs{Store: r.m.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days"}
+	runs := &batch.Runs{Store: r.m.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days"}
 	r.judge.layer.Wait = nil
 	for range 3 { // one may find that its number is spent
-		if _, err := runs.Run(context.Background()); err != nil && !errors.Is(err, expire.ErrNotCounted) {
+		if _, err := runs.Run(context.Background()); err != nil && !errors.Is(err, batch.ErrNotCounted) {
 			return err
 		}
 	}

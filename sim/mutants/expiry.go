@@ -1,9 +1,9 @@
 package main
 
 const (
-	runGo    = "expire/run.go"
-	vectorGo = "expire/vector.go"
-	retireGo = "expire/retire.go"
+	runGo    = "batch/run.go"
+	vectorGo = "batch/vector.go"
+	retireGo = "batch/retire.go"
 	mergeGo  = "query/merge.go"
 	queryPkg = "query"
 )
@@ -31,11 +31,11 @@ var runMutants = []mutant{
 		edits: []edit{{runGo, "if err := a.Store.CreateGeneration(ctx, n); err != nil {", "if err := ctx.Err(); err != nil {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "switch-by-fresh-counter", line: "38", what: "a run compares with the counter read just before, not with its own last one",
-		edits: []edit{{runGo, "\terr := a.Store.SwapPointer(ctx, a.p.Counter, next)\n",
-			"\tnow, err := a.Store.Pointer(ctx)\n\tif err != nil {\n\t\treturn err\n\t}\n\tnext.Counter = now.Counter + 1\n\terr = a.Store.SwapPointer(ctx, now.Counter, next)\n"}},
+		edits: []edit{{runGo, "\tnext, err := catalog.UpdateFrom(ctx, a.Store, a.p, change)\n",
+			"\tfrom := a.p\n\tif now, err := a.Store.Pointer(ctx); err == nil {\n\t\tfrom.Counter = now.Counter\n\t}\n\tnext, err := catalog.UpdateFrom(ctx, a.Store, from, change)\n"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "dropped-at-switch", line: "18, 29", what: "what the run before needs leaves with the switch",
-		edits: []edit{{retireGo, "left.Generations[0] < p.Previous.Number {", "left.Generations[0] < p.Current.Number {"}},
+		edits: []edit{{retireGo, "left[0] < p.Previous.Number {", "left[0] < p.Current.Number {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "dropped-before-leaving", line: "17", what: "the lowest generation of the list is dropped too",
 		edits: []edit{{retireGo, "if g >= p.Generations[0] {", "if g > p.Generations[0] {"}},

@@ -8,15 +8,15 @@ const (
 	processorGo = "microbatch/processor.go"
 	stateGo     = "microbatch/state.go"
 	dedupeGo    = "microbatch/dedupe.go"
-	amongGo     = "microbatch/among.go"
+	amongGo     = "catalog/shared.go"
 	cellsGo     = "view/cells.go"
 	visitsGo    = "view/visits.go"
 	pageviewsGo = "view/pageviews.go"
-	settingsGo  = "expire/settings.go"
+	settingsGo  = "catalog/settings.go"
 	presenceGo  = "view/presence.go"
 )
 
-// engineMutants break what writes: microbatch, view, expire. In the order of the
+// engineMutants break what writes: microbatch, view, catalog. In the order of the
 // counterexamples.
 var engineMutants = []mutant{
 	{name: "version-inclusive", line: "1", what: "a cell's version is the offset of its last event, not the one behind",
@@ -93,7 +93,7 @@ var engineMutants = []mutant{
 		edits: []edit{{processorGo, "p.encode()\n\t\tif err := p.begin(*marker); err != nil {\n\t\t\treturn err\n\t\t}", "if err := p.begin(*marker); err != nil {\nreturn err\n}\np.encode()"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "number-used-again", line: "16", what: "a generation's number is taken without moving the next",
-		edits: []edit{{settingsGo, "\ttaken.Next++\n", ""}},
+		edits: []edit{{settingsGo, "{ p.Next++ }", "{ }"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "duplicate-renews", line: "law 5", what: "a duplicate renews what dedupe remembers",
 		edits: []edit{{dedupeGo, "return false\n\t\t}\n\t\treturn true // the very", "d.ring[at].time = uint32(now - d.base.time)\nreturn false\n\t\t}\n\t\treturn true // the very"}},
@@ -145,7 +145,7 @@ var engineMutants = []mutant{
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "tables-after-markers", line: "35", what: "a generation's table is made when its markers stand",
 		edits: []edit{{settingsGo, "if err := st.CreateGeneration(ctx, number); err != nil {", "if err := error(nil); err != nil {"},
-			{settingsGo, "done := p\n", "if err := st.CreateGeneration(ctx, p.Generations[len(p.Generations)-1]); err != nil {\nreturn err\n}\ndone := p\n"}},
+			{settingsGo, "\t\tp.Marked = true\n", "if err := st.CreateGeneration(ctx, Newest(p)); err != nil {\nreturn false, err\n}\np.Marked = true\n"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "unchanged-moves-version", line: "36", what: "a person who is in the set already moves the cell's version",
 		edits: []edit{{cellsGo, "if offset >= s.persons.version && s.persons.set.Add(person) {", "if offset >= s.persons.version {\ns.persons.set.Add(person)"}},
@@ -157,7 +157,7 @@ var engineMutants = []mutant{
 		edits: []edit{{processorGo, "p.cfg.Operator.Take(r.Offset, owner, p.live(r.Offset))", "if !p.live(r.Offset) {\nreturn\n}\np.cfg.Operator.Take(r.Offset, owner, true)"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "list-by-fresh-counter", line: "38", what: "the pointer is swapped on a counter read just before, not on what was judged",
-		edits: []edit{{settingsGo, "return st.SwapPointer(ctx, taken.Counter, entered)", "now, err := st.Pointer(ctx)\nif err != nil {\nreturn err\n}\nentered.Counter = now.Counter + 1\nreturn st.SwapPointer(ctx, now.Counter, entered)"}},
+		edits: []edit{{settingsGo, "_, err = UpdateFrom(ctx, st, taken,", "if now, err := st.Pointer(ctx); err == nil {\ntaken.Counter = now.Counter\n}\n_, err = UpdateFrom(ctx, st, taken,"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "live-one-late", line: "law 3", what: "the first event behind the commit is taken as done",
 		edits: []edit{{processorGo, "return offset >= p.begun }", "return offset > p.begun }"}},

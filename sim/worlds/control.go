@@ -5,7 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/expire"
+	"speedlayer/catalog"
 	"speedlayer/record"
 )
 
@@ -31,7 +31,7 @@ func (w *world) startSettings() {
 		return
 	}
 	w.spawn("change of settings", func(t *task) {
-		g, began, err := expire.EnsureSettings(context.Background(), w.store, markerLog{w}, w.epoch.Partitions, s)
+		g, began, err := catalog.EnsureSettings(context.Background(), w.store, markerLog{w}, w.epoch.Partitions, s)
 		if err != nil {
 			w.trace("settings not changed: %v", err)
 			return

@@ -9,16 +9,17 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/batch"
+	"speedlayer/catalog"
 	"speedlayer/event"
-	"speedlayer/expire"
 	"speedlayer/queue"
-	"speedlayer/sim/batch"
+	simbatch "speedlayer/sim/batch"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 	"speedlayer/view"
 )
 
-// Info implements expire.RunLog.
+// Info implements batch.RunLog.
 func (l markerLog) Info(context.Context) (queue.TopicInfo, error) {
 	if err := l.w.call("asking for the log"); err != nil {
 		return queue.TopicInfo{}, err
@@ -30,7 +31,7 @@ func (l markerLog) Info(context.Context) (queue.TopicInfo, error) {
 	return info, nil
 }
 
-// Scan implements expire.RunLog.
+// Scan implements batch.RunLog.
 func (l markerLog) Scan(_ context.Context, part int32, from, to int64, fn func(*kgo.Record) error) error {
 	p := l.w.parts[part]
 	for from < to {
@@ -59,8 +60,8 @@ func (l markerLog) Scan(_ context.Context, part int32, from, to int64, fn func(*
 
 // newLayer is the batch layer of a world: its archive holds the whole log, unless
 // it is said to have a hole.
-func (w *world) newLayer() *batch.Layer {
-	return &batch.Layer{
+func (w *world) newLayer() *simbatch.Layer {
+	return &simbatch.Layer{
 		Logs: w.archived,
 		Edges: func() (edges [][2]string) {
 			for e := range w.linked {
@@ -74,7 +75,7 @@ func (w *world) newLayer() *batch.Layer {
 
 var errHole = errors.New("worlds: the archive has a hole")
 
-func (w *world) archived(vector []store.VectorEntry) (logs []batch.Log, err error) {
+func (w *world) archived(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
 	if w.fault(20) {
 		w.saw(HoleRefused)
 		return nil, errHole
@@ -84,7 +85,7 @@ func (w *world) archived(vector []store.VectorEntry) (logs []batch.Log, err erro
 		if err != nil {
 			return nil, err
 		}
-		log := batch.Log{Options: o}
+		log := simbatch.Log{Options: o}
 		p := w.parts[v.Partition]
 		for _, r := range p.records {
 			if r.Offset < v.Offset {
@@ -114,10 +115,10 @@ func (w *world) startRun() {
 		case err == nil:
 			w.saw(RunCompleted)
 			w.trace("run %d is complete", run.Number)
-		case errors.Is(err, expire.ErrOvertaken):
+		case errors.Is(err, batch.ErrOvertaken):
 			w.saw(RunOvertaken)
 			w.trace("overtaken: %v", err)
-		case errors.Is(err, expire.ErrNotCounted):
+		case errors.Is(err, batch.ErrNotCounted):
 			w.spent++
 			w.saw(RunNumberSpent)
 			w.trace("run failed for good: %v", err)
@@ -129,8 +130,8 @@ func (w *world) startRun() {
 	t.run = true
 }
 
-func (w *world) newRuns(owner string) *expire.Runs {
-	return &expire.Runs{Store: w.store, Log: markerLog{w}, Job: w.layer, CheckSettings: view.CheckSettings, Owner: owner, DropAfter: time.Second,
+func (w *world) newRuns(owner string) *batch.Runs {
+	return &batch.Runs{Store: w.store, Log: markerLog{w}, Job: w.layer, CheckSettings: view.CheckSettings, Owner: owner, DropAfter: time.Second,
 		Now:  func() time.Time { return time.UnixMilli(w.now) },
 		Wait: func(context.Context, time.Duration) error { return w.call("waiting for the last query") }}
 }
@@ -170,7 +171,7 @@ func (w *world) startRetire() {
 // startRollback goes back to the run before.
 func (w *world) startRollback() {
 	w.spawn("rollback", func(*task) {
-		p, err := expire.Rollback(context.Background(), w.store)
+		p, err := catalog.Rollback(context.Background(), w.store)
 		if err == nil {
 			w.saw(RolledBack)
 			w.sawIf(RolledBackToNone, p.Current == nil)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"speedlayer/microbatch"
+	"speedlayer/catalog"
 	"speedlayer/query"
 	"speedlayer/queue"
 	"speedlayer/record"
@@ -123,7 +123,7 @@ func newWorld(c *choices, cov *Coverage, tracing bool) *world {
 	}
 	s := w.settings()
 	var err error
-	w.epoch, _, err = microbatch.EnsureEpoch(context.Background(), w.store, queue.TopicInfo{ID: "t", Partitions: partitions,
+	w.epoch, _, err = catalog.EnsureEpoch(context.Background(), w.store, queue.TopicInfo{ID: "t", Partitions: partitions,
 		Starts: make([]int64, partitions), Ends: make([]int64, partitions)}, s)
 	if err != nil {
 		w.fail("no first epoch: %v", err)

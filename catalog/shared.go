@@ -1,4 +1,4 @@
-package microbatch
+package catalog
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type KnownEnd struct {
 	Cut    *queue.ErrLogCut // nil: not that
 }
 
-// EndKnownFrom makes of a runner's error what EnsureEpochAmong must know; nil if
+// EndKnownFrom makes of a runner's error what EnsureEpochShared must know; nil if
 // the topic itself shows it.
 func EndKnownFrom(epoch uint32, err error) *KnownEnd {
 	k := &KnownEnd{Epoch: epoch}
@@ -47,11 +47,11 @@ func EndKnownFrom(epoch uint32, err error) *KnownEnd {
 	return nil
 }
 
-// EnsureEpochAmong does what EnsureEpoch does, among processes that are at work.
+// EnsureEpochShared does what EnsureEpoch does, among processes that are at work.
 // An epoch that ends although its topic goes on is closed first, by an epoch of
 // no partitions, in which nobody works. When all have stopped and the commits
 // stand for good, the next one begins there: so no event is counted by both.
-func EnsureEpochAmong(ctx context.Context, c EpochConfig) (e store.Epoch, reason string, err error) {
+func EnsureEpochShared(ctx context.Context, c EpochConfig) (e store.Epoch, reason string, err error) {
 	for {
 		epochs, err := c.Store.Epochs(ctx)
 		if err != nil {

@@ -1,4 +1,4 @@
-package expire
+package batch
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // ErrNotCounted: a marker of the run changed nothing where it lies, or cannot be
 // found any more. The run's number is spent; the next run takes another.
-var ErrNotCounted = errors.New("expire: the run's marker did not count")
+var ErrNotCounted = errors.New("batch: the run's marker did not count")
 
 // vector gives the run its vector, if it has none for these log epochs.
 func (a *attempt) vector(ctx context.Context) error {

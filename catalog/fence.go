@@ -1,4 +1,4 @@
-package microbatch
+package catalog
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // A log epoch of the same topic that ends while processes work in it must end
 // for all of them: an event that the old shard and the new one both count is
 // counted twice. So an epoch is closed first, by a row that all of them look at
-// (EnsureEpochAmong), and the next one begins a while later, from where the
+// (EnsureEpochShared), and the next one begins a while later, from where the
 // commits then stand for good. These are the times of that:
 const (
 	// fenceEvery is how often a runner looks whether its epoch is still the
@@ -26,6 +26,11 @@ const (
 	// fenceTrust, and the time that a write which began before may take.
 	EpochPause = 15 * time.Second
 )
+
+// ErrEpochEnded: the log epoch that a process works in is no longer the newest one,
+// or the topic is no longer the epoch's. Settle in which to work (EnsureEpoch), and
+// begin there.
+var ErrEpochEnded = errors.New("catalog: the log epoch has ended")
 
 // Fence keeps a runner from writing to the shards of a log epoch that has ended.
 // A process that was stopped for a while looks before it writes. What remains is
@@ -77,9 +82,9 @@ func (f *Fence) Allow(ctx context.Context) error {
 	return f.look(ctx)
 }
 
-// watch looks until ctx ends, and returns ErrEpochEnded when the epoch has. A
+// Watch looks until ctx ends, and returns ErrEpochEnded when the epoch has. A
 // store that is away is no reason to stop: nothing can be written to it either.
-func (f *Fence) watch(ctx context.Context) error {
+func (f *Fence) Watch(ctx context.Context) error {
 	tick := time.NewTicker(fenceEvery)
 	defer tick.Stop()
 	for {
@@ -92,33 +97,4 @@ func (f *Fence) watch(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// fencedStore is a store in which a processor's writes stand behind a fence.
-// Snapshots need none: of a shard that has ended nobody reads them.
-type fencedStore struct {
-	store.Store
-	fence *Fence
-}
-
-// Apply implements store.Writer.
-func (s *fencedStore) Apply(ctx context.Context, b *store.Batch) error {
-	if err := s.fence.Allow(ctx); err != nil {
-		return err
-	}
-	return s.Store.Apply(ctx, b)
-}
-
-// fencedSink is the same for records that leave the partition.
-type fencedSink struct {
-	sink  Sink
-	fence *Fence
-}
-
-// Send implements Sink.
-func (s *fencedSink) Send(ctx context.Context, out []Outgoing) error {
-	if err := s.fence.Allow(ctx); err != nil {
-		return err
-	}
-	return s.sink.Send(ctx, out)
 }

@@ -1,4 +1,4 @@
-package microbatch
+package catalog
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func TestFenceWatches(t *testing.T) {
 		rows := &epochRows{rows: []store.Epoch{{Number: 0, Partitions: 2}}, err: errors.New("away")}
 		f := NewFence(rows, 0)
 		ended := make(chan error, 1)
-		go func() { ended <- f.watch(t.Context()) }()
+		go func() { ended <- f.Watch(t.Context()) }()
 		time.Sleep(10 * fenceEvery)
 		rows.set(nil, store.Epoch{Number: 0, Partitions: 2})
 		time.Sleep(10 * fenceEvery)

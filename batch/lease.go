@@ -1,10 +1,11 @@
-package expire
+package batch
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"speedlayer/catalog"
 	"speedlayer/store"
 )
 
@@ -55,19 +56,17 @@ const releaseTime = 5 * time.Second
 func (a *attempt) release(ctx context.Context, why error) {
 	ctx, cancel := context.WithTimeout(ctx, releaseTime)
 	defer cancel()
-	p, err := a.Store.Pointer(ctx)
-	if err != nil || p.Running == nil || p.Running.Number != a.number() || p.Running.Owner != a.Owner {
-		return // switched after all, or taken over
-	}
-	next := p
-	next.Counter++
-	running := *p.Running
-	running.Owner, running.Failed = "", why.Error()
-	next.Running = &running
-	if errors.Is(why, ErrNotCounted) {
-		next.Running = nil
-	}
-	if err := a.Store.SwapPointer(ctx, p.Counter, next); err != nil {
-		a.logger().Warn("a failed batch run is not given back; it can be taken over after its lease", "run", running.Number, "err", err)
+	_, err := catalog.Update(ctx, a.Store, func(p *store.Pointer) (bool, error) {
+		if p.Running == nil || p.Running.Number != a.number() || p.Running.Owner != a.Owner {
+			return false, nil // switched after all, or taken over
+		}
+		p.Running.Owner, p.Running.Failed = "", why.Error()
+		if errors.Is(why, ErrNotCounted) {
+			p.Running = nil
+		}
+		return true, nil
+	})
+	if err != nil {
+		a.logger().Warn("a failed batch run is not given back; it can be taken over after its lease", "run", a.number(), "err", err)
 	}
 }

@@ -1,8 +1,7 @@
-// Package expire holds the protocol by which generations of realtime views
-// begin and end: the pointer row, and the markers in the log (design, law 7).
-//
-// A generation begins when the settings that change results do (settings.go),
-// and with each batch run (run.go). A run
+// Package batch coordinates batch runs: from a marker in the log to the pointer
+// that makes queries use the run's views (design, law 7). What a run computes, and
+// where from, is a [Job]; package batch/layer is the one of web analytics. Epochs,
+// generations and the pointer row are those of package catalog. A run
 //
 //	takes a number            compare-and-set
 //	makes its table
@@ -17,9 +16,9 @@
 //
 // Each compare-and-set compares with the counter that the run's own last change
 // left: so a second run, one that took this one over, a change of settings or a
-// rollback (rollback.go) makes it fail. A run that failed stays in the pointer
+// rollback makes it fail. A run that failed stays in the pointer
 // row and is done again under its own number, from the step that it had reached.
 //
 // What the run before needs stays until the next one completes: all generations
 // from its number on, and its views.
-package expire
+package batch

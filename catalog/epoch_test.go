@@ -1,4 +1,4 @@
-package microbatch
+package catalog
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func begun(t *testing.T) *pebble.Store {
 			t.Fatal(err)
 		}
 	}
-	if err := SaveSnapshot(ctx, st, store.Shard{}, 50, []byte("state")); err != nil {
+	if err := saveSnapshot(ctx, st, store.Shard{}, 50); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -236,4 +236,9 @@ func TestEnsureEpochCutShort(t *testing.T) {
 			t.Errorf("after step %d: pointer %+v, %v", n, p, err)
 		}
 	}
+}
+
+// saveSnapshot makes an empty state the shard's snapshot at an offset.
+func saveSnapshot(ctx context.Context, st store.Snapshots, s store.Shard, offset int64) error {
+	return errors.Join(st.PutChunk(ctx, s, offset, 0, nil), st.NameSnapshot(ctx, s, store.SnapshotName{Offset: offset, Chunks: 1}))
 }

@@ -1,4 +1,4 @@
-package expire
+package batch
 
 import (
 	"context"
@@ -11,20 +11,21 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/store"
 )
 
 var (
 	// ErrRunning: another batch run is under way.
-	ErrRunning = errors.New("expire: a batch run is under way")
+	ErrRunning = errors.New("batch: a batch run is under way")
 	// ErrOvertaken: someone else changed the pointer, so this run has failed.
-	ErrOvertaken = errors.New("expire: the pointer was changed by someone else")
+	ErrOvertaken = errors.New("batch: the pointer was changed by someone else")
 )
 
 // RunLog is what a run needs of the queue.
 type RunLog interface {
-	Log
+	catalog.Log
 	// Info describes the log now.
 	Info(ctx context.Context) (queue.TopicInfo, error)
 	// Scan calls fn with a partition's records from an offset on, up to one.
@@ -44,9 +45,6 @@ type Job interface {
 	Compute(ctx context.Context, run store.Run) (views string, err error)
 	// Check opens the views and says what is wrong with them.
 	Check(ctx context.Context, run store.Run) error
-	// Compare is told of the pointers before and behind the switch, while the
-	// store still has the generations of both. Its error is logged.
-	Compare(ctx context.Context, before, after store.Pointer) error
 	// Keep removes the views of all runs with a number below next but these, as far
 	// as nobody reads them. Others may have been made since the pointer was read.
 	Keep(ctx context.Context, runs []store.Run, next uint32) error
@@ -68,11 +66,14 @@ type Runs struct {
 	DropAfter time.Duration
 	// Lease is how long a silent run is left to its owner; 0 means that no other
 	// process can have one, so a run found in the pointer is dead.
-	Lease  time.Duration
-	Now    func() time.Time                                 // nil: the wall clock
-	Wait   func(ctx context.Context, d time.Duration) error // nil: a timer
-	Step   func(step string, run uint32)                    // told before each step; may be nil
-	Logger *slog.Logger                                     // nil: none
+	Lease time.Duration
+	Now   func() time.Time                                 // nil: the wall clock
+	Wait  func(ctx context.Context, d time.Duration) error // nil: a timer
+	Step  func(step string, run uint32)                    // told before each step; may be nil
+	// Compare is told of the pointers before and after a switch, while the store
+	// still has the generations of both. Its error is logged. May be nil.
+	Compare func(ctx context.Context, before, after store.Pointer) error
+	Logger  *slog.Logger // nil: none
 
 	mu sync.Mutex // held while a run works in this process
 }
@@ -116,51 +117,36 @@ func (a *attempt) number() uint32 { return a.run }
 
 // take makes the failed run this attempt's, or takes a new number.
 func (r *Runs) take(ctx context.Context) (*attempt, error) {
-	for {
-		p, err := r.Store.Pointer(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(p.Generations) == 0 {
-			return nil, errors.New("expire: the store has no generation yet: its log epoch comes first")
-		}
-		if err := r.leased(p.Running); err != nil {
-			return nil, err
-		}
-		if !p.Marked && (p.Running == nil || p.Running.Number != p.Generations[len(p.Generations)-1]) {
-			// A change of settings was cut short: its markers come first.
-			if err := r.markOther(ctx, p); err != nil && !errors.Is(err, store.ErrConflict) {
-				return nil, err
-			}
-			continue
-		}
-		next := p
-		next.Counter++
-		running := store.Running{Run: store.Run{Number: p.Next, Started: r.now().UnixMilli()}}
-		if canResume(&p) {
-			running = *p.Running
-		} else {
-			next.Next++
-		}
-		running.Owner, running.Renewed, running.Failed = r.Owner, r.now().UnixMilli(), ""
-		next.Running = &running
-		r.step("take", running.Number)
-		err = r.Store.SwapPointer(ctx, p.Counter, next)
-		if err == nil {
-			return &attempt{Runs: r, run: running.Number, p: next}, nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return nil, err
-		}
-	}
-}
-
-func (r *Runs) markOther(ctx context.Context, p store.Pointer) error {
 	info, err := r.Log.Info(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return mark(ctx, r.Store, r.Log, info.Partitions, p)
+	p, err := catalog.Update(ctx, r.Store, func(p *store.Pointer) (bool, error) {
+		if len(p.Generations) == 0 {
+			return false, catalog.ErrNoGeneration
+		}
+		if err := r.leased(p.Running); err != nil {
+			return false, err
+		}
+		if !p.Marked && (p.Running == nil || p.Running.Number != catalog.Newest(p)) {
+			// A change of settings was cut short: its markers come first.
+			if err := catalog.AppendMarkers(ctx, r.Log, info.Partitions, p); err != nil {
+				return false, err
+			}
+			p.Marked = true
+		}
+		if !canResume(p) {
+			p.Running = &store.Running{Run: store.Run{Number: p.Next, Started: r.now().UnixMilli()}}
+			p.Next++
+		}
+		p.Running.Owner, p.Running.Renewed, p.Running.Failed = r.Owner, r.now().UnixMilli(), ""
+		r.step("take", p.Running.Number)
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &attempt{Runs: r, run: p.Running.Number, p: p}, nil
 }
 
 // leased says whether another process works on a run.
@@ -195,7 +181,7 @@ func (a *attempt) do(ctx context.Context) (store.Run, error) {
 			return store.Run{}, fmt.Errorf("table of generation %d: %w", n, err)
 		}
 		a.step("list", n)
-		if err := a.swap(ctx, func(p *store.Pointer) { *p = listed(*p, n); p.Counter-- }); err != nil {
+		if err := a.swap(ctx, func(p *store.Pointer) { catalog.List(p, n) }); err != nil {
 			return store.Run{}, err
 		}
 	}
@@ -238,7 +224,7 @@ func (a *attempt) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := appendMarkers(ctx, a.Log, info.Partitions, a.p); err != nil {
+	if err := catalog.AppendMarkers(ctx, a.Log, info.Partitions, &a.p); err != nil {
 		return err
 	}
 	a.step("marked", a.number())
@@ -261,8 +247,11 @@ func (a *attempt) switchOver(ctx context.Context, run store.Run) error {
 	}); err != nil {
 		return err
 	}
+	if a.Compare == nil {
+		return nil
+	}
 	a.step("compare", run.Number)
-	if err := a.Job.Compare(ctx, before, a.p); err != nil {
+	if err := a.Compare(ctx, before, a.p); err != nil {
 		a.logger().Warn("the accuracy of what this run replaces is not known", "run", run.Number, "err", err)
 	}
 	return nil
@@ -275,14 +264,7 @@ func (a *attempt) swap(ctx context.Context, change func(p *store.Pointer)) error
 	if a.lost != nil {
 		return a.lost
 	}
-	next := a.p
-	if next.Running != nil {
-		running := *next.Running
-		next.Running = &running
-	}
-	change(&next)
-	next.Counter++
-	err := a.Store.SwapPointer(ctx, a.p.Counter, next)
+	next, err := catalog.UpdateFrom(ctx, a.Store, a.p, change)
 	if errors.Is(err, store.ErrConflict) {
 		err = fmt.Errorf("%w: a second run, a rollback or a change of settings: do the run again", ErrOvertaken)
 	}

@@ -1,4 +1,4 @@
-package expire
+package batch
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/catalog"
 	"speedlayer/queue"
 	"speedlayer/record"
 	"speedlayer/store"
@@ -61,8 +62,6 @@ func (j *job) Check(_ context.Context, run store.Run) error {
 		return nil
 	})
 }
-
-func (j *job) Compare(context.Context, store.Pointer, store.Pointer) error { return nil }
 
 func (j *job) Keep(_ context.Context, runs []store.Run, _ uint32) error {
 	return j.b.call(func() error {
@@ -172,7 +171,7 @@ func TestTwoRuns(t *testing.T) {
 	checkRun(t, b, j, 3, 2, []uint32{2, 3})
 	j.during = func() {
 		j.during = nil
-		_, inside = Rollback(t.Context(), b)
+		_, inside = catalog.Rollback(t.Context(), b)
 	}
 	if _, err := r.Run(t.Context()); !errors.Is(err, ErrOvertaken) || inside != nil {
 		t.Fatalf("%v; rolled back: %v", err, inside)
@@ -180,7 +179,7 @@ func TestTwoRuns(t *testing.T) {
 	if p, _ := b.Pointer(t.Context()); p.Current.Number != 2 || p.Previous != nil || !slices.Equal(p.Generations, []uint32{2, 3, 4}) {
 		t.Fatalf("rolled back: %+v", p)
 	}
-	if _, err := Rollback(t.Context(), b); !errors.Is(err, ErrNoRollback) {
+	if _, err := catalog.Rollback(t.Context(), b); !errors.Is(err, catalog.ErrNoRollback) {
 		t.Fatalf("another step back: %v", err)
 	}
 	if _, err := r.Run(t.Context()); err != nil {
@@ -193,13 +192,13 @@ func TestTwoRuns(t *testing.T) {
 func TestRollbackToNone(t *testing.T) {
 	b := &broken{Store: fresh(t), left: 1 << 30}
 	r, j := newRuns(b)
-	if _, err := Rollback(t.Context(), b); !errors.Is(err, ErrNoRollback) {
+	if _, err := catalog.Rollback(t.Context(), b); !errors.Is(err, catalog.ErrNoRollback) {
 		t.Fatal(err)
 	}
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := Rollback(t.Context(), b); err != nil || p.Current != nil || !slices.Equal(p.Open(), []uint32{0, 1}) {
+	if p, err := catalog.Rollback(t.Context(), b); err != nil || p.Current != nil || !slices.Equal(p.Open(), []uint32{0, 1}) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	for range 2 {

@@ -1,4 +1,4 @@
-package expire
+package catalog
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/record"
 	"speedlayer/store"
@@ -18,16 +17,16 @@ import (
 
 var errBroken = errors.New("broken")
 
-// broken fails at one of its calls, before or after it was done, and at all
+// brokenLog fails at one of its calls, before or after it was done, and at all
 // later ones.
-type broken struct {
+type brokenLog struct {
 	store.Store
 	log    [2][]record.Marker
 	left   int  // calls until it breaks
 	silent bool // the call at which it breaks is done all the same
 }
 
-func (b *broken) call(do func() error) error {
+func (b *brokenLog) call(do func() error) error {
 	b.left--
 	if b.left > 0 || b.left == 0 && b.silent {
 		if err := do(); err != nil {
@@ -40,15 +39,15 @@ func (b *broken) call(do func() error) error {
 	return nil
 }
 
-func (b *broken) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
+func (b *brokenLog) SwapPointer(ctx context.Context, expect uint64, p store.Pointer) error {
 	return b.call(func() error { return b.Store.SwapPointer(ctx, expect, p) })
 }
 
-func (b *broken) CreateGeneration(ctx context.Context, g uint32) error {
+func (b *brokenLog) CreateGeneration(ctx context.Context, g uint32) error {
 	return b.call(func() error { return b.Store.CreateGeneration(ctx, g) })
 }
 
-func (b *broken) AppendMarker(ctx context.Context, partition int32, value []byte) error {
+func (b *brokenLog) AppendMarker(ctx context.Context, partition int32, value []byte) error {
 	return b.call(func() error {
 		m, err := record.ParseMarker(value, view.CheckSettings)
 		if err != nil {
@@ -72,7 +71,7 @@ func fresh(t *testing.T) *pebble.Store {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	topic := queue.TopicInfo{ID: "a", Partitions: 2, Starts: []int64{0, 0}, Ends: []int64{0, 0}}
-	if _, _, err := microbatch.EnsureEpoch(t.Context(), st, topic, view.Defaults()); err != nil {
+	if _, _, err := EnsureEpoch(t.Context(), st, topic, view.Defaults()); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -88,7 +87,7 @@ func TestEnsureSettingsCutShort(t *testing.T) {
 	for _, next := range []record.Settings{want, other} {
 		for n := 1; n < 100; n++ {
 			for _, silent := range []bool{false, true} {
-				b := &broken{Store: fresh(t), left: n, silent: silent}
+				b := &brokenLog{Store: fresh(t), left: n, silent: silent}
 				_, _, err := EnsureSettings(t.Context(), b, b, 2, want)
 				whole := err == nil
 				if !whole && !errors.Is(err, errBroken) {
@@ -108,7 +107,7 @@ func TestEnsureSettingsCutShort(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, b *broken, g uint32, s record.Settings) {
+func check(t *testing.T, b *brokenLog, g uint32, s record.Settings) {
 	t.Helper()
 	p, err := b.Pointer(t.Context())
 	if err != nil {
@@ -144,7 +143,7 @@ func TestEnsureSettingsBeforeTheEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	b := &broken{Store: st, left: 1 << 30}
+	b := &brokenLog{Store: st, left: 1 << 30}
 	if _, _, err := EnsureSettings(t.Context(), b, b, 2, view.Defaults()); err == nil {
 		t.Error("settings of a store without a generation")
 	}

@@ -1,4 +1,4 @@
-package expire
+package catalog
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/record"
 	"speedlayer/store"
@@ -42,7 +41,7 @@ func storeOf3(t *testing.T, s record.Settings) store.Store {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	topic := queue.TopicInfo{ID: "a", Partitions: 3, Starts: make([]int64, 3), Ends: make([]int64, 3)}
-	if _, _, err := microbatch.EnsureEpoch(t.Context(), st, topic, s); err != nil {
+	if _, _, err := EnsureEpoch(t.Context(), st, topic, s); err != nil {
 		t.Fatal(err)
 	}
 	return st

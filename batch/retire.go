@@ -1,11 +1,11 @@
-package expire
+package batch
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
+	"speedlayer/catalog"
 	"speedlayer/store"
 )
 
@@ -57,28 +57,21 @@ func kept(p *store.Pointer) (runs []store.Run) {
 // leave takes the generations out of the list that neither the current run nor
 // the one before needs. It returns the pointer as it is then.
 func (r *Runs) leave(ctx context.Context) (store.Pointer, error) {
-	for {
-		p, err := r.Store.Pointer(ctx)
-		if err != nil || p.Previous == nil {
-			return p, err // before the second run, generation 0 is needed for a rollback to none
+	return catalog.Update(ctx, r.Store, func(p *store.Pointer) (bool, error) {
+		if p.Previous == nil {
+			return false, nil // before the second run, generation 0 is needed for a rollback to none
 		}
-		left := p
-		for len(left.Generations) > 0 && left.Generations[0] < p.Previous.Number {
-			left.Generations = left.Generations[1:]
+		left := p.Generations
+		for len(left) > 0 && left[0] < p.Previous.Number {
+			left = left[1:]
 		}
-		if len(left.Generations) == len(p.Generations) {
-			return p, nil
+		if len(left) == len(p.Generations) {
+			return false, nil
 		}
-		left.Counter++
+		p.Generations = left
 		r.step("leave", p.Previous.Number)
-		err = r.Store.SwapPointer(ctx, p.Counter, left)
-		if err == nil {
-			return left, nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return p, err
-		}
-	}
+		return true, nil
+	})
 }
 
 func (r *Runs) wait(ctx context.Context, d time.Duration) error {

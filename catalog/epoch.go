@@ -1,8 +1,7 @@
-package microbatch
+package catalog
 
 import (
 	"context"
-	"errors"
 
 	"speedlayer/queue"
 	"speedlayer/record"
@@ -14,10 +13,10 @@ import (
 // partitions, a log that ends below a commit, or one that begins above what a
 // processor needs. It returns the epoch to work in, and why it began if it did.
 // Any number of processes may call it at once, but none may be at work in the
-// epoch before: see EnsureEpochAmong. s are the settings of the newest
+// epoch before: see EnsureEpochShared. s are the settings of the newest
 // generation; a fresh store begins with them.
 func EnsureEpoch(ctx context.Context, st store.Store, topic queue.TopicInfo, s record.Settings) (e store.Epoch, reason string, err error) {
-	return EnsureEpochAmong(ctx, EpochConfig{Store: st, Settings: s,
+	return EnsureEpochShared(ctx, EpochConfig{Store: st, Settings: s,
 		Topic: func(context.Context) (queue.TopicInfo, error) { return topic, nil }})
 }
 
@@ -26,7 +25,7 @@ func firstEpoch(t queue.TopicInfo, s record.Settings) store.Epoch {
 }
 
 // makeGeneration makes the table of a fresh store's first generation and enters
-// it in the list. Later ones are made by package expire.
+// it in the list. Later ones begin in settings.go and with batch runs.
 func makeGeneration(ctx context.Context, st store.Store, g uint32, settings string) error {
 	p, err := st.Pointer(ctx)
 	if err != nil {
@@ -38,12 +37,14 @@ func makeGeneration(ctx context.Context, st store.Store, g uint32, settings stri
 	if err := st.CreateGeneration(ctx, g); err != nil {
 		return err
 	}
-	next := store.Pointer{Counter: p.Counter + 1, Next: g + 1, Generations: []uint32{g},
-		Settings: settings, Marked: true}
-	if err := st.SwapPointer(ctx, p.Counter, next); err != nil && !errors.Is(err, store.ErrConflict) {
-		return err
-	}
-	return nil
+	_, err = Update(ctx, st, func(p *store.Pointer) (bool, error) {
+		if len(p.Generations) > 0 {
+			return false, nil // another process was first
+		}
+		p.Next, p.Generations, p.Settings, p.Marked = g+1, []uint32{g}, settings, true
+		return true, nil
+	})
+	return err
 }
 
 // Position is a partition's commit and the offset from which its log is needed.

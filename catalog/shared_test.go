@@ -1,4 +1,4 @@
-package microbatch
+package catalog
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func commitAt(t *testing.T, st store.Store, epoch uint32, partition int32, offse
 // closes.
 func among(t *testing.T, st store.Store, topic func() queue.TopicInfo, known *KnownEnd, during func()) (store.Epoch, string) {
 	t.Helper()
-	e, reason, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Known: known, Pause: time.Millisecond,
+	e, reason, err := EnsureEpochShared(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Known: known, Pause: time.Millisecond,
 		Topic:  func(context.Context) (queue.TopicInfo, error) { return topic(), nil },
 		Closed: func(uint32, string) { during() }})
 	if err != nil {
@@ -81,7 +81,7 @@ func TestTopicMadeAnewNeedsNoPause(t *testing.T) {
 func TestClosedAndLeft(t *testing.T) {
 	st := memStore(t)
 	topic := func(context.Context) (queue.TopicInfo, error) { return topicOf2("a"), nil }
-	first, _, err := EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic})
+	first, _, err := EnsureEpochShared(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestClosedAndLeft(t *testing.T) {
 	var errs [8]error
 	for i := range epochs {
 		all.Go(func() {
-			epochs[i], _, errs[i] = EnsureEpochAmong(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic, Pause: time.Millisecond})
+			epochs[i], _, errs[i] = EnsureEpochShared(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic, Pause: time.Millisecond})
 		})
 	}
 	all.Wait()
@@ -137,11 +137,11 @@ func TestOthersAtWorkAreNoEnd(t *testing.T) {
 		return answer, work() // and the answer
 	}
 	c := EpochConfig{Store: st, Settings: view.Defaults(), Topic: topic}
-	if _, _, err := EnsureEpochAmong(t.Context(), c); err != nil {
+	if _, _, err := EnsureEpochShared(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if e, reason, err := EnsureEpochAmong(t.Context(), c); err != nil || reason != "" || e.Number != 0 {
+		if e, reason, err := EnsureEpochShared(t.Context(), c); err != nil || reason != "" || e.Number != 0 {
 			t.Fatalf("epoch %d, %q, %v", e.Number, reason, err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestKnownEnds(t *testing.T) {
 	current := func() queue.TopicInfo { return topic }
 	among(t, st, current, nil, func() {})
 	commitAt(t, st, 0, 0, 50)
-	gone := EndKnownFrom(0, fmt.Errorf("%w: %w", ErrGap, store.ErrNoChunk))
+	gone := EndKnownFrom(0, fmt.Errorf("%w: %w", errGap, store.ErrNoChunk))
 	if e, _ := among(t, st, current, gone, func() {}); e.Number != 2 || e.Starts[0] != 50 {
 		t.Errorf("a snapshot that is gone: epoch %+v", e)
 	}
@@ -162,11 +162,13 @@ func TestKnownEnds(t *testing.T) {
 		t.Errorf("what ended an older epoch ended this one: %+v, %q", e, reason)
 	}
 	commitAt(t, st, 2, 0, 90)
-	cut := EndKnownFrom(2, fmt.Errorf("%w: %w", ErrGap, &queue.ErrLogCut{Partition: 0, Offset: 90, Cut: 85}))
+	cut := EndKnownFrom(2, fmt.Errorf("%w: %w", errGap, &queue.ErrLogCut{Partition: 0, Offset: 90, Cut: 85}))
 	if e, _ := among(t, st, current, cut, func() {}); e.Number != 4 || e.Starts[0] != 85 {
 		t.Errorf("a log that was cut off: epoch %+v", e)
 	}
-	if EndKnownFrom(0, fmt.Errorf("%w: %w", ErrGap, &queue.ErrLogStart{})) != nil {
+	if EndKnownFrom(0, fmt.Errorf("%w: %w", errGap, &queue.ErrLogStart{})) != nil {
 		t.Error("where the log begins, the topic itself shows")
 	}
 }
+
+var errGap = errors.New("a gap, as a runner reports it")
