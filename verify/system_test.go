@@ -61,7 +61,7 @@ func (s *system) startProcessors() {
 	s.Helper()
 	s.close()
 	var err error
-	s.node, err = node.Open(context.WithoutCancel(s.Context()), node.Config{Data: s.data, Partitions: partitions, Settings: s.settings})
+	s.node, err = node.Open(context.WithoutCancel(s.Context()), node.Config{Data: s.data, Partitions: partitions, Settings: s.settings, ApplySettings: true})
 	s.must(err)
 }
 
