@@ -247,10 +247,10 @@ func (a *attempt) switchOver(ctx context.Context, run store.Run) error {
 	}); err != nil {
 		return err
 	}
+	a.step("compare", run.Number)
 	if a.Compare == nil {
 		return nil
 	}
-	a.step("compare", run.Number)
 	if err := a.Compare(ctx, before, a.p); err != nil {
 		a.logger().Warn("the accuracy of what this run replaces is not known", "run", run.Number, "err", err)
 	}
