@@ -164,7 +164,7 @@ func (m *more) sort() {
 //	0x01 exact: the members ascending, u64 little-endian each, at most MaxExact
 //	0x02 sketch: a DataSketches HLL, see registers.go
 //
-// A growth, 0x03, is not a cell: see growth.go.
+// A delta, 0x03, is not a cell: see delta.go.
 const (
 	kindExact  = 0x01
 	kindSketch = 0x02

@@ -106,7 +106,7 @@ func (w *ranges) owner(st store.Store, e store.Epoch, part int32) *Partition {
 	w.t.Helper()
 	p, err := NewPartition(PartitionConfig{Store: st, Queue: w.client, Epoch: e, Partition: part, Topic: queue.TopicPageviews,
 		Operator: func() Operator {
-			return view.NewPageviews(view.Limits{Slots: 16, Growths: store.Growths(st), GrowFrom: 2})
+			return view.NewPageviews(view.Limits{Slots: 16, Deltas: store.Deltas(st), DeltaFrom: 2})
 		},
 		MaxBatch: 1 + w.rng.IntN(20), SnapshotEvery: time.Duration(w.rng.IntN(2)),
 		Snapshotted: func(_ int64, err error) {

@@ -32,7 +32,7 @@ func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews,
 		Operator: func() microbatch.Operator {
-			return view.NewPageviews(view.Limits{Tap: n.presenceTap(), Growths: store.Growths(n.store)})
+			return view.NewPageviews(view.Limits{Tap: n.presenceTap(), Deltas: store.Deltas(n.store)})
 		},
 		Logger:        n.opts.Logger,
 		Repairs:       n.broker != nil,

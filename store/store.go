@@ -52,19 +52,19 @@ type Writer interface {
 	Cells(ctx context.Context, s Shard, keys []Key, fn func(i int, version int64, value []byte) error) error
 }
 
-// Growing is implemented by a Store that takes growths of cells.
-type Growing interface {
-	// Growths returns how many growths of a cell are stored beside the whole cell.
-	Growths() int
+// TakesDeltas is implemented by a Store that takes deltas of cells.
+type TakesDeltas interface {
+	// Deltas returns how many deltas of a cell are stored beside the whole cell.
+	Deltas() int
 }
 
-// Unlimited is the number of growths of a store that keeps each one beside all
-// others. A store with room for a limited number keeps the n-th growth of the
+// Unlimited is the number of deltas of a store that keeps each one beside all
+// others. A store with room for a limited number keeps the n-th delta of the
 // highest version in the n-th place, and the whole cell in place 0. A read merges
 // the contents of all places, at the highest version among them.
 //
 // Together they hold all that any event below that version added, whoever wrote
-// it. Each growth was put when the one before it was acknowledged, and the first
+// it. Each delta was put when the one before it was acknowledged, and the first
 // when a whole cell was. If the puts of a zombie take some places of an owner's
 // puts, the n-th place has the highest version of all writers of that place. It
 // covers what came since the previous put of its own writer, whose place has that
@@ -72,10 +72,10 @@ type Growing interface {
 // between.
 const Unlimited = math.MaxInt32
 
-// Growths returns how many growths of a cell a store takes, 0 if none.
-func Growths(s Store) int {
-	if g, ok := s.(Growing); ok {
-		return g.Growths()
+// Deltas returns how many deltas of a cell a store takes, 0 if none.
+func Deltas(s Store) int {
+	if g, ok := s.(TakesDeltas); ok {
+		return g.Deltas()
 	}
 	return 0
 }

@@ -52,16 +52,16 @@ func (k Key) Compare(o Key) int {
 // Cell is one put: the bytes of a cell at a version. The version is the offset
 // of the last event that changed the cell, plus one.
 //
-// Growth is 0 when Value is the whole cell. From 1 on, Value is what a set of
-// visitors gained since the writer's previous put of it (crdt.BeginGrowth), and
-// Growth counts those puts since the writer last put the whole cell. The store
+// Delta is 0 when Value is the whole cell. From 1 on, Value is what a set of
+// visitors gained since the writer's previous put of it (crdt.BeginDelta), and
+// Delta counts those puts since the writer last put the whole cell. The store
 // merges them with the whole, and reads return the result. Only a store that is
 // Growing gets any.
 type Cell struct {
 	Key     Key
 	Version int64
 	Value   []byte
-	Growth  int32
+	Delta   int32
 }
 
 // Commit promises that every event of a shard below Offset is in its cells. Record

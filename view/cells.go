@@ -44,7 +44,7 @@ type slot struct {
 	persons visitors
 	added   int32 // newest of who came into persons since the last put; place in cells.added + 1
 	since   int32 // how many came since the whole set was put
-	growths int32 // how many growths were put since then
+	deltas  int32 // how many deltas were put since then
 }
 
 // newcomer is a person that came into a slot's set since the last put.
@@ -85,9 +85,9 @@ type cells struct {
 	missing []int32  // slots whose cells must be read before use
 	changed []int32  // slots with a dirty cell
 
-	growths  int        // how many growths of a set the store takes; 0 if none
-	growFrom int        // smallest set of which one is put
-	added    []newcomer // since the last put, of all slots
+	deltas    int        // how many deltas of a set the store takes; 0 if none
+	deltaFrom int        // smallest set of which one is put
+	added     []newcomer // since the last put, of all slots
 }
 
 func newCells(maxSlots, maxBytes int) *cells {
@@ -231,10 +231,10 @@ func (c *cells) fill(n int, version int64, value []byte) error {
 		s := &c.slots[c.missing[n-m]]
 		s.persons.version = version
 		err := s.persons.set.Decode(value)
-		// How many growths others have put since the whole is not known: a store
+		// How many deltas others have put since the whole is not known: a store
 		// with room for a number of them gets the whole next.
-		if c.growths < store.Unlimited {
-			s.growths = math.MaxInt32
+		if c.deltas < store.Unlimited {
+			s.deltas = math.MaxInt32
 		}
 		c.bytes += s.persons.set.MemoryBytes()
 		return err
@@ -291,7 +291,7 @@ func (c *cells) addView(i int32, person uint64, offset int64) {
 		c.bytes += s.persons.set.MemoryBytes() - before
 		s.persons.version = offset + 1
 		c.touch(s, i, dirtyPersons)
-		if c.growths > 0 {
+		if c.deltas > 0 {
 			c.added = append(c.added, newcomer{person, s.added})
 			s.added = int32(len(c.added))
 			s.since++

@@ -52,14 +52,14 @@ func (f *flush) encode(c *cells) []store.Cell {
 		if s := &c.slots[i]; s.dirty&dirtyPersons != 0 {
 			if c.worthWhole(s) {
 				f.bytes = s.persons.set.Append(f.bytes)
-				s.since, s.growths = 0, 0
+				s.since, s.deltas = 0, 0
 			} else {
-				f.bytes = c.appendGrowth(f.bytes, s)
-				s.growths++
+				f.bytes = c.appendDelta(f.bytes, s)
+				s.deltas++
 			}
 			s.added = 0
 			f.add(c.key(UniquesView, i), s.persons.version)
-			f.cells[len(f.cells)-1].Growth = s.growths
+			f.cells[len(f.cells)-1].Delta = s.deltas
 		}
 	}
 	for _, i := range c.changed {
@@ -83,7 +83,7 @@ func (f *flush) encode(c *cells) []store.Cell {
 
 // worthWhole says whether to put a set whole: when it is small, when it is large and
 // half of it came since the last time, or when the store has no room for another
-// growth. So a reader unites at most that much, and a member is written a few
+// delta. So a reader unites at most that much, and a member is written a few
 // times in its life, however often its cell changes.
 func (c *cells) worthWhole(s *slot) bool {
 	n := s.persons.set.Len()
@@ -94,7 +94,7 @@ func (c *cells) worthWhole(s *slot) bool {
 	if n >= largeSet {
 		part = 2
 	}
-	return n < c.growFrom || part*int(s.since) >= n || int(s.growths) >= c.growths
+	return n < c.deltaFrom || part*int(s.since) >= n || int(s.deltas) >= c.deltas
 }
 
 const (
@@ -102,9 +102,9 @@ const (
 	sketchWorth = 2048 // of how many members the bytes of a sketch are
 )
 
-// appendGrowth appends who came into the slot's set since the last put.
-func (c *cells) appendGrowth(dst []byte, s *slot) []byte {
-	dst = crdt.BeginGrowth(dst)
+// appendDelta appends who came into the slot's set since the last put.
+func (c *cells) appendDelta(dst []byte, s *slot) []byte {
+	dst = crdt.BeginDelta(dst)
 	for at := s.added; at != 0; {
 		n := &c.added[at-1]
 		dst = crdt.AppendMember(dst, n.person)

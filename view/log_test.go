@@ -10,7 +10,7 @@ import (
 // makes the same bytes at the same version, and the store ends the same
 // (laws 2 and 3). See checkLog for who does.
 func TestRandomLogs(t *testing.T) {
-	growths := 0
+	deltas := 0
 	for range 150 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -39,11 +39,11 @@ func TestRandomLogs(t *testing.T) {
 				w.flush(t, []int64{e.logTime})
 			}
 			w.checkLog(t)
-			growths += w.growths
+			deltas += w.deltas
 		})
 	}
-	if growths == 0 {
-		t.Error("no set was put as a growth")
+	if deltas == 0 {
+		t.Error("no set was put as a delta")
 	}
 }
 

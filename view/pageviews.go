@@ -16,11 +16,11 @@ const hourMS = 3600 * 1000
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 122,880
 	Bytes int // of visitor sets and sketches; 0 is 16 MiB
-	// Growths is how many growths of a cell the store takes (store.Growths). A set
-	// of visitors that grew a little is put as one then, if it has GrowFrom
+	// Deltas is how many deltas of a cell the store takes (store.Deltas). A set
+	// of visitors that grew a little is put as one then, if it has DeltaFrom
 	// members; 0 is 9, for key and row take more than so few.
-	Growths  int
-	GrowFrom int
+	Deltas    int
+	DeltaFrom int
 	// Tap, if not nil, is told of every live event: the hashes of its domain and
 	// person, and its time in ms. It must be quick.
 	Tap func(domain, person uint64, ts int64)
@@ -62,8 +62,8 @@ func newPageviews(s Settings, l Limits) *Pageviews {
 		l.Bytes = 16 << 20
 	}
 	c := newCells(l.Slots, l.Bytes)
-	if c.growths, c.growFrom = l.Growths, l.GrowFrom; c.growFrom == 0 {
-		c.growFrom = 9
+	if c.deltas, c.deltaFrom = l.Deltas, l.DeltaFrom; c.deltaFrom == 0 {
+		c.deltaFrom = 9
 	}
 	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
 }

@@ -65,7 +65,7 @@ type world struct {
 	begun      int64 // events below it are in the store: they change no cells
 	cells      map[store.Key]store.Cell
 	written    map[version][]byte // every put there ever was; shared by all who run the log
-	growths    int                // how many puts were growths
+	deltas     int                // how many puts were deltas
 }
 
 // version is one cell at one version.
@@ -171,11 +171,11 @@ func (w *world) flush(t *testing.T, logTimes []int64) (keys []store.Key) {
 func (w *world) put(t *testing.T, c store.Cell) {
 	t.Helper()
 	c.Value = bytes.Clone(c.Value)
-	if c.Growth > 0 {
-		if w.growths++; c.Version <= w.cells[c.Key].Version {
+	if c.Delta > 0 {
+		if w.deltas++; c.Version <= w.cells[c.Key].Version {
 			return // a zombie's: the store leaves it out
 		}
-		c.Value, c.Growth = w.unite(t, c), 0
+		c.Value, c.Delta = w.unite(t, c), 0
 	}
 	v := version{c.Key, c.Version}
 	if other, ok := w.written[v]; ok && !bytes.Equal(other, c.Value) {
@@ -190,7 +190,7 @@ func (w *world) put(t *testing.T, c store.Cell) {
 	}
 }
 
-// unite is what a store that takes growths has behind one.
+// unite is what a store that takes deltas has behind one.
 func (w *world) unite(t *testing.T, c store.Cell) []byte {
 	t.Helper()
 	var set crdt.Visitors
@@ -202,7 +202,7 @@ func (w *world) unite(t *testing.T, c store.Cell) []byte {
 	for b := c.Value[1:]; len(b) > 0; b = b[8:] {
 		// Of two members that raise one register of a sketch, the higher may come first.
 		if !set.Add(binary.LittleEndian.Uint64(b)) && !set.IsSketch() {
-			t.Fatalf("%v at version %d: a growth has a member that the store has", c.Key, c.Version)
+			t.Fatalf("%v at version %d: a delta has a member that the store has", c.Key, c.Version)
 		}
 	}
 	return set.Append(nil)
@@ -246,9 +246,9 @@ func (w *world) checkLog(t *testing.T) {
 	}{
 		{"one with a small cache", Limits{Slots: 4, Bytes: 1}, 0, make(map[store.Key]store.Cell)},
 		{"a zombie", Limits{Slots: 8, Bytes: 1}, 0, maps.Clone(w.cells)},
-		{"one that writes growths", Limits{Growths: store.Unlimited}, 0, make(map[store.Key]store.Cell)},
-		{"one that writes growths, with a small cache", Limits{Slots: 4, Bytes: 1, Growths: 3}, 0, make(map[store.Key]store.Cell)},
-		{"a zombie that writes growths", Limits{Growths: store.Unlimited}, 0, maps.Clone(w.cells)},
+		{"one that writes deltas", Limits{Deltas: store.Unlimited}, 0, make(map[store.Key]store.Cell)},
+		{"one that writes deltas, with a small cache", Limits{Slots: 4, Bytes: 1, Deltas: 3}, 0, make(map[store.Key]store.Cell)},
+		{"a zombie that writes deltas", Limits{Deltas: store.Unlimited}, 0, maps.Clone(w.cells)},
 		{"one that takes over", Limits{}, r.Int64N(w.next + 1), maps.Clone(w.cells)},
 	} {
 		o := newWorld(w.settings, c.limits)
@@ -257,7 +257,7 @@ func (w *world) checkLog(t *testing.T) {
 		if !maps.EqualFunc(w.cells, o.cells, sameCell) {
 			t.Fatalf("seed %d: %s has other cells:\n%s\ninstead of\n%s", seed, c.who, o.all(), w.all())
 		}
-		w.growths += o.growths
+		w.deltas += o.deltas
 	}
 }
 

@@ -87,8 +87,8 @@ type recorder struct {
 	batches [][]store.Batch
 }
 
-// Growths implements store.Growing.
-func (r *recorder) Growths() int { return store.Growths(r.Store) }
+// Deltas implements store.TakesDeltas.
+func (r *recorder) Deltas() int { return store.Deltas(r.Store) }
 
 // ChunkBytes implements store.Chunking.
 func (r *recorder) ChunkBytes() int { return store.ChunkBytes(r.Store) }

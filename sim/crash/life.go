@@ -235,7 +235,7 @@ func (l *life) takeOver(part int) error {
 	shard := l.shard(part)
 	p, err := microbatch.Load(context.Background(), microbatch.Config{
 		Store: l.store, Shard: shard, Epoch: l.epoch, Topic: "pageviews", Sink: l.log,
-		Operator: view.NewPageviews(view.Limits{Slots: 512, Bytes: 64 << 10, Growths: store.Unlimited}),
+		Operator: view.NewPageviews(view.Limits{Slots: 512, Bytes: 64 << 10, Deltas: store.Unlimited}),
 		Retry: func(_ context.Context, attempt int, err error) error {
 			if attempt > 3 || !strings.Contains(err.Error(), "injected error") {
 				return err

@@ -48,8 +48,8 @@ func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 		w.fail("put of %v: %s: version above the batch's end at %d", sh, keyText(c.Key), end)
 	case !ok:
 		w.fail("put of %v: %s = %s: it never has that version; versions are %s", sh, keyText(c.Key), valueText(c), history(o, c.Key))
-	case c.Growth > 0: // see checkUnion
-		w.saw(GrowthPut)
+	case c.Delta > 0: // see checkUnion
+		w.saw(DeltaPut)
 	case !bytes.Equal(want.Bytes(oracle.View(c.Key.View)), c.Value):
 		w.fail("put of %v: %s = %s, want %s", sh, keyText(c.Key), valueText(c), want)
 	}
@@ -60,7 +60,7 @@ func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 func (w *world) checkUnion(id cellID) {
 	c, ok := w.store.cell(id)
 	if !ok {
-		w.fail("%v: growths of %s without the whole", id.shard, keyText(id.key))
+		w.fail("%v: deltas of %s without the whole", id.shard, keyText(id.key))
 		return
 	}
 	want, ok := w.parts[id.shard.Partition].oracle.At(cellKey(id.key), c.version)

@@ -48,8 +48,8 @@ const (
 	QueryUnsettled
 	QueryBeganAnew
 	QueryOfTwoGenerations
-	GrowthPut
-	GrowthsOfTwo
+	DeltaPut
+	DeltasOfTwo
 	QueryOfThreeGenerations
 	QueryOverBatch
 	QueryOfBatchAndSpeed
@@ -79,7 +79,7 @@ var situationNames = [situations]string{
 	"record moved again", "moved records sent again after a failure", "moved record of another epoch", "record refused",
 	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
 	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
-	"set put as a growth", "growths of two processors in one cell",
+	"set put as a delta", "deltas of two processors in one cell",
 	"query of three generations", "query over batch views", "query of batch views and generations", "answer clamped",
 	"run completed", "run failed", "run done again", "run overtaken", "run failed for good", "two runs at once", "run ahead of the commits",
 	"archive with a hole refused", "rolled back", "rolled back to no run", "generation dropped", "edge behind a run",

@@ -35,7 +35,7 @@ func (w *world) process(t *task, p *partition) error {
 	proc, err := microbatch.Load(context.Background(), microbatch.Config{
 		Store: w.store, Shard: p.shard, Epoch: w.epoch, Topic: queue.TopicPageviews,
 		Operator: view.NewPageviews(view.Limits{Slots: w.slots, Bytes: w.bytes,
-			Growths: w.growths, GrowFrom: 2}),
+			Deltas: w.deltas, DeltaFrom: 2}),
 		Sink:  &sink{w: w, part: p},
 		Retry: func(_ context.Context, _ int, err error) error { return w.retry(err) },
 	})

@@ -134,7 +134,7 @@ func (r reader) Scan(_ context.Context, rg store.Range, fn func(c *store.ScanCel
 	var found []cellID
 	for p := range r.s.cells {
 		id, k := p.id, p.id.key
-		if p.growth > 0 {
+		if p.delta > 0 {
 			if _, whole := r.s.cells[place{id, 0}]; whole {
 				continue
 			}

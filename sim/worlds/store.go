@@ -23,10 +23,10 @@ type cellValue struct {
 	value   []byte
 }
 
-// place is where a put lies: the whole of a cell, or its n-th growth.
+// place is where a put lies: the whole of a cell, or its n-th delta.
 type place struct {
-	id     cellID
-	growth int32
+	id    cellID
+	delta int32
 }
 
 // flight is the puts of one Apply.
@@ -91,7 +91,7 @@ func (s *tornStore) Apply(_ context.Context, b *store.Batch) error {
 			return fmt.Errorf("%w: %d", store.ErrNoGeneration, c.Key.Generation)
 		}
 		s.w.checkPut(b.Shard, c, b.Commit.Offset)
-		p := &put{at: place{cellID{c.Key, b.Shard}, c.Growth}, cell: cellValue{c.Version, slices.Clone(c.Value)}, flight: f}
+		p := &put{at: place{cellID{c.Key, b.Shard}, c.Delta}, cell: cellValue{c.Version, slices.Clone(c.Value)}, flight: f}
 		s.inFlight = append(s.inFlight, p)
 		f.author.put[c.Key] = true
 		f.total++

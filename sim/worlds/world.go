@@ -35,7 +35,7 @@ type world struct {
 	now     int64
 
 	slots, bytes int // limits of the cell cache
-	growths      int // that the store takes of a cell
+	deltas       int // that the store takes of a cell
 	batch        int // records of the smallest batch
 	gaps         bool
 
@@ -112,7 +112,7 @@ func newWorld(c *choices, cov *Coverage, tracing bool) *world {
 	partitions := int32(2 - w.below(3)/2)
 	w.persons = persons(partitions, fewPersons)
 	w.slots, w.bytes = []int{128, 3, 6, 12}[w.below(4)], 1<<20
-	w.growths = []int{0, 1, 3}[w.below(3)]
+	w.deltas = []int{0, 1, 3}[w.below(3)]
 	w.batch, w.gaps = 1, w.below(4) == 3
 	w.urls, w.times, w.ticks, w.clientRecords = wideURLs, times, ticks, maxRecords
 	switch w.below(5) {

@@ -41,9 +41,9 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// Growths implements store.Growing. Each growth has a column, which keeps the
+// Deltas implements store.TakesDeltas. Each delta has a column, which keeps the
 // highest version.
-func (s *Store) Growths() int { return growths }
+func (s *Store) Deltas() int { return deltas }
 
 // sections splits the cells of a batch by generation and leaves out dropped
 // generations. If one was never created, nothing is written yet.

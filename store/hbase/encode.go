@@ -17,7 +17,7 @@ type encoder struct {
 	prefix  []byte // in a hashed row, what stands before each value
 	day     dayText
 	hour    int32
-	growth  int32
+	delta   int32
 	column  []byte
 	heads   []section
 	actions []client.Action
@@ -99,12 +99,12 @@ func (e *encoder) addRow(first int, shard store.Shard) error {
 			if err := client.CheckSize(e.row, e.prefix, c.Value); err != nil {
 				return err
 			}
-			if e.hour != c.Key.Hour || e.growth != c.Growth {
-				if c.Growth < 0 || c.Growth > growths {
-					return fmt.Errorf("hbase: growth %d of a cell: allowed are %d", c.Growth, growths)
+			if e.hour != c.Key.Hour || e.delta != c.Delta {
+				if c.Delta < 0 || c.Delta > deltas {
+					return fmt.Errorf("hbase: delta %d of a cell: allowed are %d", c.Delta, deltas)
 				}
-				e.hour, e.growth = c.Key.Hour, c.Growth
-				e.column = appendQualifier(e.column[:0], c.Key.Hour%hoursADay, shard, c.Growth)
+				e.hour, e.delta = c.Key.Hour, c.Delta
+				e.column = appendQualifier(e.column[:0], c.Key.Hour%hoursADay, shard, c.Delta)
 			}
 			g.cells = client.AppendKeyValue(g.cells, e.row, family(c.Key.View), e.column, uint64(c.Version), e.prefix, c.Value)
 			h = h[1:]

@@ -18,7 +18,7 @@ func randomCells(r *rand.Rand, n int) (cells []store.Cell) {
 		url := strings.Repeat("u", r.IntN(3)) + strings.Repeat(string(rune('a'+r.IntN(3))), r.IntN(2)*r.IntN(300))
 		cells = append(cells, store.Cell{
 			Key:     store.Key{Generation: 7, View: store.ViewID(1 + r.IntN(3)), URL: url, Hour: int32(400_000 + r.IntN(60))},
-			Version: r.Int64N(1 << 40), Value: bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(30)), Growth: int32(r.IntN(growths + 1))})
+			Version: r.Int64N(1 << 40), Value: bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(30)), Delta: int32(r.IntN(deltas + 1))})
 	}
 	slices.SortFunc(cells, func(a, b store.Cell) int { return a.Key.Compare(b.Key) })
 	return slices.CompactFunc(cells, func(a, b store.Cell) bool { return a.Key == b.Key })
@@ -62,7 +62,7 @@ func TestEncode(t *testing.T) {
 		}
 		for _, c := range cells {
 			g := got[c.Key]
-			if g.Version != c.Version || g.Growth != c.Growth || !bytes.Equal(g.Value, c.Value) {
+			if g.Version != c.Version || g.Delta != c.Delta || !bytes.Equal(g.Value, c.Value) {
 				t.Fatalf("%+v comes back as %+v", c, g)
 			}
 		}
@@ -81,7 +81,7 @@ func cellsOf(t *testing.T, a client.Action, shard store.Shard) (cells []store.Ce
 		if kv, rest, err = client.NextKeyValue(rest); err != nil {
 			t.Fatal(err)
 		}
-		hour, s, growth, err := parseQualifier(kv.Qualifier)
+		hour, s, delta, err := parseQualifier(kv.Qualifier)
 		if err != nil || s != shard || !bytes.Equal(kv.Row, a.Row) {
 			t.Fatalf("%+v in the put of %q: shard %v, %v", kv, a.Row, s, err)
 		}
@@ -95,7 +95,7 @@ func cellsOf(t *testing.T, a client.Action, shard store.Shard) (cells []store.Ce
 		if _, err := fmt.Sscan(string(kv.Family), &view); err != nil {
 			t.Fatal(err)
 		}
-		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.Timestamp), Value: value, Growth: growth})
+		cells = append(cells, store.Cell{Key: store.Key{Generation: 7, View: view, URL: string(url), Hour: row.day*hoursADay + hour}, Version: int64(kv.Timestamp), Value: value, Delta: delta})
 	}
 	if len(cells) != a.N {
 		t.Fatalf("a put of %d cells says %d", len(cells), a.N)

@@ -148,7 +148,7 @@ type getter struct {
 }
 
 // get asks for the columns of one url, hour and shard, in the families of the
-// views: the whole cells, and the growths after them.
+// views: the whole cells, and the deltas after them.
 //
 //	Get     1: row | 2: Column ... | 4: Filter
 //	Column  1: family
@@ -219,7 +219,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest [
 			return cells, nil
 		}
 		cells = behind
-		hour, shard, growth, err := parseQualifier(kv.Qualifier)
+		hour, shard, delta, err := parseQualifier(kv.Qualifier)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +234,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest [
 			}
 		}
 		if shard == id && hour == k.Hour%hoursADay {
-			u.add(part{int64(kv.Timestamp), value, growth > 0})
+			u.add(part{int64(kv.Timestamp), value, delta > 0})
 		}
 	}
 	return nil, nil

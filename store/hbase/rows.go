@@ -19,14 +19,14 @@ import (
 //	           bucket | ':' | head | 0x00 | hash | 0x00 | day           a longer one
 //	family     the view, in decimal
 //	qualifier  hour | '/' | epoch | '/' | partition                     the whole cell
-//	           hour | '/' | epoch | '/' | partition | '/' | growth      what it gained since (store.Growing)
+//	           hour | '/' | epoch | '/' | partition | '/' | delta      what it gained since (store.TakesDeltas)
 //	timestamp  the cell's version
 //	value      the cell's bytes; in a hashed row: length u32 | url | bytes, big-endian
 //
 //	bucket     one of 0-9, a-f: the top four bits of XXH3 of the url
 //	head       the first 160 bytes of the url
 //	hash       XXH3, 128 bits, of the url in 32 hex digits
-//	growth     two digits, from 01
+//	delta     two digits, from 01
 //	day        2015-05-17; after the year 9999 a colon, six digits of year, -05-17
 //	hour       hour of the day, two digits
 //	epoch      decimal; so is partition
@@ -157,20 +157,20 @@ func parseRow(key []byte) (r row, err error) {
 	return r, nil
 }
 
-// growths is the number of growths of a cell that have columns. A cell that changes
+// deltas is the number of deltas of a cell that have columns. A cell that changes
 // with every batch is put whole once in so many puts, and read from as many columns.
-const growths = 31
+const deltas = 31
 
-// appendQualifier appends the name of a column. hour is the hour of the day; growth
+// appendQualifier appends the name of a column. hour is the hour of the day; delta
 // is 0 for the whole cell.
-func appendQualifier(dst []byte, hour int32, s store.Shard, growth int32) []byte {
+func appendQualifier(dst []byte, hour int32, s store.Shard, delta int32) []byte {
 	dst = appendHour(dst, hour)
 	dst = append(dst, '/')
 	dst = strconv.AppendUint(dst, uint64(s.Epoch), 10)
 	dst = append(dst, '/')
 	dst = strconv.AppendInt(dst, int64(s.Partition), 10)
-	if growth > 0 {
-		dst = append(dst, '/', byte('0'+growth/10), byte('0'+growth%10))
+	if delta > 0 {
+		dst = append(dst, '/', byte('0'+delta/10), byte('0'+delta%10))
 	}
 	return dst
 }
@@ -179,7 +179,7 @@ func appendHour(dst []byte, hour int32) []byte {
 	return append(dst, byte('0'+hour/10), byte('0'+hour%10))
 }
 
-func parseQualifier(q []byte) (hour int32, s store.Shard, growth int32, err error) {
+func parseQualifier(q []byte) (hour int32, s store.Shard, delta int32, err error) {
 	if len(q) > 3 && q[2] == '/' {
 		h, g := digits(q[:2]), 0
 		e, p, ok := bytes.Cut(q[3:], []byte("/"))

@@ -33,7 +33,7 @@ func TestRowsCanBeRead(t *testing.T) {
 		t.Errorf("column is %q", got)
 	}
 	if got := appendQualifier(nil, 9, store.Shard{Epoch: 2, Partition: 11}, 7); string(got) != "09/2/11/07" {
-		t.Errorf("column of a growth is %q", got)
+		t.Errorf("column of a delta is %q", got)
 	}
 }
 
@@ -127,11 +127,11 @@ func FuzzQualifier(f *testing.F) {
 	f.Add([]byte("09/0/3/31"))
 	f.Add([]byte("09/0/3/00"))
 	f.Fuzz(func(t *testing.T, q []byte) {
-		hour, s, growth, err := parseQualifier(q)
+		hour, s, delta, err := parseQualifier(q)
 		if err != nil {
 			return
 		}
-		if back := appendQualifier(nil, hour, s, growth); !bytes.Equal(back, q) {
+		if back := appendQualifier(nil, hour, s, delta); !bytes.Equal(back, q) {
 			t.Fatalf("%q comes back as %q", q, back)
 		}
 	})

@@ -201,11 +201,11 @@ func (st *stream) before(o *stream) bool {
 	return bytes.Compare(st.rows[st.at].url, o.rows[o.at].url) < 0
 }
 
-// column is one part of a cell in its row: the whole, or a growth.
+// column is one part of a cell in its row: the whole, or a delta.
 type column struct {
-	hour   int32
-	shard  store.Shard
-	growth int32 // 0 for the whole
+	hour  int32
+	shard store.Shard
+	delta int32 // 0 for the whole
 	part
 }
 
@@ -216,7 +216,7 @@ func (c column) compare(o column) int {
 	if n := c.shard.Compare(o.shard); n != 0 {
 		return n
 	}
-	return int(c.growth - o.growth)
+	return int(c.delta - o.delta)
 }
 
 // emit calls fn with the cells of the row, by hour and shard. HBase orders columns
@@ -232,13 +232,13 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 			return err
 		}
 		rest = behind
-		if k.hour, k.shard, k.growth, err = parseQualifier(kv.Qualifier); err != nil {
+		if k.hour, k.shard, k.delta, err = parseQualifier(kv.Qualifier); err != nil {
 			return err
 		}
 		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
 			continue
 		}
-		k.part = part{int64(kv.Timestamp), kv.Value, k.growth > 0}
+		k.part = part{int64(kv.Timestamp), kv.Value, k.delta > 0}
 		if l.hashed {
 			if _, k.part.value, err = urlOfValue(kv.Value); err != nil {
 				return err

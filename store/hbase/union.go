@@ -6,11 +6,11 @@ import (
 )
 
 // part is the content of one column of a cell. The column tells whether it is a
-// growth. The value cannot tell, because a count of 3 begins with the same byte.
+// delta. The value cannot tell, because a count of 3 begins with the same byte.
 type part struct {
 	version int64
 	value   []byte
-	growth  bool
+	delta   bool
 }
 
 // union builds one cell from its parts: the whole, and what it gained since. Its
@@ -23,13 +23,13 @@ type union struct {
 func (u *union) reset()     { u.parts = u.parts[:0] }
 func (u *union) add(p part) { u.parts = append(u.parts, p) }
 
-// cell returns the cell at the highest version of its parts. Growths that are
+// cell returns the cell at the highest version of its parts. Deltas that are
 // not above the whole add nothing. value is valid until the next call.
 func (u *union) cell() (version int64, value []byte, err error) {
 	whole := part{version: -1}
 	for _, p := range u.parts {
 		version = max(version, p.version)
-		if !p.growth {
+		if !p.delta {
 			whole = p
 		}
 	}
@@ -44,10 +44,10 @@ func (u *union) cell() (version int64, value []byte, err error) {
 		}
 	}
 	for _, p := range u.parts {
-		if p.version <= whole.version || !p.growth {
+		if p.version <= whole.version || !p.delta {
 			continue
 		}
-		members, err := crdt.GrowthMembers(p.value)
+		members, err := crdt.DeltaMembers(p.value)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -59,4 +59,4 @@ func (u *union) cell() (version int64, value []byte, err error) {
 	return version, u.buf, nil
 }
 
-var _ store.Growing = (*Store)(nil)
+var _ store.TakesDeltas = (*Store)(nil)

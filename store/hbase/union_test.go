@@ -9,7 +9,7 @@ import (
 	"speedlayer/crdt"
 )
 
-// Two writers that began with the same whole put it, and their growths, into the
+// Two writers that began with the same whole put it, and their deltas, into the
 // same places, each of which keeps the highest version. Whichever put came last or
 // was lost, the cell contains all members below its version.
 func TestUnion(t *testing.T) {
@@ -24,7 +24,7 @@ func TestUnion(t *testing.T) {
 			}
 		}
 		at := [2]int{}    // the version of each writer
-		place := [2]int{} // of its next growth
+		place := [2]int{} // of its next delta
 		for range 60 {
 			w := r.IntN(2)
 			from := at[w]
@@ -33,7 +33,7 @@ func TestUnion(t *testing.T) {
 				put(0, part{int64(at[w]), wholeTo(at[w]), false})
 				place[w] = 0
 			} else {
-				put(place[w], part{int64(at[w]), growthOf(from, at[w]), true})
+				put(place[w], part{int64(at[w]), deltaOf(from, at[w]), true})
 			}
 			u.reset()
 			for _, p := range places { // in any order
@@ -58,8 +58,8 @@ func wholeTo(version int) []byte {
 	return v.Append(nil)
 }
 
-func growthOf(from, to int) []byte {
-	b := crdt.BeginGrowth(nil)
+func deltaOf(from, to int) []byte {
+	b := crdt.BeginDelta(nil)
 	for i := from; i < to; i++ {
 		b = crdt.AppendMember(b, member(i))
 	}
@@ -69,18 +69,18 @@ func growthOf(from, to int) []byte {
 func TestUnionOfBadParts(t *testing.T) {
 	var u union
 	u.add(part{1, []byte{9, 9}, false})
-	u.add(part{2, growthOf(0, 1), true})
+	u.add(part{2, deltaOf(0, 1), true})
 	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
 		t.Errorf("a whole that is none: %v", err)
 	}
 	u.reset()
-	u.add(part{2, growthOf(0, 1)[:5], true})
+	u.add(part{2, deltaOf(0, 1)[:5], true})
 	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
-		t.Errorf("half a growth: %v", err)
+		t.Errorf("half a delta: %v", err)
 	}
 }
 
-// A growth begins with the same byte as a count of 3 or as visits of -2. A whole
+// A delta begins with the same byte as a count of 3 or as visits of -2. A whole
 // cell is what its column makes it.
 func TestUnionOfCounts(t *testing.T) {
 	for _, whole := range [][]byte{crdt.AppendCount(nil, 3), crdt.VisitCount{Visits: -2, Bounces: 1}.Append(nil)} {
@@ -92,7 +92,7 @@ func TestUnionOfCounts(t *testing.T) {
 	}
 }
 
-// A count of 3 has the byte that a growth begins with, and is a count all the same.
+// A count of 3 has the byte that a delta begins with, and is a count all the same.
 func TestUnionOfACount(t *testing.T) {
 	var u union
 	u.add(part{5, crdt.AppendCount(nil, 3), false})

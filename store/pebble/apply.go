@@ -19,7 +19,7 @@ import (
 // version is the same, with the same bytes (law 2), or newer. The batch of a zombie
 // that ends at or below the commit is left out as a whole.
 //
-// The same holds for a growth. If the stored set has events that the processor did
+// The same holds for a delta. If the stored set has events that the processor did
 // not write itself, the processor had read them. So the union is what the processor
 // has in memory.
 func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
@@ -54,8 +54,8 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// Growths implements store.Growing.
-func (s *Store) Growths() int { return store.Unlimited }
+// Deltas implements store.TakesDeltas.
+func (s *Store) Deltas() int { return store.Unlimited }
 
 // addCells adds the cells of existing generations to the batch without an
 // intermediate copy.
@@ -76,7 +76,7 @@ func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 		var version [binary.MaxVarintLen64]byte
 		v := binary.AppendUvarint(version[:0], uint64(c.Version))
 		put := batch.SetDeferred
-		if c.Growth > 0 {
+		if c.Delta > 0 {
 			put = batch.MergeDeferred
 		}
 		op := put(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))

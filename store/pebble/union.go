@@ -11,9 +11,9 @@ import (
 	"speedlayer/store"
 )
 
-// merger merges growths of visitor sets (store.Cell) with the set below them,
+// merger merges deltas of visitor sets (store.Cell) with the set below them,
 // when the cell is read or its table compacted. It has the name of Pebble's default
-// merger, because directories without growths were created under that name, and
+// merger, because directories without deltas were created under that name, and
 // Pebble refuses to open them under another.
 var merger = &pebble.Merger{
 	Name: "pebble.concatenate",
@@ -28,7 +28,7 @@ var merger = &pebble.Merger{
 type union struct {
 	version int64
 	set     []byte // a copy of the whole set's bytes; nil if none came
-	members []byte // of all growths
+	members []byte // of all deltas
 }
 
 func (u *union) add(value []byte) error {
@@ -37,8 +37,8 @@ func (u *union) add(value []byte) error {
 		return err
 	}
 	u.version = max(u.version, version)
-	if crdt.IsGrowth(b) {
-		members, err := crdt.GrowthMembers(b)
+	if crdt.IsDelta(b) {
+		members, err := crdt.DeltaMembers(b)
 		u.members = append(u.members, members...)
 		return err
 	}
@@ -56,11 +56,11 @@ func (u *union) MergeNewer(value []byte) error { return u.add(value) }
 func (u *union) MergeOlder(value []byte) error { return u.add(value) }
 
 // Finish implements pebble.ValueMerger. It returns a whole set if all parts were
-// given, otherwise one growth made of all growths.
+// given, otherwise one delta made of all deltas.
 func (u *union) Finish(includesBase bool) ([]byte, io.Closer, error) {
 	out := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(u.set)+len(u.members)+1), uint64(u.version))
 	if !includesBase && u.set == nil {
-		return append(crdt.BeginGrowth(out), u.members...), nil, nil
+		return append(crdt.BeginDelta(out), u.members...), nil, nil
 	}
 	var v crdt.Visitors
 	if u.set != nil {

@@ -22,13 +22,13 @@ func TestUnionIsAssociative(t *testing.T) {
 		}
 		parts := [][]byte{whole.Append(binary.AppendUvarint(nil, 1))}
 		for v := range uint64(1 + r.IntN(20)) {
-			growth := crdt.BeginGrowth(binary.AppendUvarint(nil, v+2))
+			delta := crdt.BeginDelta(binary.AppendUvarint(nil, v+2))
 			for range 1 + r.IntN(300) {
 				h := r.Uint64()
 				whole.Add(h)
-				growth = crdt.AppendMember(growth, h)
+				delta = crdt.AppendMember(delta, h)
 			}
-			parts = append(parts, growth)
+			parts = append(parts, delta)
 		}
 		want := whole.Append(binary.AppendUvarint(nil, uint64(len(parts))))
 		for len(parts) > 1 { // merges neighbours
@@ -74,9 +74,9 @@ func TestUnionOfNoCell(t *testing.T) {
 	set := new(crdt.Visitors).Append(binary.AppendUvarint(nil, 3))
 	for name, parts := range map[string][2][]byte{
 		"no version":       {set, {}},
-		"cut in a member":  {set, append(crdt.BeginGrowth([]byte{4}), 1, 2, 3)},
+		"cut in a member":  {set, append(crdt.BeginDelta([]byte{4}), 1, 2, 3)},
 		"two sets":         {set, set},
-		"nothing after it": {{4}, crdt.BeginGrowth([]byte{5})},
+		"nothing after it": {{4}, crdt.BeginDelta([]byte{5})},
 	} {
 		m, err := merger.Merge(nil, parts[0])
 		if err == nil {

@@ -36,7 +36,7 @@ func Run(t *testing.T, h Harness) {
 		{"7 an error is never an empty answer", (*suite).errors},
 		{"scans are in order and in bounds", (*suite).scans},
 		{"a reader of an atomic store is one moment", (*suite).readers},
-		{"a growth is united with what is there", (*suite).growths},
+		{"a delta is united with what is there", (*suite).deltas},
 		{"many owners of many shards", (*suite).concurrent},
 		{"8 what was acknowledged is there when opened again", (*suite).reopen},
 	} {
@@ -145,7 +145,7 @@ func (s *suite) versions() {
 	s.apply(batch(other, 1, cell("a/", 1, 1, "other")))
 	s.want(shard0, "a/", 1, 9, "at 9")
 	s.want(other, "a/", 1, 1, "other")
-	// Bytes are bytes: a count of 3 begins like a growth and is not one.
+	// Bytes are bytes: a count of 3 begins like a delta and is not one.
 	for i := range 256 {
 		s.apply(batch(other, int64(i+2), cell("c/", 1, int64(i+2), string([]byte{byte(i)}))))
 		s.want(other, "c/", 1, int64(i+2), string([]byte{byte(i)}))
