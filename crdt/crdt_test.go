@@ -125,9 +125,9 @@ func TestSketchIsDataSketches(t *testing.T) {
 	}
 }
 
-// Union is commutative, associative and idempotent. It is exact with exact cells,
+// Merging is commutative, associative and idempotent. It is exact with exact cells,
 // and equals the sketch of all members when one of them is a sketch.
-func TestUnion(t *testing.T) {
+func TestMerger(t *testing.T) {
 	r := seeded(t)
 	for range 30 {
 		all := hashes(r, 1+r.IntN(9000))
@@ -141,10 +141,10 @@ func TestUnion(t *testing.T) {
 		}
 		cells = append(cells, cellOf(all).Append(nil))
 		sketch = sketch || len(all) > MaxExact
-		var u, shuffled, merged Union
+		var u, shuffled, merged Merger
 		for _, c := range cells {
 			must(t, u.Add(c, nil))
-			var one Union
+			var one Merger
 			must(t, one.Add(c, nil))
 			merged.Merge(&one)
 		}
@@ -153,7 +153,7 @@ func TestUnion(t *testing.T) {
 		}
 		n, exact, relative, err := u.Estimate()
 		must(t, err)
-		for _, o := range []*Union{&shuffled, &merged} {
+		for _, o := range []*Merger{&shuffled, &merged} {
 			if n2, exact2, _, _ := o.Estimate(); n2 != n || exact2 != exact {
 				t.Fatalf("another order gives %d %v, not %d %v", n2, exact2, n, exact)
 			}
@@ -161,12 +161,12 @@ func TestUnion(t *testing.T) {
 		if exact == sketch || exact && (n != uint64(len(all)) || relative != 0) {
 			t.Fatalf("%d persons: %d, exact %v, relative error %v", len(all), n, exact, relative)
 		}
-		var flat Union
+		var flat Merger
 		for _, h := range all {
 			flat.AddHash(h)
 		}
 		if !bytes.Equal(flat.AppendSketch(nil), u.AppendSketch(nil)) {
-			t.Fatal("the union's sketch is not that of all persons")
+			t.Fatal("the merged sketch is not that of all persons")
 		}
 	}
 }
@@ -178,8 +178,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestUnionMapsPersons(t *testing.T) {
-	var u Union
+func TestMergerMapsPersons(t *testing.T) {
+	var u Merger
 	must(t, u.Add(cellOf([]uint64{1, 2, 3}).Append(nil), func(h uint64) uint64 { return min(h, 2) }))
 	must(t, u.Add(cellOf([]uint64{3}).Append(nil), func(h uint64) uint64 { return min(h, 2) }))
 	if n, exact, _, err := u.Estimate(); n != 2 || !exact || err != nil {
@@ -196,7 +196,7 @@ func TestRelativeErrorIsTrue(t *testing.T) {
 	for _, size := range []int{2049, 3000, 5000, 10000, 20000, 40000, 60000, 120000, 400000} {
 		for range max(20, min(120, 1_200_000/size)) {
 			parts := 1 + r.IntN(4)
-			var u Union
+			var u Merger
 			for range parts {
 				v := &Visitors{}
 				v.more = &more{sketch: newRegisters()}
@@ -235,9 +235,9 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, _ bool) {
 		var v Visitors
 		err := v.Decode(b)
-		var u Union
+		var u Merger
 		if uerr := u.Add(b, nil); (uerr == nil) != (err == nil) {
-			t.Fatalf("Decode says %v, Union.Add %v", err, uerr)
+			t.Fatalf("Decode says %v, Merger.Add %v", err, uerr)
 		}
 		if err == nil && !v.IsSketch() && !bytes.Equal(v.Append(nil), b) {
 			t.Fatalf("%x comes back as %x", b, v.Append(nil))
@@ -279,10 +279,10 @@ func BenchmarkAdd(b *testing.B) {
 	})
 }
 
-func BenchmarkUnion(b *testing.B) {
+func BenchmarkMerger(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 3))
 	exact, sketch := cellOf(hashes(r, 2000)).Append(nil), cellOf(hashes(r, 9000)).Append(nil)
-	var u Union
+	var u Merger
 	b.Run("exact-2000", func(b *testing.B) {
 		for b.Loop() {
 			_ = u.Add(exact, nil)

@@ -8,7 +8,7 @@
 //
 //	count       G-Counter    merged by adding
 //	visit count PN-Counter   merged by adding
-//	visitors    G-Set, or HyperLogLog when large; merged by union
+//	visitors    G-Set, or HyperLogLog when large; merged as sets
 //
 // The bytes of a cell are a function of its contents, never of the order in
 // which they came. So the same version means the same bytes, whoever wrote them.

@@ -78,7 +78,7 @@ func (c *canonical) of(h uint64) uint64 {
 	}
 }
 
-// fn returns the map for crdt.Union, or nil if it changes nobody.
+// fn returns the map for crdt.Merger, or nil if it changes nobody.
 func (c *canonical) fn() func(uint64) uint64 {
 	if c.edges == 0 {
 		return nil

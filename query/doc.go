@@ -16,7 +16,7 @@
 //	engine.go   Engine and its Config
 //	read.go     one consistent reading of the store
 //	covered.go  what the answer covers, lag, age
-//	merge.go    sums and unions by hour or day
+//	merge.go    sums and mergers by hour or day
 //	counts.go uniques.go top.go domains.go export.go equivs.go status.go  the answers
 //	edges.go canonical.go  equiv edges, and the canonical persons derived from them
 //	presence.go current visitors, beside the store
@@ -27,5 +27,5 @@
 // # Goroutines and locks
 //
 // The package starts no goroutine. Queries share the snapshot of the edges and
-// a pool of unions, and take no lock unless an edge has come since the last one.
+// a pool of mergers, and take no lock unless an edge has come since the last one.
 package query

@@ -63,7 +63,7 @@ type Reading interface {
 type Engine struct {
 	cfg              Config
 	ends             logEnds
-	unions           sync.Pool // of *crdt.Union, empty
+	mergers          sync.Pool // of *crdt.Merger, empty
 	block            int       // bytes of an export in memory
 	counted          int       // how many domains an answer counts
 	queries, exports *turns
@@ -96,17 +96,17 @@ func New(cfg Config) *Engine {
 	if cfg.Exports == 0 {
 		cfg.Exports = 4
 	}
-	e := &Engine{cfg: cfg, unions: sync.Pool{New: func() any { return new(crdt.Union) }}, block: exportBlock, counted: maxCounted,
+	e := &Engine{cfg: cfg, mergers: sync.Pool{New: func() any { return new(crdt.Merger) }}, block: exportBlock, counted: maxCounted,
 		queries: newTurns("queries", cfg.Queries, cfg.QueryWait), exports: newTurns("exports", cfg.Exports, cfg.QueryWait)}
 	e.live.stopped = make(chan struct{})
 	return e
 }
 
-func (e *Engine) union() *crdt.Union { return e.unions.Get().(*crdt.Union) }
+func (e *Engine) merger() *crdt.Merger { return e.mergers.Get().(*crdt.Merger) }
 
-func (e *Engine) putUnion(u *crdt.Union) {
+func (e *Engine) putMerger(u *crdt.Merger) {
 	u.Reset()
-	e.unions.Put(u)
+	e.mergers.Put(u)
 }
 
 // StopLive ends all streams of live events and refuses new ones. Without it, a

@@ -44,8 +44,8 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 	if open {
 		h.To = allTime
 	}
-	x := &export{hours: h, fn: fn, e: e, now: e.cfg.Edges.snapshot().fn(), visitors: visitors{Union: e.union()}, bound: e.block}
-	defer func() { e.putUnion(x.visitors.Union) }()
+	x := &export{hours: h, fn: fn, e: e, now: e.cfg.Edges.snapshot().fn(), visitors: visitors{Merger: e.merger()}, bound: e.block}
+	defer func() { e.putMerger(x.visitors.Merger) }()
 	found := req.View == ""
 	for _, v := range exportViews {
 		found = found || v.name == req.View

@@ -43,8 +43,8 @@ func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
 	}
 	a := &TopAnswer{Domain: q.url, From: hourText(q.hours.From), To: hourText(q.hours.To)}
 	persons := e.cfg.Edges.snapshot()
-	visitors := visitors{Union: e.union()}
-	defer func() { e.putUnion(visitors.Union) }()
+	visitors := visitors{Merger: e.merger()}
+	defer func() { e.putMerger(visitors.Merger) }()
 	err = e.read(ctx, func(r *reading) (err error) {
 		var in sources
 		pages := sums{}

@@ -23,7 +23,7 @@ func (e *Engine) Uniques(ctx context.Context, req URLQuery) (*UniquesAnswer, err
 	persons := e.cfg.Edges.snapshot()
 	a.EquivEdges = persons.edges
 	u := &uniques{e: e, by: q.by, who: who{now: persons.fn()}}
-	u.total.Union = e.union()
+	u.total.Merger = e.merger()
 	defer u.release()
 	err = e.read(ctx, func(r *reading) (err error) {
 		u.reset(r)
@@ -85,12 +85,12 @@ func (r *reading) who(now func(uint64) uint64) who {
 
 // visitors are the visitors that one number of an answer counts.
 type visitors struct {
-	*crdt.Union
+	*crdt.Merger
 	byRun bool // it contains a sketch of the batch views
 }
 
 func (v *visitors) merge(o *visitors) {
-	v.Merge(o.Union)
+	v.Merge(o.Merger)
 	v.byRun = v.byRun || o.byRun
 }
 
@@ -119,9 +119,9 @@ func (e *Engine) estimate(v *visitors, w *who) (n uint64, exact bool, relative f
 	if w.run == nil || as == nil {
 		return v.Estimate()
 	}
-	u := e.union()
-	defer e.putUnion(u)
-	u.MergeAs(v.Union, as)
+	u := e.merger()
+	defer e.putMerger(u)
+	u.MergeAs(v.Merger, as)
 	return u.Estimate()
 }
 
@@ -146,14 +146,14 @@ func (u *uniques) reset(r *reading) {
 
 func (u *uniques) dropParts() {
 	for _, p := range u.parts.values {
-		u.e.putUnion(p.Union)
+		u.e.putMerger(p.Merger)
 	}
 	u.parts.keys, u.parts.values = u.parts.keys[:0], u.parts.values[:0]
 }
 
 func (u *uniques) release() {
 	u.dropParts()
-	u.e.putUnion(u.total.Union)
+	u.e.putMerger(u.total.Merger)
 }
 
 // scan reads the range: as a whole or, if the answer has parts, in stretches of
@@ -199,8 +199,8 @@ func (u *uniques) into(hour int32) *visitors {
 		return &u.total
 	}
 	part := u.parts.at(hour / int32(u.by))
-	if part.Union == nil {
-		part.Union = u.e.union()
+	if part.Merger == nil {
+		part.Merger = u.e.merger()
 	}
 	return part
 }

@@ -40,6 +40,6 @@
 //     error; "not found" is returned only when it is known.
 //  8. Durable means synced: it survives the loss of power of the machine.
 //  9. A delta is merged. A store that takes deltas (TakesDeltas) answers with the
-//     union of the whole cell and its deltas, at the highest version among
+//     merge of the whole cell and its deltas, at the highest version among
 //     them. A store that does not take deltas is never given any.
 package store

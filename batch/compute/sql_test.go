@@ -131,7 +131,7 @@ func linesOf(t *testing.T, fs vfs.FS, dir string) (lines []string) {
 	}
 	visitors := map[string]uint64{}
 	scan(views.Uniques, func(_, key string, value []byte) error {
-		var u crdt.Union
+		var u crdt.Merger
 		err := u.Add(value, nil)
 		visitors[key], _, _, _ = u.Estimate()
 		return err

@@ -1,13 +1,13 @@
 package main
 
 const (
-	viewPkg = "view"
-	flushGo = "view/flush.go"
-	unionGo = "store/pebble/union.go"
-	viewRun = "^(TestRandomLogs|TestSketchInBatches)$"
+	viewPkg       = "view"
+	flushGo       = "view/flush.go"
+	pebbleMergeGo = "store/pebble/merge.go"
+	viewRun       = "^(TestRandomLogs|TestSketchInBatches)$"
 )
 
-// deltaMutants break what is written of a set that grew, and how it is united.
+// deltaMutants break what is written of a set that grew, and how it is merged.
 var deltaMutants = []mutant{
 	{name: "delta-forgets-newest", line: "delta", what: "a delta leaves out who came last",
 		edits: []edit{{flushGo, "for at := s.added; at != 0; {", "for at := c.added[s.added-1].before; at != 0; {"}},
@@ -21,10 +21,10 @@ var deltaMutants = []mutant{
 	{name: "delta-without-whole", line: "delta", what: "a new cell's first put is a delta",
 		edits: []edit{{flushGo, "part*int(s.since) >= n ||", "n >= largeSet && part*int(s.since) >= n ||"}},
 		pkg:   worldsPkg, run: worldsRun},
-	{name: "union-of-lowest-version", line: "delta", what: "a set united with deltas has the oldest part's version",
-		edits: []edit{{unionGo, "u.version = max(u.version, version)", "if u.version == 0 || version < u.version {\nu.version = version\n}"}},
+	{name: "merge-of-lowest-version", line: "delta", what: "a set merged with deltas has the oldest part's version",
+		edits: []edit{{pebbleMergeGo, "u.version = max(u.version, version)", "if u.version == 0 || version < u.version {\nu.version = version\n}"}},
 		pkg:   pebblePkg, run: conformance},
-	{name: "deltas-without-set", line: "delta", what: "deltas united by a compaction are taken for the whole set",
-		edits: []edit{{unionGo, "if !includesBase && u.set == nil {", "if false {"}},
-		pkg:   pebblePkg, run: "^TestUnionIsAssociative$"},
+	{name: "deltas-without-set", line: "delta", what: "deltas merged by a compaction are taken for the whole set",
+		edits: []edit{{pebbleMergeGo, "if !includesBase && u.set == nil {", "if false {"}},
+		pkg:   pebblePkg, run: "^TestMergingIsAssociative$"},
 }

@@ -48,16 +48,16 @@ func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 		w.fail("put of %v: %s: version above the batch's end at %d", sh, keyText(c.Key), end)
 	case !ok:
 		w.fail("put of %v: %s = %s: it never has that version; versions are %s", sh, keyText(c.Key), valueText(c), history(o, c.Key))
-	case c.Delta > 0: // see checkUnion
+	case c.Delta > 0: // see checkMerged
 		w.saw(DeltaPut)
 	case !bytes.Equal(want.Bytes(oracle.View(c.Key.View)), c.Value):
 		w.fail("put of %v: %s = %s, want %s", sh, keyText(c.Key), valueText(c), want)
 	}
 }
 
-// checkUnion: what a read unites is what the oracle says of the version that it
+// checkMerged: what a read merges is what the oracle says of the version that it
 // answers with, whoever's puts have arrived.
-func (w *world) checkUnion(id cellID) {
+func (w *world) checkMerged(id cellID) {
 	c, ok := w.store.cell(id)
 	if !ok {
 		w.fail("%v: deltas of %s without the whole", id.shard, keyText(id.key))

@@ -152,7 +152,7 @@ func (s *tornStore) deliver(i int) {
 	switch {
 	case !ok || have.version < p.cell.version:
 		s.cells[p.at] = p.cell
-		s.w.checkUnion(p.at.id)
+		s.w.checkMerged(p.at.id)
 	case have.version > p.cell.version:
 		s.w.saw(PutLowerThanStored)
 	default:

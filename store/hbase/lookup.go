@@ -60,7 +60,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 	groups := s.lookups(id, keys)
 	var one sync.Mutex // serialises the calls of fn
 	var stop error
-	var parts union
+	var parts merger
 	all, within := errgroup.WithContext(ctx)
 	all.SetLimit(s.opts.Parallel)
 	for _, group := range groups {
@@ -178,7 +178,7 @@ func encoded(f *pb.Filter) []byte {
 }
 
 // found matches the cells of one row to the keys that asked for them.
-func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, fn func(i int, version int64, value []byte) error) error {
+func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *merger, fn func(i int, version int64, value []byte) error) error {
 	for len(cells) > 0 {
 		kv, _, err := client.NextKeyValue(cells)
 		if err != nil {
@@ -209,7 +209,7 @@ func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *union, f
 
 // partsOf takes the cells of one family from the front, and passes to u those that
 // have the hour and shard of the key.
-func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *union) (rest []byte, err error) {
+func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *merger) (rest []byte, err error) {
 	for len(cells) > 0 {
 		kv, behind, err := client.NextKeyValue(cells)
 		if err != nil {

@@ -24,7 +24,7 @@ type stream struct {
 	held   *line // the row after those that were sorted together
 
 	columns []column // columns of the current row; reused
-	union   union
+	merger  merger
 }
 
 type fetched struct {
@@ -255,12 +255,12 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 	}
 	for len(columns) > 0 {
 		k := columns[0]
-		st.union.reset()
+		st.merger.reset()
 		for len(columns) > 0 && columns[0].hour == k.hour && columns[0].shard == k.shard {
-			st.union.add(columns[0].part)
+			st.merger.add(columns[0].part)
 			columns = columns[1:]
 		}
-		version, value, err := st.union.cell()
+		version, value, err := st.merger.cell()
 		if err != nil {
 			return err
 		}

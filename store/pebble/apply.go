@@ -20,7 +20,7 @@ import (
 // that ends at or below the commit is left out as a whole.
 //
 // The same holds for a delta. If the stored set has events that the processor did
-// not write itself, the processor had read them. So the union is what the processor
+// not write itself, the processor had read them. So the merged set is what the processor
 // has in memory.
 func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	if err := ctx.Err(); err != nil {

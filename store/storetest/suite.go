@@ -36,7 +36,7 @@ func Run(t *testing.T, h Harness) {
 		{"7 an error is never an empty answer", (*suite).errors},
 		{"scans are in order and in bounds", (*suite).scans},
 		{"a reader of an atomic store is one moment", (*suite).readers},
-		{"a delta is united with what is there", (*suite).deltas},
+		{"a delta is merged with what is there", (*suite).deltas},
 		{"many owners of many shards", (*suite).concurrent},
 		{"8 what was acknowledged is there when opened again", (*suite).reopen},
 	} {

@@ -12,7 +12,7 @@ import (
 
 // Parts of a cell merged in any grouping, oldest or newest first, give the same
 // bytes: compactions merge whatever parts they meet.
-func TestUnionIsAssociative(t *testing.T) {
+func TestMergingIsAssociative(t *testing.T) {
 	for range 200 {
 		seed := rand.Uint64()
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -70,7 +70,7 @@ func unite(t *testing.T, r *rand.Rand, parts [][]byte, base bool) []byte {
 	return b
 }
 
-func TestUnionOfNoCell(t *testing.T) {
+func TestMergingOfNoCell(t *testing.T) {
 	set := new(crdt.Visitors).Append(binary.AppendUvarint(nil, 3))
 	for name, parts := range map[string][2][]byte{
 		"no version":       {set, {}},

@@ -18,20 +18,20 @@ import (
 var merger = &pebble.Merger{
 	Name: "pebble.concatenate",
 	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
-		u := &union{}
+		u := &merging{}
 		return u, u.add(value)
 	},
 }
 
-// union is one cell whose parts come in any order. Its version is the highest of
+// merging is one cell whose parts come in any order. Its version is the highest of
 // all parts: the writer of that part had seen all that the others hold (see Apply).
-type union struct {
+type merging struct {
 	version int64
 	set     []byte // a copy of the whole set's bytes; nil if none came
 	members []byte // of all deltas
 }
 
-func (u *union) add(value []byte) error {
+func (u *merging) add(value []byte) error {
 	version, b, err := parseCellValue(value)
 	if err != nil {
 		return err
@@ -50,14 +50,14 @@ func (u *union) add(value []byte) error {
 }
 
 // MergeNewer implements pebble.ValueMerger.
-func (u *union) MergeNewer(value []byte) error { return u.add(value) }
+func (u *merging) MergeNewer(value []byte) error { return u.add(value) }
 
 // MergeOlder implements pebble.ValueMerger.
-func (u *union) MergeOlder(value []byte) error { return u.add(value) }
+func (u *merging) MergeOlder(value []byte) error { return u.add(value) }
 
 // Finish implements pebble.ValueMerger. It returns a whole set if all parts were
 // given, otherwise one delta made of all deltas.
-func (u *union) Finish(includesBase bool) ([]byte, io.Closer, error) {
+func (u *merging) Finish(includesBase bool) ([]byte, io.Closer, error) {
 	out := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(u.set)+len(u.members)+1), uint64(u.version))
 	if !includesBase && u.set == nil {
 		return append(crdt.BeginDelta(out), u.members...), nil, nil

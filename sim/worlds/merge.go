@@ -6,7 +6,7 @@ import (
 	"speedlayer/verify/oracle"
 )
 
-// cell is what a read of a cell answers: the whole united with its deltas, at
+// cell is what a read of a cell answers: the whole merged with its deltas, at
 // the highest version of any. Deltas without a whole would be an error.
 func (s *tornStore) cell(id cellID) (c cellValue, ok bool) {
 	c, ok = s.cells[place{id, 0}]

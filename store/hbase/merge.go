@@ -13,19 +13,19 @@ type part struct {
 	delta   bool
 }
 
-// union builds one cell from its parts: the whole, and what it gained since. Its
+// merger builds one cell from its parts: the whole, and what it gained since. Its
 // memory may be reused.
-type union struct {
+type merger struct {
 	parts []part
 	buf   []byte
 }
 
-func (u *union) reset()     { u.parts = u.parts[:0] }
-func (u *union) add(p part) { u.parts = append(u.parts, p) }
+func (u *merger) reset()     { u.parts = u.parts[:0] }
+func (u *merger) add(p part) { u.parts = append(u.parts, p) }
 
 // cell returns the cell at the highest version of its parts. Deltas that are
 // not above the whole add nothing. value is valid until the next call.
-func (u *union) cell() (version int64, value []byte, err error) {
+func (u *merger) cell() (version int64, value []byte, err error) {
 	whole := part{version: -1}
 	for _, p := range u.parts {
 		version = max(version, p.version)

@@ -9,13 +9,13 @@ import (
 // RelativeError is the error that an answer made with a sketch states: in 95 of 100
 // answers the estimate is within it. The standard error of the composite estimator
 // is 1.04/sqrt(2^14), 0.81 % (Flajolet et al. 2007); times 1.96 and rounded up.
-// A union of sketches is the sketch of the union, so it has the same error.
+// A merge of sketches is the sketch of the merged sets, so it has the same error.
 const RelativeError = 0.016
 
-// Union merges the cells of several shards, hours and urls on reading. Unions
+// Merger merges the cells of several shards, hours and urls on reading. Mergers
 // are associative, commutative and idempotent: any order of Adds, with repeats,
 // gives the same result. The zero value is empty. Reset keeps its memory.
-type Union struct {
+type Merger struct {
 	table  []uint64 // exact members, open addressing; 0 is empty
 	n      int      // in table
 	zero   bool     // 0 is a member
@@ -24,9 +24,9 @@ type Union struct {
 
 // Add merges the bytes of a cell. A canonical function that is not nil maps the
 // hash of a person to the hash of the canonical person. It is applied to exact
-// members, because a sketch does not know its members. A union that holds only
+// members, because a sketch does not know its members. A merger that holds only
 // exact members counts them exactly, however many they are.
-func (u *Union) Add(cell []byte, canonical func(uint64) uint64) error {
+func (u *Merger) Add(cell []byte, canonical func(uint64) uint64) error {
 	if len(cell) == 0 {
 		return fmt.Errorf("%w: visitors of no bytes", ErrCorrupt)
 	}
@@ -58,7 +58,7 @@ func (u *Union) Add(cell []byte, canonical func(uint64) uint64) error {
 }
 
 // AddHash adds one person.
-func (u *Union) AddHash(h uint64) {
+func (u *Merger) AddHash(h uint64) {
 	if h == 0 {
 		u.zero = true
 		return
@@ -78,7 +78,7 @@ func (u *Union) AddHash(h uint64) {
 	u.n++
 }
 
-func (u *Union) grow() {
+func (u *Merger) grow() {
 	old := u.table
 	u.table = make([]uint64, max(64, 2*len(old)))
 	mask := uint64(len(u.table) - 1)
@@ -94,11 +94,11 @@ func (u *Union) grow() {
 	}
 }
 
-// Merge makes u the union of u and o.
-func (u *Union) Merge(o *Union) { u.MergeAs(o, nil) }
+// Merge makes u the merge of u and o.
+func (u *Merger) Merge(o *Merger) { u.MergeAs(o, nil) }
 
 // MergeAs is like Merge, but maps the exact members of o to canonical persons.
-func (u *Union) MergeAs(o *Union, canonical func(uint64) uint64) {
+func (u *Merger) MergeAs(o *Merger, canonical func(uint64) uint64) {
 	add := func(h uint64) {
 		if canonical != nil {
 			h = canonical(h)
@@ -126,7 +126,7 @@ func IsSketch(cell []byte) bool { return len(cell) > 0 && cell[0] == kindSketch 
 
 // Estimate returns the number of visitors. Either it is exact and relativeError is
 // 0, or it is within RelativeError in 95 of 100 answers.
-func (u *Union) Estimate() (visitors uint64, exact bool, relativeError float64, err error) {
+func (u *Merger) Estimate() (visitors uint64, exact bool, relativeError float64, err error) {
 	if u.sketch == nil {
 		n := uint64(u.n)
 		if u.zero {
@@ -140,15 +140,15 @@ func (u *Union) Estimate() (visitors uint64, exact bool, relativeError float64, 
 	return uint64(math.Round(e)), false, RelativeError, err
 }
 
-// AppendSketch appends the union as a DataSketches HLL, whether exact or not.
-func (u *Union) AppendSketch(dst []byte) []byte {
+// AppendSketch appends the merged set as a DataSketches HLL, whether exact or not.
+func (u *Merger) AppendSketch(dst []byte) []byte {
 	all := u.registers()
 	defer sketchPool.Put(all)
 	return all.append(dst)
 }
 
 // registers returns the sketch of everything in u.
-func (u *Union) registers() *registers {
+func (u *Merger) registers() *registers {
 	all := newRegisters()
 	if u.sketch != nil {
 		*all = *u.sketch
@@ -165,7 +165,7 @@ func (u *Union) registers() *registers {
 }
 
 // Reset empties u. It keeps small tables for the next use.
-func (u *Union) Reset() {
+func (u *Merger) Reset() {
 	if u.sketch != nil {
 		sketchPool.Put(u.sketch)
 		u.sketch = nil

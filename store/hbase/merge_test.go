@@ -12,8 +12,8 @@ import (
 // Two writers that began with the same whole put it, and their deltas, into the
 // same places, each of which keeps the highest version. Whichever put came last or
 // was lost, the cell contains all members below its version.
-func TestUnion(t *testing.T) {
-	var u union
+func TestMerge(t *testing.T) {
+	var u merger
 	for range 300 {
 		seed := rand.Uint64()
 		r := rand.New(rand.NewPCG(seed, 8))
@@ -66,8 +66,8 @@ func deltaOf(from, to int) []byte {
 	return b
 }
 
-func TestUnionOfBadParts(t *testing.T) {
-	var u union
+func TestMergeOfBadParts(t *testing.T) {
+	var u merger
 	u.add(part{1, []byte{9, 9}, false})
 	u.add(part{2, deltaOf(0, 1), true})
 	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
@@ -82,9 +82,9 @@ func TestUnionOfBadParts(t *testing.T) {
 
 // A delta begins with the same byte as a count of 3 or as visits of -2. A whole
 // cell is what its column makes it.
-func TestUnionOfCounts(t *testing.T) {
+func TestMergeOfCounts(t *testing.T) {
 	for _, whole := range [][]byte{crdt.AppendCount(nil, 3), crdt.VisitCount{Visits: -2, Bounces: 1}.Append(nil)} {
-		u := union{}
+		u := merger{}
 		u.add(part{7, whole, false})
 		if version, value, err := u.cell(); err != nil || version != 7 || !bytes.Equal(value, whole) {
 			t.Errorf("version %d, value %x, %v: want 7, %x", version, value, err, whole)
@@ -93,8 +93,8 @@ func TestUnionOfCounts(t *testing.T) {
 }
 
 // A count of 3 has the byte that a delta begins with, and is a count all the same.
-func TestUnionOfACount(t *testing.T) {
-	var u union
+func TestMergeOfACount(t *testing.T) {
+	var u merger
 	u.add(part{5, crdt.AppendCount(nil, 3), false})
 	if version, value, err := u.cell(); err != nil || version != 5 || !bytes.Equal(value, []byte{3}) {
 		t.Errorf("%x at %d, %v", value, version, err)
