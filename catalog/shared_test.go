@@ -27,9 +27,9 @@ func commitAt(t *testing.T, st store.Store, epoch uint32, partition int32, offse
 	}
 }
 
-// among settles an epoch with a pause, in which during is called, by whoever
+// settleShared settles an epoch with a pause, in which during is called, by whoever
 // closes.
-func among(t *testing.T, st store.Store, topic func() queue.TopicInfo, known *KnownEnd, during func()) (store.Epoch, string) {
+func settleShared(t *testing.T, st store.Store, topic func() queue.TopicInfo, known *KnownEnd, during func()) (store.Epoch, string) {
 	t.Helper()
 	e, reason, err := EnsureEpochShared(t.Context(), EpochConfig{Store: st, Settings: view.Defaults(), Known: known, Pause: time.Millisecond,
 		Topic:  func(context.Context) (queue.TopicInfo, error) { return topic(), nil },
@@ -46,10 +46,10 @@ func TestEpochIsClosedFirst(t *testing.T) {
 	st := memStore(t)
 	topic := topicOf2("a")
 	current := func() queue.TopicInfo { return topic }
-	first, _ := among(t, st, current, nil, func() { t.Error("the first epoch ends none") })
+	first, _ := settleShared(t, st, current, nil, func() { t.Error("the first epoch ends none") })
 	commitAt(t, st, 0, 0, 50)
 	topic = queue.TopicInfo{ID: "a", Partitions: 3, Starts: []int64{0, 0, 0}, Ends: []int64{100, 100, 100}}
-	e, reason := among(t, st, current, nil, func() {
+	e, reason := settleShared(t, st, current, nil, func() {
 		fence := NewFence(st, first.Number)
 		if err := fence.Allow(t.Context()); !errors.Is(err, ErrEpochEnded) {
 			t.Errorf("a write to the epoch that was closed: %v", err)
@@ -59,7 +59,7 @@ func TestEpochIsClosedFirst(t *testing.T) {
 	if want := []int64{60, 0, 0}; e.Number != 2 || !reflect.DeepEqual(e.Starts, want) || reason != "the topic has 3 partitions, not 2" {
 		t.Errorf("epoch %+v, %q: want the third, from %v", e, reason, want)
 	}
-	if again, reason := among(t, st, current, nil, func() { t.Error("closed again") }); again.Number != 2 || reason != "" {
+	if again, reason := settleShared(t, st, current, nil, func() { t.Error("closed again") }); again.Number != 2 || reason != "" {
 		t.Errorf("again: epoch %d, %q", again.Number, reason)
 	}
 }
@@ -68,9 +68,9 @@ func TestEpochIsClosedFirst(t *testing.T) {
 func TestTopicMadeAnewNeedsNoPause(t *testing.T) {
 	st := memStore(t)
 	topic := topicOf2("a")
-	among(t, st, func() queue.TopicInfo { return topic }, nil, func() {})
+	settleShared(t, st, func() queue.TopicInfo { return topic }, nil, func() {})
 	topic = topicOf2("b")
-	e, _ := among(t, st, func() queue.TopicInfo { return topic }, nil, func() { t.Error("closed first") })
+	e, _ := settleShared(t, st, func() queue.TopicInfo { return topic }, nil, func() { t.Error("closed first") })
 	if e.Number != 1 || e.TopicID != "b" {
 		t.Errorf("epoch %+v", e)
 	}
@@ -152,18 +152,18 @@ func TestKnownEnds(t *testing.T) {
 	st := memStore(t)
 	topic := topicOf2("a")
 	current := func() queue.TopicInfo { return topic }
-	among(t, st, current, nil, func() {})
+	settleShared(t, st, current, nil, func() {})
 	commitAt(t, st, 0, 0, 50)
 	gone := EndKnownFrom(0, fmt.Errorf("%w: %w", errGap, store.ErrNoChunk))
-	if e, _ := among(t, st, current, gone, func() {}); e.Number != 2 || e.Starts[0] != 50 {
+	if e, _ := settleShared(t, st, current, gone, func() {}); e.Number != 2 || e.Starts[0] != 50 {
 		t.Errorf("a snapshot that is gone: epoch %+v", e)
 	}
-	if e, reason := among(t, st, current, gone, func() {}); e.Number != 2 || reason != "" {
+	if e, reason := settleShared(t, st, current, gone, func() {}); e.Number != 2 || reason != "" {
 		t.Errorf("what ended an older epoch ended this one: %+v, %q", e, reason)
 	}
 	commitAt(t, st, 2, 0, 90)
 	cut := EndKnownFrom(2, fmt.Errorf("%w: %w", errGap, &queue.ErrLogCut{Partition: 0, Offset: 90, Cut: 85}))
-	if e, _ := among(t, st, current, cut, func() {}); e.Number != 4 || e.Starts[0] != 85 {
+	if e, _ := settleShared(t, st, current, cut, func() {}); e.Number != 4 || e.Starts[0] != 85 {
 		t.Errorf("a log that was cut off: epoch %+v", e)
 	}
 	if EndKnownFrom(0, fmt.Errorf("%w: %w", errGap, &queue.ErrLogStart{})) != nil {

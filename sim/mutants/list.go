@@ -8,7 +8,7 @@ const (
 	processorGo = "microbatch/processor.go"
 	stateGo     = "microbatch/state.go"
 	dedupeGo    = "microbatch/dedupe.go"
-	amongGo     = "catalog/shared.go"
+	sharedGo    = "catalog/shared.go"
 	cellsGo     = "view/cells.go"
 	visitsGo    = "view/visits.go"
 	pageviewsGo = "view/pageviews.go"
