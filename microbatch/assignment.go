@@ -34,8 +34,8 @@ func (n everything) Run(ctx context.Context, assign, _ func([]int32)) error {
 	return nil
 }
 
-// crew is the workers of a runner: one for each partition that it has now.
-type crew struct {
+// workers are the workers of a runner: one for each partition that it has now.
+type workers struct {
 	r    *Runner
 	g    *errgroup.Group
 	ctx  context.Context
@@ -43,23 +43,23 @@ type crew struct {
 
 	mu struct {
 		sync.Mutex
-		workers map[int32]*crewMember
+		workers map[int32]*running
 	}
 }
 
-type crewMember struct {
+type running struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-func newCrew(ctx context.Context, r *Runner, g *errgroup.Group, stop time.Duration) *crew {
-	c := &crew{r: r, g: g, ctx: ctx, stop: stop}
-	c.mu.workers = make(map[int32]*crewMember)
+func newWorkers(ctx context.Context, r *Runner, g *errgroup.Group, stop time.Duration) *workers {
+	c := &workers{r: r, g: g, ctx: ctx, stop: stop}
+	c.mu.workers = make(map[int32]*running)
 	return c
 }
 
 // assign starts a worker for each partition that has none.
-func (c *crew) assign(partitions []int32) {
+func (c *workers) assign(partitions []int32) {
 	c.r.health.assigned(partitions)
 	for _, part := range partitions {
 		if part >= c.r.cfg.Epoch.Partitions {
@@ -69,7 +69,7 @@ func (c *crew) assign(partitions []int32) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(c.ctx)
-		m := &crewMember{cancel: cancel, ended: make(chan struct{})}
+		m := &running{cancel: cancel, ended: make(chan struct{})}
 		c.mu.Lock()
 		_, there := c.mu.workers[part]
 		if !there {
@@ -90,8 +90,8 @@ func (c *crew) assign(partitions []int32) {
 
 // revoke stops the workers of partitions and waits until each has committed what
 // it had, and left a snapshot, or has run out of the time for that.
-func (c *crew) revoke(partitions []int32) {
-	var stopped []*crewMember
+func (c *workers) revoke(partitions []int32) {
+	var stopped []*running
 	c.mu.Lock()
 	for _, part := range partitions {
 		if m := c.mu.workers[part]; m != nil {
@@ -111,7 +111,7 @@ func (c *crew) revoke(partitions []int32) {
 }
 
 // owned lists the partitions that have a worker.
-func (c *crew) owned() []int32 {
+func (c *workers) owned() []int32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	parts := make([]int32, 0, len(c.mu.workers))

@@ -60,9 +60,9 @@ type CommitStats struct {
 // Runner runs one processor for each partition that is its own, each in a
 // goroutine of its own, until its context ends.
 type Runner struct {
-	cfg  RunnerConfig
-	work work
-	crew atomic.Pointer[crew]
+	cfg     RunnerConfig
+	work    work
+	workers atomic.Pointer[workers]
 
 	health *health
 	// snapshots holds the one buffer for operator state: so one snapshot is
@@ -105,8 +105,8 @@ func NewRunner(cfg RunnerConfig) *Runner {
 // anew with another runner.
 func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
 	g, work := errgroup.WithContext(ctx)
-	c := newCrew(work, r, g, stop)
-	r.crew.Store(c)
+	c := newWorkers(work, r, g, stop)
+	r.workers.Store(c)
 	if r.cfg.Fence != nil {
 		g.Go(func() error { return r.cfg.Fence.Watch(work) })
 	}
@@ -116,7 +116,7 @@ func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
 
 // Owned lists the partitions that the runner works on now, in no order.
 func (r *Runner) Owned() []int32 {
-	if c := r.crew.Load(); c != nil {
+	if c := r.workers.Load(); c != nil {
 		return c.owned()
 	}
 	return nil
