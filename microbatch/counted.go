@@ -57,7 +57,7 @@ type following struct {
 	targets map[int32]bool // partitions where copies lie; nil: in any
 }
 
-// follow judges records that are committed in an epoch. Those that lie where they
+// follow classifies records that are committed in an epoch. Those that lie where they
 // count are done. Those that this epoch has moved lie in their person's partition.
 // Those that were committed before this epoch began may have been moved by a number
 // of partitions that is not known here: their copies may lie anywhere, and be moved

@@ -132,7 +132,7 @@ func (d *dedupe) push(h, nonce, owner uint64, offset, now int64) {
 
 // rebase counts offsets and times from the oldest pair on. The window is under
 // 2^32 ms, so times fit afterwards; a ring whose offsets still do not fit gives
-// up its oldest pairs, which is judged by the log alone.
+// up its oldest pairs, which is decided by the log alone.
 func (d *dedupe) rebase() {
 	if d.count == 0 {
 		return

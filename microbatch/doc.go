@@ -2,7 +2,7 @@
 // partition, drops duplicates, moves what lies in the wrong partition, and
 // hands the events to an [Operator], whose changed cells it commits.
 //
-//	queue.Reader -> judge -> dedupe -> Operator -> store.Apply -> next
+//	queue.Reader -> classify -> dedupe -> Operator -> store.Apply -> next
 //
 // It does not know what a pageview is. [Processor] is the whole of it that
 // needs no goroutine and no clock: "process this range of this partition

@@ -52,7 +52,7 @@ type CommitStats struct {
 	Records   int64
 	Cells     int
 	Bytes     int           // of their values
-	Process   time.Duration // judging and running the records
+	Process   time.Duration // classifying and running the records
 	Apply     time.Duration // until the store had them
 	Counts    store.CommitRecord
 }

@@ -38,7 +38,7 @@ func newMetrics() *metrics {
 	m.records = make.NewHistogram(prometheus.HistogramOpts{Name: "speedlayer_batch_records",
 		Help: "Records of a micro-batch.", Buckets: prometheus.ExponentialBuckets(1, 4, 10)})
 	m.process = make.NewHistogram(prometheus.HistogramOpts{Name: "speedlayer_batch_process_seconds",
-		Help: "Time to judge and run the records of a micro-batch.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)})
+		Help: "Time to classify and run the records of a micro-batch.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)})
 	m.apply = make.NewHistogram(prometheus.HistogramOpts{Name: "speedlayer_batch_apply_seconds",
 		Help: "Time until the store had a micro-batch durably.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)})
 	m.cells = make.NewCounter(prometheus.CounterOpts{Name: "speedlayer_cells_written_total", Help: "Cells written to the store."})

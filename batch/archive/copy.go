@@ -135,7 +135,7 @@ func (a *Archiver) newName(topic string, s store.Shard, f *File) string {
 func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, err error) {
 	from, to := l.End, min(p.readable, l.End+passRows)
 	if from < to {
-		j := newJudge(p.shard, p.partitions, l.LogTime, a.cfg.CheckSettings)
+		j := newClassifier(p.shard, p.partitions, l.LogTime, a.cfg.CheckSettings)
 		c := &copying[Row]{a: a, w: a.rows, topic: queue.TopicPageviews, log: l, last: from,
 			row: func(r *kgo.Record, mem []byte) (Row, int64, []byte) {
 				row, mem := j.row(r, mem)

@@ -6,7 +6,7 @@
 // is harmless: what the log has is not sent again (package imports). The order of a person's lines is kept.
 //
 // A file is unpacked (unpack.go), split into lines (lines.go), its format found
-// or given (file.go), each line judged (judge.go), and what counts is sent
+// or given (file.go), each line classified (classify.go), and what counts is sent
 // (send.go).
 //
 // Nothing in a file stops an import: lines that are not pageviews, and broken

@@ -74,7 +74,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	f.judge()
+	f.review()
 	im.report.Files = append(im.report.Files, *f.report)
 	return nil
 }
@@ -144,7 +144,7 @@ func (f *file) read(ctx context.Context, s *scanner, grows bool) error {
 	return f.release(ctx)
 }
 
-// take counts a line, and judges it, or holds it until the format is known.
+// take counts a line, and classifies it, or holds it until the format is known.
 func (f *file) take(ctx context.Context, l line) error {
 	if f.first == nil && !isDirective(l.text) {
 		f.first = bytes.Clone(l.text[:min(len(l.text), maxFirst)])
@@ -189,7 +189,7 @@ func (f *file) pause(ctx context.Context) error {
 	return f.im.flush(ctx)
 }
 
-// release judges the lines that were held.
+// release classifies the lines that were held.
 func (f *file) release(ctx context.Context) error {
 	f.given = true
 	held := f.held
@@ -217,8 +217,8 @@ func (f *file) pass(ctx context.Context, l line) error {
 	return f.im.passed(ctx, f.first, l.text)
 }
 
-// judge says what a user should know of the file as a whole.
-func (f *file) judge() {
+// review says what a user should know of the file as a whole.
+func (f *file) review() {
 	if f.parser != nil {
 		f.report.Notes = append(f.report.Notes, f.parser.Notes()...)
 	}

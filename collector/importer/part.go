@@ -14,7 +14,7 @@ import (
 	"speedlayer/queue"
 )
 
-// rules is raised when lines are judged by other rules than before: files are then
+// rules is raised when lines are classified by other rules than before: files are then
 // compared with the log line by line once.
 const rules = "1"
 
@@ -101,7 +101,7 @@ func (im *importer) append(pv *event.Pageview, was, line []byte) {
 	w.bytes += size(m)
 }
 
-// passed notes that a line was judged. first is the file's first line, nil if there
+// passed notes that a line was classified. first is the file's first line, nil if there
 // was none yet. What is known to be in the log is not sent.
 func (im *importer) passed(ctx context.Context, first, line []byte) error {
 	p := &im.part

@@ -16,8 +16,8 @@ import (
 	"speedlayer/verify/oracle"
 )
 
-// judge compares the store with the log.
-type judge struct {
+// checker compares the store with the log.
+type checker struct {
 	m       *machine
 	archive archive
 	oracles map[store.Shard]*oracle.Oracle
@@ -26,7 +26,7 @@ type judge struct {
 
 // check reads one snapshot of the store, while the system runs, then the log
 // that it stands for, and compares commit records and cells.
-func (j *judge) check(ctx context.Context) error {
+func (j *checker) check(ctx context.Context) error {
 	j.m.counts.add("checks", 1)
 	r, err := j.m.store.Read(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (f fixed) Read(context.Context) (store.Reader, error) { return f, nil }
 func (f fixed) Stats(context.Context) (store.Stats, error) { return store.Stats{}, nil }
 func (f fixed) Close() error                               { return nil }
 
-func (j *judge) checkReader(ctx context.Context, r store.Reader) error {
+func (j *checker) checkReader(ctx context.Context, r store.Reader) error {
 	epochs, err := r.Epochs(ctx)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (j *judge) checkReader(ctx context.Context, r store.Reader) error {
 	return j.checkCells(ctx, r)
 }
 
-func (j *judge) checkCommit(e store.Epoch, c store.ShardCommit) error {
+func (j *checker) checkCommit(e store.Epoch, c store.ShardCommit) error {
 	o := j.oracles[c.Shard]
 	if c.Commit.Offset < o.Next() {
 		return fmt.Errorf("the commit of %v went back from %d to %d", c.Shard, o.Next(), c.Commit.Offset)
@@ -83,7 +83,7 @@ func (j *judge) checkCommit(e store.Epoch, c store.ShardCommit) error {
 	return check.Record(c, o)
 }
 
-func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
+func (j *checker) checkCells(ctx context.Context, r store.Reader) error {
 	p, err := r.Pointer(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (j *judge) checkCells(ctx context.Context, r store.Reader) error {
 }
 
 // checkAnswers compares what users see with the oracle's answers.
-func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
+func (j *checker) checkAnswers(ctx context.Context, links [][2]string) error {
 	// One moment of the store is looked at, and the oracles are brought there.
 	snap, err := j.m.store.Read(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func (j *judge) checkAnswers(ctx context.Context, links [][2]string) error {
 // checkCounted: each valid pageview that was acknowledged counts once. A log
 // epoch begins without memory of the past, so what was moved at its edge may
 // count twice: at most so many.
-func (j *judge) checkCounted(valid, twice int) error {
+func (j *checker) checkCounted(valid, twice int) error {
 	var events int64
 	var cells uint64
 	for _, o := range j.oracles {
@@ -146,7 +146,7 @@ func (j *judge) checkCounted(valid, twice int) error {
 var errNotAll = errors.New("days: not everything is committed in time")
 
 // caughtUp waits until the log is committed to its end, moved records too.
-func (j *judge) caughtUp(ctx context.Context, p *process) error {
+func (j *checker) caughtUp(ctx context.Context, p *process) error {
 	for range 2000 {
 		q, err := j.m.client()
 		if err != nil {

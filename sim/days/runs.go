@@ -22,8 +22,8 @@ const runTime = 30 * time.Minute
 
 var errBatch = errors.New("days: the batch layer failed")
 
-// newLayer is the batch layer, whose archive is the judge's.
-func (j *judge) newLayer(rng *rand.Rand) *simbatch.Layer {
+// newLayer is the batch layer, whose archive is the checker's.
+func (j *checker) newLayer(rng *rand.Rand) *simbatch.Layer {
 	return &simbatch.Layer{Logs: j.logs, Wait: func(string) error {
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Second)
 		if rng.IntN(15) == 0 {
@@ -34,7 +34,7 @@ func (j *judge) newLayer(rng *rand.Rand) *simbatch.Layer {
 }
 
 // logs are what the archive has below a vector.
-func (j *judge) logs(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
+func (j *checker) logs(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
 	ctx := context.Background()
 	q, err := j.m.client()
 	if err != nil {
@@ -71,7 +71,7 @@ func (r *run) batchRun() error {
 	if err != nil {
 		return err
 	}
-	runs := &batch.Runs{Store: r.process.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days", DropAfter: 30 * time.Second,
+	runs := &batch.Runs{Store: r.process.store, Log: q, Job: r.checker.layer, CheckSettings: view.CheckSettings, Owner: "days", DropAfter: 30 * time.Second,
 		Step: func(step string, _ uint32) {
 			if step == "drop" {
 				r.m.counts.add("generations dropped", 1)
@@ -107,7 +107,7 @@ func (r *run) batchRun() error {
 			return err
 		}
 	}
-	return r.judge.checkAnswers(context.Background(), nil)
+	return r.checker.checkAnswers(context.Background(), nil)
 }
 
 // lastRuns absorb everything, twice; the store then has what two runs need.
@@ -116,8 +116,8 @@ func (r *run) lastRuns() error {
 	if err != nil {
 		return err
 	}
-	runs := &batch.Runs{Store: r.m.store, Log: q, Job: r.judge.layer, CheckSettings: view.CheckSettings, Owner: "days"}
-	r.judge.layer.Wait = nil
+	runs := &batch.Runs{Store: r.m.store, Log: q, Job: r.checker.layer, CheckSettings: view.CheckSettings, Owner: "days"}
+	r.checker.layer.Wait = nil
 	for range 3 { // one may find that its number is spent
 		if _, err := runs.Run(context.Background()); err != nil && !errors.Is(err, batch.ErrNotCounted) {
 			return err

@@ -24,7 +24,7 @@ type run struct {
 	o       Options
 	rng     *rand.Rand
 	m       *machine
-	judge   *judge
+	checker *checker
 	clients *clients
 	process *process
 	moved   int       // how many records may count twice, see checkCounted
@@ -43,8 +43,8 @@ func Run(o Options) (map[string]int, error) {
 	if err != nil {
 		return c.n, err
 	}
-	r.m, r.judge = m, &judge{m: m, oracles: map[store.Shard]*oracle.Oracle{}}
-	r.judge.layer = r.judge.newLayer(rand.New(rand.NewPCG(o.Seed, 2)))
+	r.m, r.checker = m, &checker{m: m, oracles: map[store.Shard]*oracle.Oracle{}}
+	r.checker.layer = r.checker.newLayer(rand.New(rand.NewPCG(o.Seed, 2)))
 	r.ran = time.Now()
 	err = r.live()
 	return c.n, errors.Join(err, m.close())
@@ -87,7 +87,7 @@ func (r *run) script() (err error) {
 	begin := time.Now()
 	for time.Since(begin) < time.Duration(r.o.Days)*24*time.Hour {
 		time.Sleep(time.Duration(5+r.rng.IntN(40)) * time.Minute)
-		if err := r.judge.check(context.Background()); err != nil {
+		if err := r.checker.check(context.Background()); err != nil {
 			return r.at("check", err)
 		}
 		if time.Since(r.ran) >= runEvery {
@@ -190,14 +190,14 @@ func (r *run) widen() error {
 func (r *run) newTopic() error {
 	return r.newEpoch(func() error {
 		// What was not counted yet would be gone with the topic.
-		if err := r.judge.caughtUp(context.Background(), r.process); err != nil {
+		if err := r.checker.caughtUp(context.Background(), r.process); err != nil {
 			return err
 		}
 		if err := r.process.stop(); err != nil {
 			return err
 		}
 		r.process = nil
-		if err := r.judge.check(context.Background()); err != nil {
+		if err := r.checker.check(context.Background()); err != nil {
 			return err
 		}
 		return r.m.newTopic()
@@ -218,7 +218,7 @@ func (r *run) newEpoch(end func() error) error {
 			return err
 		}
 	}
-	if err := r.judge.check(context.Background()); err != nil {
+	if err := r.checker.check(context.Background()); err != nil {
 		return err
 	}
 	r.moved = r.movedSoFar()
@@ -237,7 +237,7 @@ func (r *run) newEpoch(end func() error) error {
 }
 
 func (r *run) movedSoFar() (n int) {
-	for _, o := range r.judge.oracles {
+	for _, o := range r.checker.oracles {
 		n += len(o.Moved())
 	}
 	return n
@@ -246,34 +246,34 @@ func (r *run) movedSoFar() (n int) {
 // end has the log committed to its end, and looks at everything.
 func (r *run) end() error {
 	ctx := context.Background()
-	if err := r.judge.caughtUp(ctx, r.process); err != nil {
+	if err := r.checker.caughtUp(ctx, r.process); err != nil {
 		return errors.Join(err, r.process.kill())
 	}
 	if err := r.lastRuns(); err != nil {
 		return errors.Join(r.at("last batch runs", err), r.process.kill())
 	}
-	if err := r.judge.caughtUp(ctx, r.process); err != nil { // the markers
+	if err := r.checker.caughtUp(ctx, r.process); err != nil { // the markers
 		return errors.Join(err, r.process.kill())
 	}
 	if err := r.process.stop(); err != nil {
 		return err
 	}
-	if err := r.judge.check(ctx); err != nil {
+	if err := r.checker.check(ctx); err != nil {
 		return r.at("last check", err)
 	}
 	var links [][2]string
 	for n := len(r.clients.known); n > 1 && len(links) < 20; {
 		links = append(links, [2]string{r.clients.known[r.rng.IntN(n)], r.clients.known[r.rng.IntN(n)]})
 	}
-	if err := r.judge.checkAnswers(ctx, links); err != nil {
+	if err := r.checker.checkAnswers(ctx, links); err != nil {
 		return err
 	}
 	r.m.counts.add("pageviews", len(r.clients.valid))
 	r.m.counts.add("moved", r.movedSoFar())
-	for _, o := range r.judge.oracles {
+	for _, o := range r.checker.oracles {
 		r.m.counts.add("refused", len(o.DeadLetters()))
 		r.m.counts.add("duplicates", int(o.Counts().Duplicates))
 		r.m.counts.add("markers", int(o.Counts().Markers))
 	}
-	return r.judge.checkCounted(len(r.clients.valid), r.moved)
+	return r.checker.checkCounted(len(r.clients.valid), r.moved)
 }

@@ -12,7 +12,7 @@ const (
 	cleanGo    = "batch/archive/clean.go"
 	compactGo  = "batch/archive/compact.go"
 	sourceGo   = "batch/archive/source.go"
-	judgeGo    = "batch/archive/judge.go"
+	classifyGo = "batch/archive/classify.go"
 )
 
 // archiveMutants break the archive: a record must be in it once, a switch must be
@@ -67,6 +67,6 @@ var archiveMutants = []mutant{
 		edits: []edit{{sourceGo, "	case next.Starts[partition] < x.readable:\n		x.readable, x.lost = next.Starts[partition], \"the log lost its end\"\n	}", "	}"}},
 		pkg:   archivePkg, run: "^TestEpochs$"},
 	{name: "archive-misplaced-is-event", line: "21", what: "a record in another partition than its person's is archived as an event",
-		edits: []edit{{judgeGo, "row.Kind = Misplaced.String()", "row.Kind = Pageview.String()"}},
+		edits: []edit{{classifyGo, "row.Kind = Misplaced.String()", "row.Kind = Pageview.String()"}},
 		pkg:   archivePkg, run: "^TestEverythingComesBack$"},
 }

@@ -156,7 +156,7 @@ var engineMutants = []mutant{
 	{name: "replay-skips-state", line: "37", what: "events below the commit are skipped, not run through the operator state",
 		edits: []edit{{processorGo, "p.cfg.Operator.Take(r.Offset, owner, p.live(r.Offset))", "if !p.live(r.Offset) {\nreturn\n}\np.cfg.Operator.Take(r.Offset, owner, true)"}},
 		pkg:   worldsPkg, run: worldsRun},
-	{name: "list-by-fresh-counter", line: "38", what: "the pointer is swapped on a counter read just before, not on what was judged",
+	{name: "list-by-fresh-counter", line: "38", what: "the pointer is swapped on a counter read just before, not on what was decided on",
 		edits: []edit{{settingsGo, "_, err = UpdateFrom(ctx, st, taken,", "if now, err := st.Pointer(ctx); err == nil {\ntaken.Counter = now.Counter\n}\n_, err = UpdateFrom(ctx, st, taken,"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "live-one-late", line: "law 3", what: "the first event behind the commit is taken as done",

@@ -49,7 +49,7 @@ func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *part
 // end is the offset up to which the log can be committed.
 func (p *partition) end() int64 { return p.oracle.Next() }
 
-// append adds a record, and lets the oracle judge it.
+// append adds a record, and lets the oracle classify it.
 func (w *world) append(p *partition, key, value []byte, headers ...kgo.RecordHeader) {
 	w.tick()
 	r := &kgo.Record{Topic: queue.TopicPageviews, Partition: p.shard.Partition, Offset: p.next,

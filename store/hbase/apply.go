@@ -97,7 +97,7 @@ func (s *Store) putCells(ctx context.Context, shard store.Shard, cells []store.C
 	if ctx.Err() != nil {
 		return err
 	}
-	gone, err := s.judge(ctx, g, err)
+	gone, err := s.whyFailed(ctx, g, err)
 	if gone {
 		return nil
 	}

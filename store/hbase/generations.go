@@ -39,7 +39,7 @@ func (s *Store) allGenerations(ctx context.Context) (all []generation, err error
 
 // state returns what is known of a generation, or "" if it was never created. The
 // remembered state may be out of date: created, and dropped since by another
-// process. Then the table is missing, and judge looks again.
+// process. Then the table is missing, and whyFailed looks again.
 func (s *Store) state(ctx context.Context, g uint32) (string, error) {
 	s.mu.Lock()
 	state, ok := s.mu.generations[g]
@@ -71,11 +71,11 @@ func (s *Store) remember(g uint32, state string) {
 	}
 }
 
-// judge is asked when a request for cells of a generation failed. gone reports that
+// whyFailed is asked when a request for cells of a generation failed. gone reports that
 // the generation was dropped, or is below the lowest in the list of the pointer. Its
 // cells then count as nothing, and that is not an error. Otherwise the error stays
 // one: a table that should exist and does not is a fault, and the shard waits.
-func (s *Store) judge(ctx context.Context, g uint32, failed error) (gone bool, err error) {
+func (s *Store) whyFailed(ctx context.Context, g uint32, failed error) (gone bool, err error) {
 	state, err := s.readState(ctx, g)
 	if err != nil {
 		return false, err

@@ -90,7 +90,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if gone, err := s.judge(ctx, g, err); !gone {
+	if gone, err := s.whyFailed(ctx, g, err); !gone {
 		return err
 	}
 	return nil

@@ -34,7 +34,7 @@ func (b *Batch) Add(opt Options, records []Record) {
 		if len(r.Key) == 0 && r.has("speedlayer-marker") {
 			continue
 		}
-		pv, counts, err := o.judge(r)
+		pv, counts, err := o.classify(r)
 		p := pair{pv.Nonce, pv.Person}
 		if err != nil || !counts || b.seen[p] {
 			continue

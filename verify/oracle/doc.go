@@ -20,7 +20,7 @@
 //  3. A record with the header "speedlayer-moved-from" came from another
 //     partition: "epoch/partition/offset". If that offset is not above the
 //     highest that came from there, the record is ignored. Else it is noted, and
-//     the record judged on.
+//     the record classified on.
 //  4. A record that breaks a rule for fields, urls or times is a dead letter, so
 //     is one whose time is above L + 24 h. It changes no memory.
 //  5. A record without a nonce gets "topic/epoch/partition/offset", of the place

@@ -31,10 +31,10 @@ func (o *Oracle) addMarker(r Record) {
 	}
 }
 
-// addPageview judges a record that is no marker. Its error is why the record is
+// addPageview classifies a record that is no marker. Its error is why the record is
 // refused.
 func (o *Oracle) addPageview(r Record) error {
-	pv, here, err := o.judge(r)
+	pv, here, err := o.classify(r)
 	if err != nil || !here {
 		return err
 	}
@@ -47,9 +47,9 @@ func (o *Oracle) addPageview(r Record) error {
 	return nil
 }
 
-// judge says what a record is but for duplicates: a pageview that counts in this
+// classify says what a record is but for duplicates: a pageview that counts in this
 // partition, or not here, or refused.
-func (o *Oracle) judge(r Record) (pv Pageview, counts bool, err error) {
+func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
 	origin := here
 	text, movedIn := r.header("speedlayer-moved-from")

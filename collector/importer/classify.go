@@ -9,7 +9,7 @@ import (
 	"speedlayer/event"
 )
 
-// line judges one line. Its error is errNoHost.
+// line classifies one line. Its error is errNoHost.
 func (f *file) line(l line) error {
 	im := f.im
 	if len(bytes.TrimSpace(l.text)) == 0 {
