@@ -14,7 +14,7 @@ const askAgain = 100 * time.Millisecond
 
 // WaitCounted returns when every record is queryable. A record counts in its
 // person's partition. One that was appended to another, since its producer knew
-// another number of partitions, is moved; so it is queryable only when its copy is
+// another number of partitions, is rerouted; so it is queryable only when its copy is
 // committed there. ends asks the brokers where the log ends now.
 //
 // The copy is followed by where the log ends: a commit is written after the copies
@@ -31,7 +31,7 @@ func (p *Progress) WaitCounted(ctx context.Context, records []queue.Position, en
 		return err
 	}
 	f := follow(records, epoch)
-	for f.moves > 0 {
+	for f.reroutes > 0 {
 		now, err := endsOf(ctx, epoch, ends)
 		if err != nil {
 			return err
@@ -41,52 +41,52 @@ func (p *Progress) WaitCounted(ctx context.Context, records []queue.Position, en
 			return err
 		}
 		if in.Number == epoch.Number {
-			f.moved(records, epoch)
+			f.rerouted(records, epoch)
 			continue
 		}
 		// Another number of partitions: a copy may lie wrong again.
 		epoch = in
-		f = following{moves: 2}
+		f = following{reroutes: 2}
 	}
 	return nil
 }
 
 // following is where copies of records may lie that do not count yet.
 type following struct {
-	moves   int            // how often a copy must be followed: 0 if all count, at most 2
-	targets map[int32]bool // partitions where copies lie; nil: in any
+	reroutes int            // how often a copy must be followed: 0 if all count, at most 2
+	targets  map[int32]bool // partitions where copies lie; nil: in any
 }
 
 // follow classifies records that are committed in an epoch. Those that lie where they
-// count are done. Those that this epoch has moved lie in their person's partition.
-// Those that were committed before this epoch began may have been moved by a number
-// of partitions that is not known here: their copies may lie anywhere, and be moved
+// count are done. Those that this epoch has rerouted lie in their person's partition.
+// Those that were committed before this epoch began may have been rerouted by a number
+// of partitions that is not known here: their copies may lie anywhere, and be rerouted
 // once more.
 func follow(records []queue.Position, e store.Epoch) following {
 	f := following{targets: make(map[int32]bool)}
 	for _, r := range records {
 		if r.Offset < e.Starts[r.Partition] {
-			return following{moves: 2}
+			return following{reroutes: 2}
 		}
 		if home, known := r.Home(e.Partitions); !known || home != r.Partition {
-			f.moves = 1
+			f.reroutes = 1
 			f.add(r, e)
 		}
 	}
 	return f
 }
 
-// moved notes that what lay in the targets is committed in epoch e: what remains
-// was moved by it, to where it counts.
-func (f *following) moved(records []queue.Position, e store.Epoch) {
-	f.moves--
+// rerouted notes that what lay in the targets is committed in epoch e: what remains
+// was rerouted by it, to where it counts.
+func (f *following) rerouted(records []queue.Position, e store.Epoch) {
+	f.reroutes--
 	f.targets = make(map[int32]bool)
 	for _, r := range records {
 		f.add(r, e)
 	}
 }
 
-// add notes where the copy of a record lies if epoch e has moved it.
+// add notes where the copy of a record lies if epoch e has rerouted it.
 func (f *following) add(r queue.Position, e store.Epoch) {
 	home, known := r.Home(e.Partitions)
 	switch {

@@ -17,7 +17,7 @@ func lain(partition int32, offset int64, home uint32, few int) queue.Position {
 }
 
 // A record that lies where it counts is queryable with its own commit; one that is
-// moved, with its copy's: whatever happens to the log epoch meanwhile.
+// rerouted, with its copy's: whatever happens to the log epoch meanwhile.
 func TestWaitCounted(t *testing.T) {
 	old := store.Epoch{Number: 1, TopicID: "t", Partitions: 2, Starts: []int64{0, 0}}
 	more := store.Epoch{Number: 3, TopicID: "t", Partitions: 4, Starts: []int64{10, 20, 0, 0}}
@@ -52,12 +52,12 @@ func TestWaitCounted(t *testing.T) {
 			[]step{{[]int64{11, 20, 6, 6}, nothing}}, context.Canceled},
 		"a broker that knows less": {more, []int64{11, 20, 6, 5}, lain(0, 10, 0, 2),
 			[]step{{[]int64{11, 20}, nothing}, {[]int64{11, 20, 7, 5}, set(2, 7)}}, nil},
-		// Moved by an epoch before, to any partition, and from there once more.
+		// Rerouted by an epoch before, to any partition, and from there once more.
 		"committed before": {more, []int64{10, 20, 6, 5}, lain(0, 9, 0, 2),
 			[]step{{[]int64{10, 21, 6, 5}, set(1, 21)}, {[]int64{99, 99, 7, 99}, set(2, 7)}}, nil},
 		"committed before, its copy is not": {more, []int64{10, 20, 6, 5}, lain(0, 9, 0, 2),
 			[]step{{[]int64{10, 21, 6, 5}, nothing}}, context.Canceled},
-		"committed before, moved on": {more, []int64{10, 20, 6, 5}, lain(0, 9, 0, 2),
+		"committed before, rerouted on": {more, []int64{10, 20, 6, 5}, lain(0, 9, 0, 2),
 			[]step{{[]int64{10, 21, 6, 5}, set(1, 21)}, {[]int64{10, 21, 7, 5}, nothing}}, context.Canceled},
 		"another epoch begins": {more, []int64{11, 20, 6, 5}, lain(0, 10, 0, 2), []step{
 			{[]int64{11, 20, 7, 5}, func(p *Progress) { p.Begin(even, []int64{11, 21, 7, 5, 0, 0, 0, 0}) }},

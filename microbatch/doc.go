@@ -1,5 +1,5 @@
 // Package microbatch is the engine: it takes a range of offsets of one
-// partition, drops duplicates, moves what lies in the wrong partition, and
+// partition, drops duplicates, reroutes what lies in the wrong partition, and
 // hands the events to an [Operator], whose changed cells it commits.
 //
 //	queue.Reader -> classify -> dedupe -> Operator -> store.Apply -> next

@@ -47,12 +47,12 @@ type Operator interface {
 	LoadState(b []byte) error
 }
 
-// Outgoing is a record that leaves the partition: moved to the right one, or
+// Outgoing is a record that leaves the partition: rerouted to the right one, or
 // to the dead-letter topic.
 type Outgoing struct {
 	Dead   bool
-	Target int32  // partition, of a moved record
-	Value  []byte // of a moved record: with its nonce
+	Target int32  // partition, of a rerouted record
+	Value  []byte // of a rerouted record: with its nonce
 	Reason string // of a dead letter
 	Source record.Source
 	Record *kgo.Record // as it lay in the log

@@ -63,7 +63,7 @@ type opState struct {
 	counts   store.CommitRecord
 	settings record.Settings
 	dedupe   *dedupe
-	sources  map[source]int64 // highest offset of moved records, by where they came from
+	sources  map[source]int64 // highest offset of rerouted records, by where they came from
 }
 
 type source struct {
@@ -162,10 +162,10 @@ func (p *Processor) classify(recs []*kgo.Record) (n int, counts *record.Marker, 
 // so sending it once more is harmless, however late.
 func (p *Processor) again(from record.Source) bool {
 	c := &p.state.counts
-	c.MovedIn++
+	c.ReroutedIn++
 	k := source{from.Epoch, from.Partition}
 	if last, ok := p.state.sources[k]; ok && from.Offset <= last {
-		c.MovedAgain++
+		c.ReroutedAgain++
 		return true
 	}
 	p.state.sources[k] = from.Offset
@@ -187,7 +187,7 @@ func (p *Processor) take(r *kgo.Record, is *record.Class) {
 
 // reroute sends an event to the partition that it belongs to.
 func (p *Processor) reroute(r *kgo.Record, is *record.Class) {
-	p.state.counts.MovedOut++
+	p.state.counts.ReroutedOut++
 	if p.live(r.Offset) {
 		p.outgoing = append(p.outgoing, Outgoing{Target: is.Target, Record: r, Source: p.place(r),
 			Value: p.cfg.Operator.AppendWithNonce(nil, is.Nonce)})

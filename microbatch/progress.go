@@ -79,7 +79,7 @@ func (p *Progress) Changed() <-chan struct{} {
 }
 
 // Wait returns when the partitions are committed past every position. Whoever waits
-// for records that may be moved to other partitions calls WaitCounted.
+// for records that may be rerouted to other partitions calls WaitCounted.
 func (p *Progress) Wait(ctx context.Context, positions []queue.Position) error {
 	w, err := pastPositions(positions)
 	if err != nil {

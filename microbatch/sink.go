@@ -6,40 +6,40 @@ import (
 	"speedlayer/queue"
 )
 
-// moverSink sends through one idempotent producer, which fails everything
+// rerouterSink sends through one idempotent producer, which fails everything
 // behind a failed record; after a failure it is replaced.
-type moverSink struct {
-	client *queue.Client
-	mover  *queue.Mover
+type rerouterSink struct {
+	client   *queue.Client
+	rerouter *queue.Rerouter
 }
 
 // Send implements Sink.
-func (s *moverSink) Send(ctx context.Context, out []Outgoing) error {
-	if s.mover == nil {
-		m, err := s.client.NewMover()
+func (s *rerouterSink) Send(ctx context.Context, out []Outgoing) error {
+	if s.rerouter == nil {
+		m, err := s.client.NewRerouter()
 		if err != nil {
 			return err
 		}
-		s.mover = m
+		s.rerouter = m
 	}
 	for i := range out {
 		o := &out[i]
 		if o.Dead {
-			s.mover.DeadLetter(o.Record, o.Source, o.Reason)
+			s.rerouter.DeadLetter(o.Record, o.Source, o.Reason)
 		} else {
-			s.mover.Move(o.Target, o.Record.Key, o.Value, o.Source)
+			s.rerouter.Reroute(o.Target, o.Record.Key, o.Value, o.Source)
 		}
 	}
-	err := s.mover.Flush(ctx)
+	err := s.rerouter.Flush(ctx)
 	if err != nil {
 		s.close()
 	}
 	return err
 }
 
-func (s *moverSink) close() {
-	if s.mover != nil {
-		s.mover.Close()
-		s.mover = nil
+func (s *rerouterSink) close() {
+	if s.rerouter != nil {
+		s.rerouter.Close()
+		s.rerouter = nil
 	}
 }

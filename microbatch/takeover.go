@@ -35,7 +35,7 @@ func newWork(st store.Store, q *queue.Client, e store.Epoch, topic string, opera
 type ownership struct {
 	proc   *Processor
 	reader *queue.Reader
-	sink   *moverSink
+	sink   *rerouterSink
 }
 
 // takeOver makes the caller an owner of a partition. That is the whole of it: the
@@ -43,10 +43,10 @@ type ownership struct {
 // stands, and what the partition's other owners do meanwhile is harmless.
 func (w *work) takeOver(ctx context.Context, part int32, retry func(ctx context.Context, attempt int, err error) error,
 	rejected func(offset int64, reason error)) (*ownership, error) {
-	moves := &moverSink{client: w.queue}
-	var sink Sink = moves
+	routes := &rerouterSink{client: w.queue}
+	var sink Sink = routes
 	if w.fence != nil {
-		sink = &fencedSink{moves, w.fence}
+		sink = &fencedSink{routes, w.fence}
 	}
 	proc, err := Load(ctx, Config{
 		Store: w.store, Shard: store.Shard{Epoch: w.epoch.Number, Partition: part}, Epoch: w.epoch,
@@ -59,7 +59,7 @@ func (w *work) takeOver(ctx context.Context, part int32, retry func(ctx context.
 	if err != nil {
 		return nil, err
 	}
-	return &ownership{proc, reader, moves}, nil
+	return &ownership{proc, reader, routes}, nil
 }
 
 // close gives the partition up. What is not committed is lost, for this owner.

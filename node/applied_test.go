@@ -16,9 +16,9 @@ import (
 )
 
 // A collector that knows fewer partitions than there are appends to other partitions
-// than its persons', and the processors move that. An answer that the records are
+// than its persons', and the processors reroute those. An answer that the records are
 // queryable is true for those too.
-func TestWaitAppliedFollowsMovedRecords(t *testing.T) {
+func TestWaitAppliedFollowsReroutedRecords(t *testing.T) {
 	const partitions, known, persons = 12, 8, 100
 	n, _ := testNode(t, Config{Data: t.TempDir(), Partitions: partitions})
 	defer closeNode(t, n)
@@ -27,7 +27,7 @@ func TestWaitAppliedFollowsMovedRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stale.Close()
-	moved := 0
+	rerouted := 0
 	for i := range persons {
 		person := fmt.Appendf(nil, "person %d", i)
 		r := &kgo.Record{Topic: queue.TopicPageviews, Partition: record.PartitionOf(person, known), Key: person, Value: pageview(person, i)}
@@ -36,7 +36,7 @@ func TestWaitAppliedFollowsMovedRecords(t *testing.T) {
 		}
 		at := queue.Position{Partition: r.Partition, Offset: r.Offset, Person: record.PersonHash(person)}
 		if home, _ := at.Home(partitions); home != at.Partition {
-			moved++
+			rerouted++
 		}
 		if err := n.waitApplied(t.Context(), []queue.Position{at}); err != nil {
 			t.Fatal(err)
@@ -45,8 +45,8 @@ func TestWaitAppliedFollowsMovedRecords(t *testing.T) {
 			t.Fatalf("%d pageviews after %d were applied", got, i+1)
 		}
 	}
-	if moved < persons/4 {
-		t.Errorf("only %d of %d records were moved", moved, persons)
+	if rerouted < persons/4 {
+		t.Errorf("only %d of %d records were rerouted", rerouted, persons)
 	}
 }
 

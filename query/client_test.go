@@ -186,9 +186,9 @@ func TestLag(t *testing.T) {
 	}
 }
 
-// TestLagWhileRecordsMove: a record that was sent to another partition is part of the
+// TestLagWhileRecordsAreRerouted: a record that was sent to another partition is part of the
 // lag until it has arrived, though LogEnds knows of the time before.
-func TestLagWhileRecordsMove(t *testing.T) {
+func TestLagWhileRecordsAreRerouted(t *testing.T) {
 	var old map[store.Shard]int64
 	asked := 0
 	w := newWorld(t, 2, nil)

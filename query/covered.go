@@ -75,7 +75,7 @@ func (l *logEnds) last() (map[store.Shard]int64, bool) {
 }
 
 // covered returns what a reading covers. Where the log ends is known as of a moment
-// ago. The copy of a record that was moved to another partition since then would be
+// ago. The copy of a record that was rerouted to another partition since then would be
 // missing from the lag, so the queue is asked again while copies are on their way.
 func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 	c, moving, err := e.coveredBy(ctx, r, e.logEndsNow(ctx))
@@ -113,7 +113,7 @@ func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard
 		newest = max(newest, rec.LogTime)
 		if end, ok := ends[sc.Shard]; ok {
 			with++
-			moved += rec.MovedOut - (rec.MovedIn - rec.MovedAgain)
+			moved += rec.ReroutedOut - (rec.ReroutedIn - rec.ReroutedAgain)
 			if end > sc.Commit.Offset {
 				lag += end - sc.Commit.Offset
 				age = max(age, now-rec.LogTime)

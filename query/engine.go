@@ -25,7 +25,7 @@ type Config struct {
 	// is called at most ten times a second. If it is nil or fails, lag is not known.
 	LogEnds func(ctx context.Context) (map[store.Shard]int64, error)
 	// LogEndsAsked asks the queue itself, where LogEnds may return the state of a
-	// moment ago. It is called while records are moved from one partition to another.
+	// moment ago. It is called while records are rerouted from one partition to another.
 	// If it is nil, LogEnds is used.
 	LogEndsAsked func(ctx context.Context) (map[store.Shard]int64, error)
 	// Append makes an edge durable in the queue. The follower of the queue then passes

@@ -32,9 +32,9 @@ type Counts struct {
 	Events         int64 `json:"events"`     // pageviews counted
 	Duplicates     int64 `json:"duplicates"` // dropped because (nonce, person) was seen before
 	Refused        int64 `json:"refused"`    // in the dead-letter topic
-	MovedOut       int64 `json:"moved_out"`  // found in a wrong partition and sent to the right one
-	MovedIn        int64 `json:"moved_in"`
-	MovedAgain     int64 `json:"moved_again"` // of those, ignored because they came twice
+	ReroutedOut    int64 `json:"moved_out"`  // found in a wrong partition and sent to the right one
+	ReroutedIn     int64 `json:"moved_in"`
+	ReroutedAgain  int64 `json:"moved_again"` // of those, ignored because they came twice
 	Markers        int64 `json:"markers"`
 	MarkersIgnored int64 `json:"markers_ignored"`
 }
@@ -137,7 +137,7 @@ func (a *StatusAnswer) addShards(r *reading, ends map[store.Shard]int64) error {
 			return fmt.Errorf("commit of %v: %w", sc.Shard, err)
 		}
 		s.LogTime, s.Generation = timeText(rec.LogTime), rec.Generation
-		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Refused, rec.MovedOut, rec.MovedIn, rec.MovedAgain, rec.Markers, rec.MarkersIgnored}
+		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Refused, rec.ReroutedOut, rec.ReroutedIn, rec.ReroutedAgain, rec.Markers, rec.MarkersIgnored}
 		s.Dedupe = Memory{rec.DedupeEntries, timeText(rec.DedupeReach)}
 		counts, err := view.DecodeCounts(rec.Operator)
 		if err != nil {
@@ -154,9 +154,9 @@ func (c *Counts) add(o *Counts) {
 	c.Events += o.Events
 	c.Duplicates += o.Duplicates
 	c.Refused += o.Refused
-	c.MovedOut += o.MovedOut
-	c.MovedIn += o.MovedIn
-	c.MovedAgain += o.MovedAgain
+	c.ReroutedOut += o.ReroutedOut
+	c.ReroutedIn += o.ReroutedIn
+	c.ReroutedAgain += o.ReroutedAgain
 	c.Markers += o.Markers
 	c.MarkersIgnored += o.MarkersIgnored
 }

@@ -149,7 +149,7 @@ func (c *Client) ping(ctx context.Context) error {
 }
 
 // metadataAge bounds for how long a client that nobody tells appends to an old
-// number of partitions. Each such record is moved, which costs a second append.
+// number of partitions. Each such record is rerouted, which costs a second append.
 const metadataAge = 10 * time.Second
 
 // lingerTime is how long a record waits for others to share its batch. It need

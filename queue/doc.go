@@ -8,7 +8,7 @@
 //	equivs               equiv edges, one partition, kept for ever
 //
 // A [Client] appends; a [Reader] reads one partition from an offset on; a
-// [Mover] sends records on to other partitions, in order.
+// [Rerouter] sends records on to other partitions, in order.
 //
 // What the embedded broker promises: what it acknowledged survives a killed
 // process. It syncs every append, but takes no notice of a sync that fails, so

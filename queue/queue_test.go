@@ -236,15 +236,15 @@ func TestOneBrokerPerDirectory(t *testing.T) {
 	}
 }
 
-func TestMoveAndDeadLetter(t *testing.T) {
+func TestRerouteAndDeadLetter(t *testing.T) {
 	_, c := start(t)
-	m, err := c.NewMover()
+	m, err := c.NewRerouter()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	for i := range 50 {
-		m.Move(3, []byte("k"), fmt.Appendf(nil, "%d", i), record.Source{Epoch: 1, Partition: 2, Offset: int64(i)})
+		m.Reroute(3, []byte("k"), fmt.Appendf(nil, "%d", i), record.Source{Epoch: 1, Partition: 2, Offset: int64(i)})
 	}
 	m.DeadLetter(&kgo.Record{Key: []byte("k"), Value: []byte("bad"), Headers: []kgo.RecordHeader{{Key: "own", Value: []byte("h")}}}, record.Source{Epoch: 1, Partition: 2, Offset: 99}, "because")
 	if err := m.Flush(t.Context()); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Source is where a record lay first: what a moved record says of itself.
+// Source is where a record lay first: what a rerouted record says of itself.
 type Source struct {
 	Epoch     uint32
 	Partition int32

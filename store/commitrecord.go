@@ -16,9 +16,9 @@ type CommitRecord struct {
 	Events          int64  // pageviews counted
 	Duplicates      int64  // dropped because (nonce, person) was seen before
 	Refused         int64  // sent to the dead-letter topic
-	MovedOut        int64  // records found in a wrong partition and sent to the right one
-	MovedIn         int64  // records that came from another partition
-	MovedAgain      int64  // of those, ignored because they came a second time
+	ReroutedOut     int64  // records found in a wrong partition and sent to the right one
+	ReroutedIn      int64  // records that came from another partition
+	ReroutedAgain   int64  // of those, ignored because they came a second time
 	Markers         int64  // markers that took effect
 	MarkersIgnored  int64  // markers that did not
 	DedupeEntries   int64  // pairs remembered
@@ -34,8 +34,8 @@ type CommitRecord struct {
 const commitRecordVersion = 1
 
 func (r *CommitRecord) fields() []*int64 {
-	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.MovedOut,
-		&r.MovedIn, &r.MovedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach}
+	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.ReroutedOut,
+		&r.ReroutedIn, &r.ReroutedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach}
 }
 
 // Append appends the encoded record to dst.

@@ -8,13 +8,13 @@ import (
 
 // The kinds of differences.
 const (
-	KindValue   = "value"   // the bytes are not those of the version
-	KindVersion = "version" // the cell never has this version
-	KindBehind  = "behind"  // an event that the commit covers is not in it
-	KindMissing = "missing" // not stored, though the commit covers events of it
-	KindExtra   = "extra"   // stored, though no event changes it
-	KindCommit  = "commit"  // a counter of a commit row is wrong
-	KindMoved   = "moved"   // a record left its partition and did not arrive
+	KindValue    = "value"   // the bytes are not those of the version
+	KindVersion  = "version" // the cell never has this version
+	KindBehind   = "behind"  // an event that the commit covers is not in it
+	KindMissing  = "missing" // not stored, though the commit covers events of it
+	KindExtra    = "extra"   // stored, though no event changes it
+	KindCommit   = "commit"  // a counter of a commit row is wrong
+	KindRerouted = "moved"   // a record left its partition and did not arrive
 )
 
 // Difference is one thing that is not as the log says.
@@ -39,7 +39,7 @@ func (d Difference) String() string {
 	switch d.Kind {
 	case KindCommit:
 		return fmt.Sprintf("commit   %s at offset %d: %s is %s, expected %s", where, d.Version, d.Field, d.Stored, d.Expected)
-	case KindMoved:
+	case KindRerouted:
 		return fmt.Sprintf("moved    %s: %s", where, d.Expected)
 	case KindMissing:
 		s = "not stored, expected " + d.Expected
@@ -65,7 +65,7 @@ type Report struct {
 	Pageviews   int64            `json:"pageviews"`
 	Duplicates  int64            `json:"duplicates"`
 	Refused     int64            `json:"refused"`
-	Moved       int64            `json:"moved"`  // records that left their partition
+	Rerouted    int64            `json:"moved"`  // records that left their partition
 	Behind      int64            `json:"behind"` // records of the log that no commit covers yet
 	Differences int64            `json:"differences"`
 	ByKind      map[string]int64 `json:"by_kind,omitempty"`
@@ -109,7 +109,7 @@ func (r *Report) merge(max int, o *Report) {
 	r.Pageviews += o.Pageviews
 	r.Duplicates += o.Duplicates
 	r.Refused += o.Refused
-	r.Moved += o.Moved
+	r.Rerouted += o.Rerouted
 	r.Behind += o.Behind
 	r.Differences += o.Differences
 	for k, n := range o.ByKind {
@@ -129,7 +129,7 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "checked      %d cells of %d shards: %d pageviews, %d uniques, %d bounces\n",
 		r.CellCount(), r.Shards, r.Cells["pageviews"], r.Cells["uniques"], r.Cells["bounces"])
 	fmt.Fprintf(&b, "log          %d records: %d pageviews, %d duplicates, %d refused, %d moved; %d not yet processed\n",
-		r.Records, r.Pageviews, r.Duplicates, r.Refused, r.Moved, r.Behind)
+		r.Records, r.Pageviews, r.Duplicates, r.Refused, r.Rerouted, r.Behind)
 	for _, u := range r.Unchecked {
 		fmt.Fprintf(&b, "not checked  %d cells of epoch %d partition %d: %s\n", u.Cells, u.Epoch, u.Partition, u.Reason)
 	}

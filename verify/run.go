@@ -72,7 +72,7 @@ func Compare(ctx context.Context, cfg Config, snap *Snapshot) (*Report, error) {
 		report.merge(cfg.First, &j.report)
 	}
 	r.strangers(report)
-	r.checkMoved(report, jobs)
+	r.checkRerouted(report, jobs)
 	slices.SortStableFunc(report.Unchecked, func(a, b Unchecked) int {
 		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Partition, b.Partition))
 	})
@@ -87,17 +87,17 @@ type run struct {
 	done  atomic.Int64
 
 	mu      sync.Mutex
-	arrived map[arrival]bool // moved records, as the logs of their targets have them
+	arrived map[arrival]bool // rerouted records, as the logs of their targets have them
 	left    []departure
 }
 
-// arrival is where a moved record lies, and where it lay.
+// arrival is where a rerouted record lies, and where it lay.
 type arrival struct {
 	target int32
 	from   oracle.Source
 }
 
-// departure is a moved record of a checked shard that its commit covers.
+// departure is a rerouted record of a checked shard that its commit covers.
 type departure struct {
 	shard store.Shard
 	arrival
@@ -204,8 +204,8 @@ func (r *run) strangers(report *Report) {
 	}
 }
 
-// checkMoved looks for records that left their partition and did not arrive.
-func (r *run) checkMoved(report *Report, jobs []*job) {
+// checkRerouted looks for records that left their partition and did not arrive.
+func (r *run) checkRerouted(report *Report, jobs []*job) {
 	unread := map[int32]bool{}
 	for _, j := range jobs {
 		if j.skip != "" {
@@ -219,7 +219,7 @@ func (r *run) checkMoved(report *Report, jobs []*job) {
 		case unread[d.target]:
 			skipped++
 		default:
-			report.note(r.cfg.First, Difference{Kind: KindMoved, Epoch: d.shard.Epoch, Partition: d.shard.Partition,
+			report.note(r.cfg.First, Difference{Kind: KindRerouted, Epoch: d.shard.Epoch, Partition: d.shard.Partition,
 				Expected: fmt.Sprintf("the record at offset %d belongs to partition %d and never arrived there", d.from.Offset, d.target)})
 		}
 	}

@@ -29,11 +29,11 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 		}
 	}
 	counts, counted := o.Counts(), false
-	departed := 0 // of o.Moved() below the commit
+	departed := 0 // of o.Rerouted() below the commit
 	read := j.start
 	err = r.cfg.Log.ReadAll(ctx, j.shard.Partition, j.start, j.end, func(rec *kgo.Record) error {
 		if !counted && rec.Offset >= j.cover {
-			counts, counted, departed = o.Counts(), true, len(o.Moved())
+			counts, counted, departed = o.Counts(), true, len(o.Rerouted())
 		}
 		record := recordOf(rec)
 		r.noteArrival(j.shard.Partition, &record)
@@ -48,13 +48,13 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 		return fmt.Errorf("log of %v: %w", j.shard, err)
 	}
 	if !counted {
-		counts, departed = o.Counts(), len(o.Moved())
+		counts, departed = o.Counts(), len(o.Rerouted())
 	}
 	r.progress(j.end - read)
 	rep := &j.report
 	rep.Shards, rep.Records, rep.Pageviews = 1, counts.Records, counts.Events
-	rep.Duplicates, rep.Refused, rep.Moved = counts.Duplicates, counts.Refused, counts.MovedOut
-	r.noteDepartures(j.shard, o.Moved()[:departed])
+	rep.Duplicates, rep.Refused, rep.Rerouted = counts.Duplicates, counts.Refused, counts.ReroutedOut
+	r.noteDepartures(j.shard, o.Rerouted()[:departed])
 	r.compareCells(j, o)
 	r.compareCommit(j, counts)
 	return nil
@@ -78,7 +78,7 @@ func (r *run) progress(n int64) {
 	}
 }
 
-// noteArrival remembers where a moved record came from.
+// noteArrival remembers where a rerouted record came from.
 func (r *run) noteArrival(partition int32, rec *oracle.Record) {
 	for _, h := range rec.Headers {
 		if h.Name != record.ReroutedHeader {
@@ -94,10 +94,10 @@ func (r *run) noteArrival(partition int32, rec *oracle.Record) {
 	}
 }
 
-func (r *run) noteDepartures(s store.Shard, moved []oracle.Moved) {
+func (r *run) noteDepartures(s store.Shard, rerouted []oracle.Rerouted) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, m := range moved {
+	for _, m := range rerouted {
 		r.left = append(r.left, departure{s, arrival{m.Target, m.Source}})
 	}
 }

@@ -104,7 +104,7 @@ func (s *system) misplace(n int) {
 	}
 }
 
-// catchUp waits until everything in the log is committed, moved records too.
+// catchUp waits until everything in the log is committed, rerouted records too.
 func (s *system) catchUp() {
 	s.Helper()
 	for {

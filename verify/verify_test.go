@@ -23,7 +23,7 @@ import (
 )
 
 // A right store has no difference: with sketches, duplicates, late events,
-// moved records, dead letters, a restart and a change of settings.
+// rerouted records, dead letters, a restart and a change of settings.
 func TestRightStore(t *testing.T) {
 	s := newSystem(t)
 	s.startProcessors()
@@ -41,7 +41,7 @@ func TestRightStore(t *testing.T) {
 	r := s.verify()
 	s.stop()
 	s.mustHold(r)
-	if r.Shards != partitions || r.Duplicates == 0 || r.Refused != 40 || r.Moved != 10 || r.Behind != 0 ||
+	if r.Shards != partitions || r.Duplicates == 0 || r.Refused != 40 || r.Rerouted != 10 || r.Behind != 0 ||
 		r.Pageviews+r.Duplicates != 28_000+40+10 {
 		t.Errorf("%+v", r)
 	}
@@ -233,7 +233,7 @@ func (s *system) firstVersion(k oracle.CellKey, shard store.Shard) (version int6
 }
 
 // A record that left its partition and did not arrive is noticed.
-func TestLostMove(t *testing.T) {
+func TestLostReroute(t *testing.T) {
 	s := newSystem(t)
 	s.startProcessors()
 	s.post(1, 100)
@@ -241,18 +241,18 @@ func TestLostMove(t *testing.T) {
 	s.catchUp()
 	s.stop()
 	cfg := s.config()
-	cfg.Log = withoutMoves{s.node.Queue()}
+	cfg.Log = withoutReroutes{s.node.Queue()}
 	r, err := verify.Run(t.Context(), cfg)
 	s.must(err)
-	if r.ByKind[verify.KindMoved] != 6 {
+	if r.ByKind[verify.KindRerouted] != 6 {
 		t.Errorf("want 6 moved records that did not arrive:\n%s", r)
 	}
 }
 
-// withoutMoves leaves the headers of moved records out.
-type withoutMoves struct{ *queue.Client }
+// withoutReroutes leaves the headers of rerouted records out.
+type withoutReroutes struct{ *queue.Client }
 
-func (w withoutMoves) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+func (w withoutReroutes) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	return w.Client.ReadAll(ctx, partition, from, to, func(r *kgo.Record) error {
 		c := *r
 		c.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h kgo.RecordHeader) bool { return h.Key == record.ReroutedHeader })

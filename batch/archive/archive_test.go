@@ -112,7 +112,7 @@ func TestEverythingComesBack(t *testing.T) {
 	var logTimes []int64
 	from, to := int64(0), s.Shards[1].End
 	err := s.Scan(t.Context(), shard, from, to, archive.Events|archive.LogTime|archive.Referrer|archive.UserAgent, func(c *archive.Columns) error {
-		for _, m := range c.Moved {
+		for _, m := range c.Rerouted {
 			moved = append(moved, fmt.Sprintf("%d from %d/%d/%d", c.Offset[m.Row], m.Epoch, m.Partition, m.Offset))
 		}
 		for i := range c.N {
@@ -173,7 +173,7 @@ func TestScanRanges(t *testing.T) {
 	for _, r := range [][2]int64{{0, n}, {0, 1}, {5, 5}, {99_999, 100_001}, {65_535, 65_537}, {131_072, n}, {12_345, 140_000}} {
 		at := r[0]
 		err := s.Scan(t.Context(), store.Shard{}, r[0], r[1], archive.Offset|archive.Events, func(c *archive.Columns) error {
-			for _, m := range c.Moved {
+			for _, m := range c.Rerouted {
 				if o := c.Offset[m.Row]; m.Offset != 3*o || o%5000 != 7 {
 					return fmt.Errorf("offset %d is said to be moved from %d", o, m.Offset)
 				}

@@ -7,21 +7,21 @@ type Column uint32
 
 // The columns that can be read quickly.
 const (
-	Offset     Column = 1 << iota // Columns.Offset
-	RecordTime                    // Columns.RecordTime
-	LogTime                       // Columns.LogTime
-	KindOf                        // Columns.Kind
-	TS                            // Columns.TS
-	Page                          // Columns.Page
-	Person                        // Columns.Person
-	Nonce                         // Columns.Nonce
-	URL                           // Columns.URL
-	Referrer                      // Columns.Referrer
-	UserAgent                     // Columns.UserAgent
-	MovedFrom                     // Columns.Moved
+	Offset       Column = 1 << iota // Columns.Offset
+	RecordTime                      // Columns.RecordTime
+	LogTime                         // Columns.LogTime
+	KindOf                          // Columns.Kind
+	TS                              // Columns.TS
+	Page                            // Columns.Page
+	Person                          // Columns.Person
+	Nonce                           // Columns.Nonce
+	URL                             // Columns.URL
+	Referrer                        // Columns.Referrer
+	UserAgent                       // Columns.UserAgent
+	ReroutedFrom                    // Columns.Rerouted
 
 	// Events are the columns needed to count events.
-	Events = KindOf | TS | Page | Person | Nonce | MovedFrom
+	Events = KindOf | TS | Page | Person | Nonce | ReroutedFrom
 )
 
 // names are the names of the columns in the file, by bit.
@@ -39,7 +39,7 @@ type Columns struct {
 
 	Page, Person, Nonce, URL, Referrer, UserAgent Text // empty if the row has none
 
-	Moved []MovedRow // rows that were moved here, ascending; also refused ones
+	Rerouted []ReroutedRow // rows that were rerouted here, ascending; also refused ones
 
 	kinds Text
 }
@@ -104,7 +104,7 @@ func (c *Columns) cut(want Column, from, to int) {
 		return
 	}
 	c.N = to - from
-	c.cutMoved(from, to)
+	c.cutRerouted(from, to)
 	for _, ints := range [...]*[]int64{&c.Offset, &c.RecordTime, &c.LogTime, &c.TS} {
 		if len(*ints) > 0 {
 			*ints = (*ints)[from:to]

@@ -15,8 +15,8 @@ func (c *Columns) readGroup(g parquet.RowGroup, want Column) error {
 	c.N = int(g.NumRows())
 	for w := want; w != 0; w &= w - 1 {
 		col := Column(1) << bits.TrailingZeros32(uint32(w))
-		if col == MovedFrom {
-			if err := c.readMoved(g); err != nil {
+		if col == ReroutedFrom {
+			if err := c.readRerouted(g); err != nil {
 				return err
 			}
 			continue

@@ -3,7 +3,7 @@ package archive
 import "fmt"
 
 // Kind is the kind of a record of the topic pageviews, as far as the record alone
-// tells. The reader must find duplicates, and records that were moved here twice.
+// tells. The reader must find duplicates, and records that were rerouted here twice.
 type Kind uint8
 
 // These are the kinds; the file contains their names.
@@ -13,7 +13,7 @@ const (
 	// Marker begins a generation and is not an event.
 	Marker
 	// Misplaced is a record in a partition other than its person's. It is not an event
-	// here: the processor moved it to where it counts.
+	// here: the processor rerouted it to where it counts.
 	Misplaced
 	// Refused is a record that breaks the rules of pageviews or of markers.
 	Refused

@@ -27,7 +27,7 @@ type Row struct {
 	Referrer  []byte `parquet:"referrer,dict,string"`
 	UserAgent []byte `parquet:"user_agent,dict,string"`
 
-	// These tell where a record that was moved here came from.
+	// These tell where a record that was rerouted here came from.
 	SourceEpoch     *int32 `parquet:"source_epoch,optional"`
 	SourcePartition *int32 `parquet:"source_partition,optional"`
 	SourceOffset    *int64 `parquet:"source_offset,optional"`

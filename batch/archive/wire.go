@@ -15,7 +15,7 @@ import (
 
 // These are the values of the column wire, for a record of topic pageviews. In the
 // first two cases, key and value are what our encoders make of the fields: the key is
-// the person, and there are no headers except, for a moved record, where it came from.
+// the person, and there are no headers except, for a rerouted record, where it came from.
 // In the other cases, key, value and headers are kept unchanged.
 //
 //	0  the value is the compact encoding
@@ -112,7 +112,7 @@ func (r *Row) Record() (*kgo.Record, error) {
 		return nil, fmt.Errorf("%w: wire %d", ErrCorrupt, r.Wire)
 	}
 	if r.SourceOffset != nil {
-		rec.Headers = movedHeaders(r.source())
+		rec.Headers = reroutedHeaders(r.source())
 	}
 	return rec, nil
 }
@@ -121,7 +121,7 @@ func (r *Row) source() record.Source {
 	return record.Source{Epoch: uint32(*r.SourceEpoch), Partition: *r.SourcePartition, Offset: *r.SourceOffset}
 }
 
-func movedHeaders(s record.Source) []kgo.RecordHeader {
+func reroutedHeaders(s record.Source) []kgo.RecordHeader {
 	return []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(s.String())}}
 }
 

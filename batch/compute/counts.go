@@ -9,14 +9,14 @@ import (
 // counts records what became of the rows of the log. It is a function of the input
 // alone.
 type counts struct {
-	Rows       int64 `json:"rows,omitempty"`
-	Events     int64 `json:"events,omitempty"`
-	Duplicates int64 `json:"duplicates,omitempty"`
-	Misplaced  int64 `json:"misplaced,omitempty"`
-	MovedAgain int64 `json:"moved_again,omitempty"`
-	Refused    int64 `json:"refused,omitempty"`
-	Markers    int64 `json:"markers,omitempty"`
-	Cells      int64 `json:"cells,omitempty"`
+	Rows          int64 `json:"rows,omitempty"`
+	Events        int64 `json:"events,omitempty"`
+	Duplicates    int64 `json:"duplicates,omitempty"`
+	Misplaced     int64 `json:"misplaced,omitempty"`
+	ReroutedAgain int64 `json:"moved_again,omitempty"`
+	Refused       int64 `json:"refused,omitempty"`
+	Markers       int64 `json:"markers,omitempty"`
+	Cells         int64 `json:"cells,omitempty"`
 }
 
 func (c *counts) add(o counts) {
@@ -24,7 +24,7 @@ func (c *counts) add(o counts) {
 	c.Events += o.Events
 	c.Duplicates += o.Duplicates
 	c.Misplaced += o.Misplaced
-	c.MovedAgain += o.MovedAgain
+	c.ReroutedAgain += o.ReroutedAgain
 	c.Refused += o.Refused
 	c.Markers += o.Markers
 	c.Cells += o.Cells
@@ -34,7 +34,7 @@ func (c *counts) add(o counts) {
 func (c counts) info() map[string]string {
 	info := map[string]string{}
 	for name, n := range map[string]int64{"rows": c.Rows, "events": c.Events, "duplicates": c.Duplicates, "misplaced": c.Misplaced,
-		"moved_again": c.MovedAgain, "refused": c.Refused, "markers": c.Markers, "cells": c.Cells} {
+		"moved_again": c.ReroutedAgain, "refused": c.Refused, "markers": c.Markers, "cells": c.Cells} {
 		info[name] = strconv.FormatInt(n, 10)
 	}
 	return info

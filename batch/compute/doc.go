@@ -20,7 +20,7 @@
 // # The steps in SQL
 //
 // steps.sql has each step in SQL, over the tables of the archive: the components of
-// the edges by a recursive query; records moved a second time by a running maximum;
+// the edges by a recursive query; records rerouted a second time by a running maximum;
 // duplicates by ROW_NUMBER; visits by lag and a running sum; cells by GROUP BY. A
 // test runs it with DuckDB and compares every number. So an engine with SQL, such as
 // Spark, can do the same.

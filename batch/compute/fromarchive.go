@@ -35,7 +35,7 @@ func (l archived) Scan(ctx context.Context, s store.Shard, from, to int64, fn fu
 	}
 	return snap.Scan(ctx, s, from, to, archive.Events|archive.Offset, func(c *archive.Columns) error {
 		text := func(t *archive.Text) Text { return Text{Index: t.Index, Texts: t} }
-		return fn(&Batch{N: c.N, Offset: c.Offset, Kind: c.Kind, TS: c.TS, Moved: c.Moved,
+		return fn(&Batch{N: c.N, Offset: c.Offset, Kind: c.Kind, TS: c.TS, Rerouted: c.Rerouted,
 			Page: text(&c.Page), Person: text(&c.Person), Nonce: text(&c.Nonce)})
 	})
 }

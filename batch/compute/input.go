@@ -35,9 +35,9 @@ type Batch struct {
 	// nonce has the one that is derived from its first position.
 	Page, Person, Nonce Text
 
-	// Moved lists the rows that came from another partition, ascending; it is nil if
+	// Rerouted lists the rows that came from another partition, ascending; it is nil if
 	// there are none. It includes rows of every kind, also refused ones.
-	Moved []archive.MovedRow
+	Rerouted []archive.ReroutedRow
 }
 
 // Text is a column of texts. Equal texts may share a number, so that each text is

@@ -26,10 +26,10 @@ type view [7]uint64
 // Streams 0 to parts.persons-1 of its spill hold views. The next parts.urls streams
 // hold urls: length u16, bytes.
 type scanner struct {
-	r     *runner
-	out   *spillWriter
-	c     counts
-	moved map[store.Shard]int64 // highest offset seen, by where rows came from
+	r        *runner
+	out      *spillWriter
+	c        counts
+	rerouted map[store.Shard]int64 // highest offset seen, by where rows came from
 
 	pages   []pageHash
 	persons []personHash
@@ -56,7 +56,7 @@ func (r *runner) scan(ctx context.Context, w *worker, v store.VectorEntry) (err 
 	if err != nil {
 		return err
 	}
-	s := &scanner{r: r, out: out, moved: map[store.Shard]int64{}}
+	s := &scanner{r: r, out: out, rerouted: map[store.Shard]int64{}}
 	start, err := r.in.Log.Start(ctx, shard)
 	if err == nil {
 		err = r.in.Log.Scan(ctx, shard, start, v.Offset, s.batch)
@@ -71,7 +71,7 @@ func (r *runner) scan(ctx context.Context, w *worker, v store.VectorEntry) (err 
 func (s *scanner) batch(b *Batch) error {
 	s.pages = renew(s.pages, b.Page.Texts.Len())
 	s.persons = renew(s.persons, b.Person.Texts.Len())
-	moved := b.Moved
+	moved := b.Rerouted
 	for i := range b.N {
 		again := false
 		if len(moved) > 0 && moved[0].Row == i {
@@ -81,7 +81,7 @@ func (s *scanner) batch(b *Batch) error {
 		s.c.Rows++
 		switch {
 		case again:
-			s.c.MovedAgain++
+			s.c.ReroutedAgain++
 		case b.Kind[i] == archive.Pageview:
 			if err := s.view(b, i); err != nil {
 				return err
@@ -108,18 +108,18 @@ func renew[T any](a []T, n int) []T {
 	return a
 }
 
-// again reports whether a moved row is ignored: a row at or below the highest offset
-// seen from its source was moved a second time (law 5). Refused rows count here;
+// again reports whether a rerouted row is ignored: a row at or below the highest offset
+// seen from its source was rerouted a second time (law 5). Refused rows count here;
 // markers do not come from elsewhere.
-func (s *scanner) again(m *archive.MovedRow, k archive.Kind) bool {
+func (s *scanner) again(m *archive.ReroutedRow, k archive.Kind) bool {
 	if k == archive.Marker {
 		return false
 	}
 	from := store.Shard{Epoch: m.Epoch, Partition: m.Partition}
-	if last, had := s.moved[from]; had && m.Offset <= last {
+	if last, had := s.rerouted[from]; had && m.Offset <= last {
 		return true
 	}
-	s.moved[from] = m.Offset
+	s.rerouted[from] = m.Offset
 	return false
 }
 

@@ -100,12 +100,12 @@ func TestOpenTransactionHoldsBack(t *testing.T) {
 	b, c := start(t)
 	p := producer(t, b, "shop", kgo.TransactionTimeout(2*time.Second))
 	produce(t, p, "open")
-	m, err := c.NewMover()
+	m, err := c.NewRerouter()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	m.Move(0, []byte("ann"), []byte("after"), record.Source{})
+	m.Reroute(0, []byte("ann"), []byte("after"), record.Source{})
 	if err := m.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

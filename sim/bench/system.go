@@ -83,7 +83,7 @@ func counts(ctx context.Context, st store.Store) (sum store.CommitRecord, err er
 		sum.Events += r.Events
 		sum.Duplicates += r.Duplicates
 		sum.Refused += r.Refused
-		sum.MovedOut += r.MovedOut
+		sum.ReroutedOut += r.ReroutedOut
 	}
 	return sum, nil
 }

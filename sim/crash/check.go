@@ -229,7 +229,7 @@ func (l *life) checkCommit(c store.ShardCommit) error {
 	return l.checkLeft(o)
 }
 
-// checkLeft: moved records and dead letters were acknowledged before the commit.
+// checkLeft: rerouted records and dead letters were acknowledged before the commit.
 func (l *life) checkLeft(o *oracle.Oracle) error {
 	arrived := map[string]bool{}
 	for _, p := range l.log.parts {
@@ -241,7 +241,7 @@ func (l *life) checkLeft(o *oracle.Oracle) error {
 			}
 		}
 	}
-	for _, m := range o.Moved() {
+	for _, m := range o.Rerouted() {
 		if at := fmt.Sprintf("%d/%d/%d", m.Source.Epoch, m.Source.Partition, m.Source.Offset); !arrived[at] {
 			return fmt.Errorf("the record at %s was to be moved and is committed, but did not arrive", at)
 		}
@@ -274,7 +274,7 @@ func (l *life) checkEnd() error {
 				return fmt.Errorf("the record at %s was refused (%s) and is no dead letter", at, d.Reason)
 			}
 		}
-		l.r.Done["moved"] += len(o.Moved())
+		l.r.Done["moved"] += len(o.Rerouted())
 		l.r.Done["refused"] += len(o.DeadLetters())
 		l.r.Done["duplicates"] += int(o.Counts().Duplicates)
 		l.r.Done["markers"] += int(o.Counts().Markers)

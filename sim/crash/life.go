@@ -377,7 +377,7 @@ func split(b []byte, n int) (chunks [][]byte) {
 	return append(chunks, b)
 }
 
-// drain processes until nothing is left, moved records too.
+// drain processes until nothing is left, rerouted records too.
 func (l *life) drain() error {
 	l.faults.mu.Lock()
 	l.faults.errors = 0

@@ -145,7 +145,7 @@ func (j *checker) checkCounted(valid, twice int) error {
 
 var errNotAll = errors.New("days: not everything is committed in time")
 
-// caughtUp waits until the log is committed to its end, moved records too.
+// caughtUp waits until the log is committed to its end, rerouted records too.
 func (j *checker) caughtUp(ctx context.Context, p *process) error {
 	for range 2000 {
 		q, err := j.m.client()

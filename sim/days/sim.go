@@ -21,14 +21,14 @@ type Options struct {
 
 // run is one simulation.
 type run struct {
-	o       Options
-	rng     *rand.Rand
-	m       *machine
-	checker *checker
-	clients *clients
-	process *process
-	moved   int       // how many records may count twice, see checkCounted
-	ran     time.Time // when the last batch run began
+	o        Options
+	rng      *rand.Rand
+	m        *machine
+	checker  *checker
+	clients  *clients
+	process  *process
+	rerouted int       // how many records may count twice, see checkCounted
+	ran      time.Time // when the last batch run began
 }
 
 // Run simulates, inside a synctest bubble. It returns how often things happened,
@@ -221,7 +221,7 @@ func (r *run) newEpoch(end func() error) error {
 	if err := r.checker.check(context.Background()); err != nil {
 		return err
 	}
-	r.moved = r.movedSoFar()
+	r.rerouted = r.reroutedSoFar()
 	before := r.m.epoch.Number
 	// A program that starts dials anew; a client that lives on may describe the
 	// topic as it was a tenth of a second ago.
@@ -236,9 +236,9 @@ func (r *run) newEpoch(end func() error) error {
 	return err
 }
 
-func (r *run) movedSoFar() (n int) {
+func (r *run) reroutedSoFar() (n int) {
 	for _, o := range r.checker.oracles {
-		n += len(o.Moved())
+		n += len(o.Rerouted())
 	}
 	return n
 }
@@ -269,11 +269,11 @@ func (r *run) end() error {
 		return err
 	}
 	r.m.counts.add("pageviews", len(r.clients.valid))
-	r.m.counts.add("moved", r.movedSoFar())
+	r.m.counts.add("moved", r.reroutedSoFar())
 	for _, o := range r.checker.oracles {
 		r.m.counts.add("refused", len(o.DeadLetters()))
 		r.m.counts.add("duplicates", int(o.Counts().Duplicates))
 		r.m.counts.add("markers", int(o.Counts().Markers))
 	}
-	return r.checker.checkCounted(len(r.clients.valid), r.moved)
+	return r.checker.checkCounted(len(r.clients.valid), r.rerouted)
 }

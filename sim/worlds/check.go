@@ -110,7 +110,7 @@ func (w *world) checkCommit(sh store.Shard, offset int64) {
 			w.fail("commit of %v at %d, but the store's %s is at version %d, want %d", sh, offset, keyText(storeKey(k)), have.version, want.Version)
 		}
 	}
-	for at, m := range p.movedAt {
+	for at, m := range p.reroutedAt {
 		src := record.Source{Epoch: sh.Epoch, Partition: sh.Partition, Offset: at}
 		if at < offset && w.parts[m.Target].accepted[src] != 1 {
 			w.fail("commit of %v at %d, but record %d was taken %d times in its right partition", sh, offset, at, w.parts[m.Target].accepted[src])
@@ -168,7 +168,7 @@ func (w *world) checkOutgoing(p *partition, o *microbatch.Outgoing) {
 		}
 		return
 	}
-	want, ok := p.movedAt[at]
+	want, ok := p.reroutedAt[at]
 	if !ok || want.Target != o.Target {
 		w.fail("record %d of %v goes to partition %d", at, p.shard, o.Target)
 		return

@@ -32,9 +32,9 @@ const (
 	MarkerCounted
 	MarkerIgnored
 	SettingsChangedTwice
-	RecordMoved
-	RecordMovedAgain
-	MoveSentAgain
+	RecordRerouted
+	RecordReroutedAgain
+	ReroutedSentAgain
 	RecordOfOtherEpoch
 	RecordRefused
 	Duplicate

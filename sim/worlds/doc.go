@@ -20,7 +20,7 @@
 //	choices.go    scripts; shrink.go makes them smaller
 //	task.go       what runs beside each other, one at a time
 //	log.go        partitions, each with its oracle; events.go what clients send
-//	processor.go  processors, snapshots, and the sink of moved records
+//	processor.go  processors, snapshots, and the sink of rerouted records
 //	control.go    changes of settings, generations dropped; query.go questions
 //	store.go      the torn store; rows.go its rows and readers
 //	check.go      what is compared

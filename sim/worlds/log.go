@@ -24,16 +24,16 @@ type partition struct {
 	next    int64
 	oracle  *oracle.Oracle
 
-	counts   map[int64][]byte       // commit record by offset
-	moved    int                    // of the oracle's Moved, how many are in movedAt
-	movedAt  map[int64]oracle.Moved // by offset
-	dead     int                    // likewise of its DeadLetters
-	deadAt   map[int64]bool         // offsets of dead letters
-	buried   map[int64]bool         // offsets whose dead letter was acknowledged
-	accepted map[record.Source]int  // moved records that were not ignored here
-	sent     map[record.Source]bool // moved records that were appended here
-	states   map[int64][]byte       // operator state by offset
-	begins   map[uint32]int64       // where a generation begins
+	counts     map[int64][]byte          // commit record by offset
+	rerouted   int                       // of the oracle's Rerouted, how many are in reroutedAt
+	reroutedAt map[int64]oracle.Rerouted // by offset
+	dead       int                       // likewise of its DeadLetters
+	deadAt     map[int64]bool            // offsets of dead letters
+	buried     map[int64]bool            // offsets whose dead letter was acknowledged
+	accepted   map[record.Source]int     // rerouted records that were not ignored here
+	sent       map[record.Source]bool    // rerouted records that were appended here
+	states     map[int64][]byte          // operator state by offset
+	begins     map[uint32]int64          // where a generation begins
 }
 
 func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *partition {
@@ -41,7 +41,7 @@ func (w *world) newPartition(e store.Epoch, part int32, s oracle.Settings) *part
 		shard: store.Shard{Epoch: e.Number, Partition: part},
 		oracle: oracle.New(oracle.Options{Epoch: e.Number, Partition: part, Partitions: e.Partitions,
 			Generation: e.Generation, Settings: s, Histories: true}),
-		counts: map[int64][]byte{}, movedAt: map[int64]oracle.Moved{}, deadAt: map[int64]bool{},
+		counts: map[int64][]byte{}, reroutedAt: map[int64]oracle.Rerouted{}, deadAt: map[int64]bool{},
 		buried: map[int64]bool{}, accepted: map[record.Source]int{}, sent: map[record.Source]bool{}, states: map[int64][]byte{}, begins: map[uint32]int64{},
 	}
 }
@@ -69,9 +69,9 @@ func (w *world) append(p *partition, key, value []byte, headers ...kgo.RecordHea
 // add hands a record to the oracle, and keeps what it says left the partition.
 func (p *partition) add(r *kgo.Record) {
 	p.oracle.Add(oracleRecord(r))
-	for _, m := range p.oracle.Moved()[p.moved:] {
-		p.movedAt[r.Offset] = m
-		p.moved++
+	for _, m := range p.oracle.Rerouted()[p.rerouted:] {
+		p.reroutedAt[r.Offset] = m
+		p.rerouted++
 	}
 	for range p.oracle.DeadLetters()[p.dead:] {
 		p.deadAt[r.Offset] = true
@@ -92,7 +92,7 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 	if w.tracing {
 		w.trace("record %v at %d, %s: %s%s %s", p.shard, r.Offset, r.Timestamp.UTC().Format("15:04"), r.Value, headerText(r), verdict(before, after))
 	}
-	if after.MovedIn > before.MovedIn && after.MovedAgain == before.MovedAgain {
+	if after.ReroutedIn > before.ReroutedIn && after.ReroutedAgain == before.ReroutedAgain {
 		if src, err := record.ParseSource(r.Headers[0].Value); err == nil {
 			p.accepted[src]++
 		}
@@ -103,8 +103,8 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 	w.sawIf(MarkerCounted, after.Markers > before.Markers)
 	w.sawIf(MarkerIgnored, after.MarkersIgnored > before.MarkersIgnored)
 	w.sawIf(SettingsChangedTwice, after.Markers > 1)
-	w.sawIf(RecordMoved, after.MovedOut > before.MovedOut)
-	w.sawIf(RecordMovedAgain, after.MovedAgain > before.MovedAgain)
+	w.sawIf(RecordRerouted, after.ReroutedOut > before.ReroutedOut)
+	w.sawIf(RecordReroutedAgain, after.ReroutedAgain > before.ReroutedAgain)
 	w.sawIf(RecordRefused, after.Refused > before.Refused)
 	w.sawIf(Duplicate, after.Duplicates > before.Duplicates)
 	w.sawIf(DedupeForgot, after.DedupeEntries < after.Events)
@@ -119,9 +119,9 @@ func verdict(before, after store.CommitRecord) string {
 		return "(a generation begins)"
 	case after.MarkersIgnored > before.MarkersIgnored:
 		return "(a marker that does not count)"
-	case after.MovedAgain > before.MovedAgain:
+	case after.ReroutedAgain > before.ReroutedAgain:
 		return "(came before)"
-	case after.MovedOut > before.MovedOut:
+	case after.ReroutedOut > before.ReroutedOut:
 		return "(to another partition)"
 	case after.Refused > before.Refused:
 		return "(refused)"

@@ -143,7 +143,7 @@ type sink struct {
 func (s *sink) Send(_ context.Context, out []microbatch.Outgoing) error {
 	for i := range out {
 		if err := s.w.call("sending a record on"); err != nil {
-			s.w.sawIf(MoveSentAgain, i > 0)
+			s.w.sawIf(ReroutedSentAgain, i > 0)
 			return err
 		}
 		s.w.checkOutgoing(s.part, &out[i])
@@ -157,7 +157,7 @@ func (s *sink) Send(_ context.Context, out []microbatch.Outgoing) error {
 			kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte(out[i].Source.String())})
 	}
 	if s.w.fault(12) {
-		s.w.saw(MoveSentAgain)
+		s.w.saw(ReroutedSentAgain)
 		return errLost
 	}
 	return nil

@@ -52,16 +52,16 @@ func (o *Oracle) addPageview(r Record) error {
 func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
 	origin := here
-	text, movedIn := r.header("speedlayer-moved-from")
-	if movedIn {
+	text, reroutedIn := r.header("speedlayer-moved-from")
+	if reroutedIn {
 		from, err := parseSource(string(text))
 		if err != nil {
 			return pv, false, err
 		}
-		o.counts.MovedIn++
+		o.counts.ReroutedIn++
 		p := sourcePartition{from.Epoch, from.Partition}
 		if highest, had := o.sources[p]; had && from.Offset <= highest {
-			o.counts.MovedAgain++
+			o.counts.ReroutedAgain++
 			return pv, false, nil
 		}
 		o.sources[p] = from.Offset
@@ -79,11 +79,11 @@ func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	}
 
 	if target := partitionOf(pv.Person, o.opt.Partitions); target != o.opt.Partition {
-		if movedIn && origin.Epoch == here.Epoch {
+		if reroutedIn && origin.Epoch == here.Epoch {
 			return pv, false, fmt.Errorf("moved twice in an epoch: the person belongs to partition %d", target)
 		}
-		o.counts.MovedOut++
-		o.moved = append(o.moved, Moved{target, []byte(pv.Person), pv.encode(), pv, here})
+		o.counts.ReroutedOut++
+		o.rerouted = append(o.rerouted, Rerouted{target, []byte(pv.Person), pv.encode(), pv, here})
 		return pv, false, nil
 	}
 	return pv, true, nil

@@ -192,7 +192,7 @@ func loneSurrogate(value json.RawMessage) bool {
 	return false
 }
 
-// encode is the JSON of a record that is moved: with its nonce.
+// encode is the JSON of a record that is rerouted: with its nonce.
 func (pv *Pageview) encode() []byte {
 	fields := map[string]any{"nonce": pv.Nonce, "person": pv.Person, "url": pv.URL, "ts": pv.TS}
 	if pv.Referrer != "" {

@@ -25,8 +25,8 @@
 //     is one whose time is above L + 24 h. It changes no memory.
 //  5. A record without a nonce gets "topic/epoch/partition/offset", of the place
 //     where it first lay.
-//  6. A record whose person belongs to another partition is moved there with its
-//     nonce, and is no event here. One that was moved already in this log epoch is
+//  6. A record whose person belongs to another partition is rerouted there with its
+//     nonce, and is no event here. One that was rerouted already in this log epoch is
 //     a dead letter.
 //  7. Dedupe forgets the pairs (nonce, person) that came in at a log time below
 //     L - window; exactly a window old is remembered. A pair remembered makes the

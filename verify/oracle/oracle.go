@@ -34,15 +34,15 @@ type Record struct {
 	Headers    []Header
 }
 
-// Source says where a moved record came from.
+// Source says where a rerouted record came from.
 type Source struct {
 	Epoch     uint32
 	Partition int32
 	Offset    int64
 }
 
-// Moved is a record that lay in a wrong partition.
-type Moved struct {
+// Rerouted is a record that lay in a wrong partition.
+type Rerouted struct {
 	Target   int32
 	Key      []byte // the person
 	Value    []byte // JSON, with a nonce
@@ -67,7 +67,7 @@ type Oracle struct {
 	sources  map[sourcePartition]int64 // highest offset had
 	cells    map[CellKey]*cell
 	urls     map[string]string // url as received -> page, of those that are pages
-	moved    []Moved
+	rerouted []Rerouted
 	dead     []DeadLetter
 }
 
@@ -98,8 +98,8 @@ func (o *Oracle) Next() int64 { return o.next }
 // Counts is the commit record of a commit at Next.
 func (o *Oracle) Counts() store.CommitRecord { return o.counts }
 
-// Moved is what left for other partitions, in log order.
-func (o *Oracle) Moved() []Moved { return o.moved }
+// Rerouted is what left for other partitions, in log order.
+func (o *Oracle) Rerouted() []Rerouted { return o.rerouted }
 
 // DeadLetters is what was not understood, in log order.
 func (o *Oracle) DeadLetters() []DeadLetter { return o.dead }

@@ -251,7 +251,7 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-func TestMovedRecords(t *testing.T) {
+func TestReroutedRecords(t *testing.T) {
 	person := func(partition int32) string {
 		for i := 0; ; i++ {
 			if p := fmt.Sprint("p", i); partitionOf(p, 2) == partition {
@@ -264,31 +264,31 @@ func TestMovedRecords(t *testing.T) {
 	stray := view(7, "", there, "foo.com/", day0)
 	stray.Value = []byte(strings.Replace(string(stray.Value), `"nonce":""`, `"nonce":null`, 1))
 	o.Add(stray)
-	moved := o.Moved()
+	moved := o.Rerouted()
 	if len(moved) != 1 || moved[0].Target != 0 || moved[0].Source != (Source{4, 1, 7}) || string(moved[0].Key) != there {
 		t.Fatalf("%+v", moved)
 	}
 	if pv, err := decode(moved[0].Value, 0, Page); err != nil || pv.Nonce != "t/4/1/7" || pv.Person != there || pv.TS != day0 {
 		t.Errorf("%+v, %v", pv, err)
 	}
-	movedIn := func(offset int64, from, nonce, person string) Record {
+	reroutedIn := func(offset int64, from, nonce, person string) Record {
 		r := view(offset, nonce, person, "foo.com/", day0)
 		r.Headers = []Header{{"speedlayer-moved-from", []byte(from)}}
 		return r
 	}
-	o.Add(movedIn(8, "4/0/10", "a", here))
-	o.Add(movedIn(9, "4/0/10", "b", here))  // again
-	o.Add(movedIn(10, "4/0/9", "c", here))  // again
-	o.Add(movedIn(11, "3/0/10", "d", here)) // of another epoch: new
-	o.Add(movedIn(12, "4/0/11", "a", here)) // a duplicate
-	o.Add(movedIn(13, "4/0/12", "e", there))
-	o.Add(movedIn(14, "x", "f", here))
-	o.Add(movedIn(15, "3/0/11", "g", there)) // moved here when there were other partitions: moved on
-	if m := o.Moved(); len(m) != 2 || m[1].Source != (Source{4, 1, 15}) || m[1].Pageview.Nonce != "g" {
+	o.Add(reroutedIn(8, "4/0/10", "a", here))
+	o.Add(reroutedIn(9, "4/0/10", "b", here))  // again
+	o.Add(reroutedIn(10, "4/0/9", "c", here))  // again
+	o.Add(reroutedIn(11, "3/0/10", "d", here)) // of another epoch: new
+	o.Add(reroutedIn(12, "4/0/11", "a", here)) // a duplicate
+	o.Add(reroutedIn(13, "4/0/12", "e", there))
+	o.Add(reroutedIn(14, "x", "f", here))
+	o.Add(reroutedIn(15, "3/0/11", "g", there)) // moved here when there were other partitions: moved on
+	if m := o.Rerouted(); len(m) != 2 || m[1].Source != (Source{4, 1, 15}) || m[1].Pageview.Nonce != "g" {
 		t.Errorf("moved: %+v", m)
 	}
 	c := o.Counts()
-	if c.MovedOut != 2 || c.MovedIn != 7 || c.MovedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Refused != 2 {
+	if c.ReroutedOut != 2 || c.ReroutedIn != 7 || c.ReroutedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Refused != 2 {
 		t.Errorf("%+v", c)
 	}
 }

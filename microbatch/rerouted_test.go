@@ -20,10 +20,10 @@ func (s *sent) Send(_ context.Context, out []Outgoing) error {
 	return nil
 }
 
-// A record was moved, then partitions were added before it counted: a log epoch
-// began in which it lies wrong once more. It is moved on, not refused; within one
-// epoch nothing is moved twice.
-func TestMovedOnInTheNextEpoch(t *testing.T) {
+// A record was rerouted, then partitions were added before it counted: a log epoch
+// began in which it lies wrong once more. It is rerouted once more, not refused; within one
+// epoch nothing is rerouted twice.
+func TestReroutedOnInTheNextEpoch(t *testing.T) {
 	const partitions = 4
 	person := []byte("p")
 	for i := 0; record.PartitionOf(person, partitions) == 1; i++ {

@@ -6,19 +6,19 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// MovedRow tells where a row was moved here from (law 5). Row is its number in
+// ReroutedRow tells where a row was rerouted here from (law 5). Row is its number in
 // the batch.
-type MovedRow struct {
+type ReroutedRow struct {
 	Row       int
 	Epoch     uint32
 	Partition int32
 	Offset    int64
 }
 
-// readMoved reads the three columns that tell where rows came from. Nearly always,
+// readRerouted reads the three columns that tell where rows came from. Nearly always,
 // every value in them is null.
-func (c *Columns) readMoved(g parquet.RowGroup) error {
-	c.Moved = c.Moved[:0]
+func (c *Columns) readRerouted(g parquet.RowGroup) error {
+	c.Rerouted = c.Rerouted[:0]
 	for n, name := range [...]string{"source_epoch", "source_partition", "source_offset"} {
 		leaf, ok := g.Schema().Lookup(name)
 		if !ok {
@@ -40,14 +40,14 @@ func (c *Columns) readMoved(g parquet.RowGroup) error {
 					case len(small)+len(large) == 0:
 						return fmt.Errorf("%w: fewer values than levels", ErrCorrupt)
 					case n == 0:
-						c.Moved = append(c.Moved, MovedRow{Row: row, Epoch: uint32(small[0])})
+						c.Rerouted = append(c.Rerouted, ReroutedRow{Row: row, Epoch: uint32(small[0])})
 						small = small[1:]
-					case at == len(c.Moved) || c.Moved[at].Row != row:
+					case at == len(c.Rerouted) || c.Rerouted[at].Row != row:
 						return fmt.Errorf("%w: row %d has part of a source", ErrCorrupt, row)
 					case n == 1:
-						c.Moved[at].Partition, small = small[0], small[1:]
+						c.Rerouted[at].Partition, small = small[0], small[1:]
 					default:
-						c.Moved[at].Offset, large = large[0], large[1:]
+						c.Rerouted[at].Offset, large = large[0], large[1:]
 					}
 					at++
 				}
@@ -55,7 +55,7 @@ func (c *Columns) readMoved(g parquet.RowGroup) error {
 			}
 			return nil
 		})
-		if err == nil && (row != c.N || at != len(c.Moved)) {
+		if err == nil && (row != c.N || at != len(c.Rerouted)) {
 			err = fmt.Errorf("%w: %d values in %d rows", ErrCorrupt, row, c.N)
 		}
 		if err != nil {
@@ -65,14 +65,14 @@ func (c *Columns) readMoved(g parquet.RowGroup) error {
 	return nil
 }
 
-// cutMoved keeps the rows [from, to).
-func (c *Columns) cutMoved(from, to int) {
-	kept := c.Moved[:0]
-	for _, m := range c.Moved {
+// cutRerouted keeps the rows [from, to).
+func (c *Columns) cutRerouted(from, to int) {
+	kept := c.Rerouted[:0]
+	for _, m := range c.Rerouted {
 		if from <= m.Row && m.Row < to {
 			m.Row -= from
 			kept = append(kept, m)
 		}
 	}
-	c.Moved = kept
+	c.Rerouted = kept
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Mover sends records on: to the partition where they belong, or to the
+// Rerouter sends records on: to the partition where they belong, or to the
 // dead-letter topic. It is one idempotent producer, which keeps the order for
 // each target and fails everything behind a failed record. After an error it is
 // of no more use. One goroutine owns it.
-type Mover struct {
+type Rerouter struct {
 	kafka *kgo.Client
 	mu    struct {
 		sync.Mutex
@@ -22,25 +22,25 @@ type Mover struct {
 	}
 }
 
-// NewMover returns a mover; its owner closes it.
-func (c *Client) NewMover() (*Mover, error) {
+// NewRerouter returns a rerouter; its owner closes it.
+func (c *Client) NewRerouter() (*Rerouter, error) {
 	p, err := newManualProducer(c.cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Mover{kafka: p}, nil
+	return &Rerouter{kafka: p}, nil
 }
 
-// Move appends a record to partition target, with where it came from. Key and
-// value are the mover's until Flush.
-func (m *Mover) Move(target int32, key, value []byte, from record.Source) {
+// Reroute appends a record to partition target, with where it came from. Key and
+// value are the rerouter's until Flush.
+func (m *Rerouter) Reroute(target int32, key, value []byte, from record.Source) {
 	m.send(&kgo.Record{Topic: TopicPageviews, Partition: target, Key: key, Value: value,
 		Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(from.String())}}})
 }
 
 // DeadLetter appends a record, as it is, to the dead-letter topic, with why and
 // where it stood.
-func (m *Mover) DeadLetter(r *kgo.Record, from record.Source, why string) {
+func (m *Rerouter) DeadLetter(r *kgo.Record, from record.Source, why string) {
 	headers := append([]kgo.RecordHeader(nil), r.Headers...)
 	headers = append(headers,
 		kgo.RecordHeader{Key: record.ReasonHeader, Value: []byte(why)},
@@ -48,7 +48,7 @@ func (m *Mover) DeadLetter(r *kgo.Record, from record.Source, why string) {
 	m.send(&kgo.Record{Topic: TopicRejected, Key: r.Key, Value: r.Value, Headers: headers})
 }
 
-func (m *Mover) send(r *kgo.Record) {
+func (m *Rerouter) send(r *kgo.Record) {
 	m.kafka.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
 		if err == nil {
 			return
@@ -62,8 +62,8 @@ func (m *Mover) send(r *kgo.Record) {
 }
 
 // Flush waits until everything sent is acknowledged. An error means that some
-// of it may not be: send all of it again with a new mover.
-func (m *Mover) Flush(ctx context.Context) error {
+// of it may not be: send all of it again with a new rerouter.
+func (m *Rerouter) Flush(ctx context.Context) error {
 	if err := m.kafka.Flush(ctx); err != nil {
 		return err
 	}
@@ -73,4 +73,4 @@ func (m *Mover) Flush(ctx context.Context) error {
 }
 
 // Close drops what is not acknowledged.
-func (m *Mover) Close() { m.kafka.Close() }
+func (m *Rerouter) Close() { m.kafka.Close() }
