@@ -1,33 +1,13 @@
 package view
 
 import (
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/zeebo/xxh3"
 
-	"speedlayer/crdt"
 	"speedlayer/store"
 )
-
-// counter is a cell of PageviewsView.
-type counter struct {
-	n       uint64
-	version int64
-}
-
-// visitors is a cell of UniquesView.
-type visitors struct {
-	set     crdt.Visitors
-	version int64
-}
-
-// bounces is a cell of BouncesView.
-type bounces struct {
-	n       crdt.VisitCount
-	version int64
-}
 
 // slot holds the cells of one page and hour, or of one domain and hour.
 type slot struct {
@@ -45,12 +25,6 @@ type slot struct {
 	added   int32 // newest of who came into persons since the last put; place in cells.added + 1
 	since   int32 // how many came since the whole set was put
 	deltas  int32 // how many deltas were put since then
-}
-
-// newcomer is a person that came into a slot's set since the last put.
-type newcomer struct {
-	person uint64
-	before int32 // the one that came before into the same set; place in cells.added + 1
 }
 
 const (
@@ -223,21 +197,9 @@ func (c *cells) fill(n int, version int64, value []byte) error {
 	m := len(c.missing)
 	switch n / m {
 	case 0:
-		s := &c.slots[c.missing[n]]
-		v, err := crdt.Count(value)
-		s.views = counter{v, version}
-		return err
+		return c.fillViews(c.missing[n], version, value)
 	case 1:
-		s := &c.slots[c.missing[n-m]]
-		s.persons.version = version
-		err := s.persons.set.Decode(value)
-		// How many deltas others have put since the whole is not known: a store
-		// with room for a number of them gets the whole next.
-		if c.deltas < store.Unlimited {
-			s.deltas = math.MaxInt32
-		}
-		c.bytes += s.persons.set.MemoryBytes()
-		return err
+		return c.fillPersons(c.missing[n-m], version, value)
 	}
 	n -= 2 * m
 	for _, i := range c.missing {
@@ -245,9 +207,7 @@ func (c *cells) fill(n int, version int64, value []byte) error {
 			continue
 		}
 		if n == 0 {
-			v, err := crdt.DecodeVisitCount(value)
-			c.visits[c.slots[i].visits] = bounces{v, version}
-			return err
+			return c.fillVisits(i, version, value)
 		}
 		n--
 	}
@@ -268,50 +228,15 @@ func (c *cells) byURL(a, b int32) int {
 	return int(x.hour) - int(y.hour)
 }
 
-// Changes. Each obeys law 3: nothing below the cell's version, and the version
-// moves only with the bytes.
-
+// touch notes that cells of a slot differ from the store. The views change their
+// cells in pageviews.go, uniques.go and bounces.go. Each obeys law 3: nothing below
+// the cell's version, and the version moves only with the bytes.
 func (c *cells) touch(s *slot, i int32, what uint8) {
 	s.dirty |= what
 	if !s.queued {
 		s.queued = true
 		c.changed = append(c.changed, i)
 	}
-}
-
-func (c *cells) addView(i int32, person uint64, offset int64) {
-	s := &c.slots[i]
-	if offset >= s.views.version {
-		s.views.n++
-		s.views.version = offset + 1
-		c.touch(s, i, dirtyViews)
-	}
-	before := s.persons.set.MemoryBytes()
-	if offset >= s.persons.version && s.persons.set.Add(person) {
-		c.bytes += s.persons.set.MemoryBytes() - before
-		s.persons.version = offset + 1
-		c.touch(s, i, dirtyPersons)
-		if c.deltas > 0 {
-			c.added = append(c.added, newcomer{person, s.added})
-			s.added = int32(len(c.added))
-			s.since++
-		}
-	}
-}
-
-func (c *cells) addVisits(i int32, visitsBy, bouncesBy, offset int64) {
-	if visitsBy == 0 && bouncesBy == 0 {
-		return // the bytes stay as they are
-	}
-	s := &c.slots[i]
-	b := &c.visits[s.visits]
-	if offset < b.version {
-		return
-	}
-	b.n.Visits += visitsBy
-	b.n.Bounces += bouncesBy
-	b.version = offset + 1
-	c.touch(s, i, dirtyVisits)
 }
 
 // evict makes room after a batch was acknowledged: everything is clean then.

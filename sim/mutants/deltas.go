@@ -2,7 +2,6 @@ package main
 
 const (
 	viewPkg       = "view"
-	flushGo       = "view/flush.go"
 	pebbleMergeGo = "store/pebble/merge.go"
 	viewRun       = "^(TestRandomLogs|TestSketchInBatches)$"
 )
@@ -10,16 +9,16 @@ const (
 // deltaMutants break what is written of a set that grew, and how it is merged.
 var deltaMutants = []mutant{
 	{name: "delta-forgets-newest", line: "delta", what: "a delta leaves out who came last",
-		edits: []edit{{flushGo, "for at := s.added; at != 0; {", "for at := c.added[s.added-1].before; at != 0; {"}},
+		edits: []edit{{uniquesGo, "for at := s.added; at != 0; {", "for at := c.added[s.added-1].before; at != 0; {"}},
 		pkg:   viewPkg, run: viewRun},
 	{name: "delta-goes-on", line: "delta", what: "a delta goes on behind the last put, with what others' persons lie there now",
-		edits: []edit{{flushGo, "\t\t\ts.added = 0\n", ""}},
+		edits: []edit{{uniquesGo, "\t\t\ts.added = 0\n", ""}},
 		pkg:   viewPkg, run: viewRun},
 	{name: "deltas-counted-from-reading", line: "delta", what: "deltas of a cell that was read take the places of those that it had",
-		edits: []edit{{cellsGo, "if c.deltas < store.Unlimited {", "if false {"}},
+		edits: []edit{{uniquesGo, "if c.deltas < store.Unlimited {", "if false {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "delta-without-whole", line: "delta", what: "a new cell's first put is a delta",
-		edits: []edit{{flushGo, "part*int(s.since) >= n ||", "n >= largeSet && part*int(s.since) >= n ||"}},
+		edits: []edit{{uniquesGo, "part*int(s.since) >= n ||", "n >= largeSet && part*int(s.since) >= n ||"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "merge-of-lowest-version", line: "delta", what: "a set merged with deltas has the oldest part's version",
 		edits: []edit{{pebbleMergeGo, "u.version = max(u.version, version)", "if u.version == 0 || version < u.version {\nu.version = version\n}"}},

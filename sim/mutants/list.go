@@ -11,7 +11,10 @@ const (
 	sharedGo    = "catalog/shared.go"
 	cellsGo     = "view/cells.go"
 	visitsGo    = "view/visits.go"
+	operatorGo  = "view/operator.go"
 	pageviewsGo = "view/pageviews.go"
+	uniquesGo   = "view/uniques.go"
+	bouncesGo   = "view/bounces.go"
 	settingsGo  = "catalog/settings.go"
 	presenceGo  = "view/presence.go"
 )
@@ -20,20 +23,20 @@ const (
 // counterexamples.
 var engineMutants = []mutant{
 	{name: "version-inclusive", line: "1", what: "a cell's version is the offset of its last event, not the one behind",
-		edits: []edit{{cellsGo, "s.views.version = offset + 1", "s.views.version = offset"}},
+		edits: []edit{{pageviewsGo, "s.views.version = offset + 1", "s.views.version = offset"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "absent-is-zero", line: "2", what: "a cell that is not there has version 0, not its generation's start",
 		edits: []edit{{processorGo, "return p.cfg.Operator.Begin(m.Generation, p.next, p.state.settings.Operator)",
 			"return p.cfg.Operator.Begin(m.Generation, p.next+1, p.state.settings.Operator)"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "no-version-check-views", line: "3", what: "events count into cells that have them",
-		edits: []edit{{cellsGo, "if offset >= s.views.version {", "if true {"}},
+		edits: []edit{{pageviewsGo, "if offset >= s.views.version {", "if true {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "no-version-check-visits", line: "3", what: "visits change cells that have the change",
-		edits: []edit{{cellsGo, "if offset < b.version {", "if false {"}},
+		edits: []edit{{bouncesGo, "if offset < b.version {", "if false {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "read-without-version", line: "3", what: "a cell read from the store is taken as if it were new",
-		edits: []edit{{cellsGo, "s.views = counter{v, version}", "s.views = counter{v, c.start}"}},
+		edits: []edit{{pageviewsGo, "s.views = counter{v, version}", "s.views = counter{v, c.start}"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "commit-before-cells", line: "4", what: "the commit row is written before the cells",
 		edits: []edit{{processorGo, "return p.cfg.Store.Apply(ctx, &p.batch) }); err != nil {",
@@ -61,7 +64,7 @@ var engineMutants = []mutant{
 		pkg: worldsPkg, run: worldsRun},
 	{name: "visits-evict-by-batch", line: "8", what: "what visits remember is bounded at the end of a batch",
 		edits: []edit{{visitsGo, "for m.count > m.bound {\n\t\tm.remove(m.oldest)\n\t}", ""},
-			{pageviewsGo, "p.rows = p.rows[:0]\n\treturn nil", "p.rows = p.rows[:0]\nfor p.memory.count > p.memory.bound {\np.memory.remove(p.memory.oldest)\n}\nreturn nil"}},
+			{operatorGo, "p.rows = p.rows[:0]\n\treturn nil", "p.rows = p.rows[:0]\nfor p.memory.count > p.memory.bound {\np.memory.remove(p.memory.oldest)\n}\nreturn nil"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "log-time-of-record", line: "9", what: "log time is the record's, not the highest so far",
 		edits: []edit{{processorGo, "c.LogTime = max(c.LogTime, r.Timestamp.UnixMilli())", "c.LogTime = r.Timestamp.UnixMilli()"}},
@@ -82,7 +85,7 @@ var engineMutants = []mutant{
 		edits: []edit{{cellsGo, "\t\t\tc.known.gone(s.hash, s.hour)\n", ""}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "refused-uses-nonce", line: "12", what: "a refused event uses its nonce up",
-		edits: []edit{{pageviewsGo, "logTime, &p.pv); err != nil {\n\t\treturn nil, nil, err", "logTime, &p.pv); err != nil {\n\t\treturn p.pv.Person, p.pv.Nonce, err"},
+		edits: []edit{{operatorGo, "logTime, &p.pv); err != nil {\n\t\treturn nil, nil, err", "logTime, &p.pv); err != nil {\n\t\treturn p.pv.Person, p.pv.Nonce, err"},
 			{processorGo, "p.reject(r, is.Err)\n",
 				"if len(is.Nonce) > 0 {\nowner, nonce := p.cfg.Operator.Hash(is.Owner, is.Nonce)\np.state.dedupe.first(nonce, owner, r.Offset, c.LogTime)\n}\np.reject(r, is.Err)\n"}},
 		pkg: worldsPkg, run: worldsRun},
@@ -148,10 +151,10 @@ var engineMutants = []mutant{
 			{settingsGo, "\t\tp.Marked = true\n", "if err := st.CreateGeneration(ctx, Newest(p)); err != nil {\nreturn false, err\n}\np.Marked = true\n"}},
 		pkg: worldsPkg, run: worldsRun},
 	{name: "unchanged-moves-version", line: "36", what: "a person who is in the set already moves the cell's version",
-		edits: []edit{{cellsGo, "if offset >= s.persons.version && s.persons.set.Add(person) {", "if offset >= s.persons.version {\ns.persons.set.Add(person)"}},
+		edits: []edit{{uniquesGo, "if offset >= s.persons.version && s.persons.set.Add(person) {", "if offset >= s.persons.version {\ns.persons.set.Add(person)"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "unchanged-visits-move-version", line: "36", what: "visits that stay as they are move the cell's version",
-		edits: []edit{{cellsGo, "if visitsBy == 0 && bouncesBy == 0 {", "if false {"}},
+		edits: []edit{{bouncesGo, "if visitsBy == 0 && bouncesBy == 0 {", "if false {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "replay-skips-state", line: "37", what: "events below the commit are skipped, not run through the operator state",
 		edits: []edit{{processorGo, "p.cfg.Operator.Take(r.Offset, owner, p.live(r.Offset))", "if !p.live(r.Offset) {\nreturn\n}\np.cfg.Operator.Take(r.Offset, owner, true)"}},
