@@ -28,7 +28,7 @@ var batchMutants = []mutant{
 		edits: []edit{{scanGo, "case b.Kind[i] == archive.Pageview:", "case b.Kind[i] == archive.Pageview || b.Kind[i] == archive.Misplaced:"}},
 		pkg:   computePkg, run: computeRun},
 	{name: "batch-moved-again", line: "20, 27", what: "the batch run does not look at where records were moved from",
-		edits: []edit{{scanGo, "had && m.Offset <= last {", "had && m.Offset < last {"}},
+		edits: []edit{{scanGo, "had && m.Offset <= last {", "had && m.Offset < 0*last {"}},
 		pkg:   computePkg, run: computeRun},
 	{name: "batch-visit-gap", line: "law 6", what: "exactly thirty minutes end a visit of the batch run",
 		edits: []edit{{batchVisits, "ts-s.last <= visitGap {", "ts-s.last < visitGap {"}},

@@ -15,7 +15,7 @@ var deltaMutants = []mutant{
 		edits: []edit{{uniquesGo, "\t\t\ts.added = 0\n", ""}},
 		pkg:   viewPkg, run: viewRun},
 	{name: "deltas-counted-from-reading", line: "delta", what: "deltas of a cell that was read take the places of those that it had",
-		edits: []edit{{uniquesGo, "if c.deltas < store.Unlimited {", "if false {"}},
+		edits: []edit{{uniquesGo, "if c.deltas < store.Unlimited {", "if c.deltas < 0*store.Unlimited {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "delta-without-whole", line: "delta", what: "a new cell's first put is a delta",
 		edits: []edit{{uniquesGo, "part*int(s.since) >= n ||", "n >= largeSet && part*int(s.since) >= n ||"}},

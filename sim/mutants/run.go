@@ -43,7 +43,7 @@ func (m *mutant) try(ctx context.Context, root string, verbose bool) (o outcome)
 	}
 	ctx, cancel := context.WithTimeout(ctx, testTimeout+time.Minute)
 	defer cancel()
-	args := []string{"test", "-vet=off", "-failfast", "-timeout", testTimeout.String(), "-overlay", overlay, "-run", m.run, "./" + m.pkg}
+	args := []string{"test", "-vet=off", "-count=1", "-failfast", "-timeout", testTimeout.String(), "-overlay", overlay, "-run", m.run, "./" + m.pkg}
 	if m.pkg == worldsPkg && !verbose {
 		args = append(args, "-shrink=false") // that it fails is enough
 	}
