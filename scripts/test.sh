@@ -9,6 +9,7 @@
 #   scripts/test.sh SUITE...    some suites at full size
 #   scripts/test.sh --list      the suites
 #
+# DRY_RUN=true prints the names of the suites that would run, and runs none.
 # With CI=true, a skipped test fails its suite. The environment sets other sizes:
 # WORLDS=200000 scripts/test.sh worlds
 set -uo pipefail
@@ -36,10 +37,10 @@ case ${1:-} in
 	exit 0
 	;;
 --all | --rest) mode=${1#--} && shift ;;
---list | "") mode=${1#--} && [ $# -gt 0 ] && shift ;;
+--list) mode=list && shift ;;
+"") mode=quick ;;
 *) mode=some ;;
 esac
-[ -n "$mode" ] || mode=quick
 if [ "$mode" = quick ]; then
 	WORLDS=${WORLDS:-5000} CRASHES=${CRASHES:-300} DAYS=${DAYS:-2} KILLS=${KILLS:-5} FAULTS=${FAULTS:-12}
 else
@@ -137,6 +138,14 @@ chosen() {
 }
 
 wanted="$*"
+if [ "${DRY_RUN:-false}" = true ]; then
+	if [ "$mode" = quick ]; then
+		printf '%s\n' "${QUICK_LANES[@]}" | tr ' ' '\n'
+	else
+		for group in "${ALL_GROUPS[@]}"; do chosen "$group"; done
+	fi
+	exit 0
+fi
 if [ "$mode" = quick ]; then
 	for l in "${QUICK_LANES[@]}"; do
 		# shellcheck disable=SC2086
