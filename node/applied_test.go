@@ -50,6 +50,31 @@ func TestWaitAppliedFollowsReroutedRecords(t *testing.T) {
 	}
 }
 
+// CatchUp waits for the copies of rerouted records too.
+func TestCatchUpFollowsReroutedRecords(t *testing.T) {
+	const partitions, persons = 12, 40
+	n, _ := testNode(t, Config{Data: t.TempDir(), Partitions: partitions})
+	defer closeNode(t, n)
+	wrong, err := kgo.NewClient(kgo.SeedBrokers(n.Brokers()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wrong.Close()
+	for i := range persons {
+		person := fmt.Appendf(nil, "person %d", i)
+		r := &kgo.Record{Topic: queue.TopicPageviews, Partition: (record.PartitionOf(person, partitions) + 1) % partitions, Key: person, Value: pageview(person, i)}
+		if err := wrong.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := viewsNow(t, n); got != uint64(i+1) {
+			t.Fatalf("%d pageviews after catching up with %d", got, i+1)
+		}
+	}
+}
+
 // Over HTTP, while partitions are added: every answer to ?wait=applied is true, and
 // a collector appends to the new partitions as soon as it knows of the log epoch.
 func TestWaitAppliedWhilePartitionsAreAdded(t *testing.T) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,9 @@ import (
 // standstill is how long CatchUp waits while no partition moves on.
 const standstill = time.Minute
 
-// CatchUp returns when all that is committed to the log now is queryable. It
-// gives up when nothing has moved on for a time.
+// CatchUp returns when all that is committed to the log now is queryable, records
+// that are rerouted to another partition first included. It gives up when nothing
+// has moved on for a time.
 func (n *Node) CatchUp(ctx context.Context) error {
 	info, err := n.queue.Info(ctx)
 	if err != nil {
@@ -35,7 +37,10 @@ func (n *Node) CatchUp(ctx context.Context) error {
 	wait, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(n.watchStandstill(wait, last)) }() // ends with wait
-	if err := n.progress.Wait(wait, last); err != nil {
+	if err := n.progress.WaitCounted(wait, last, func(ctx context.Context) ([]int64, error) {
+		info, err := n.queue.Info(ctx)
+		return info.Stable, err
+	}); err != nil {
 		return errors.Join(err, context.Cause(wait))
 	}
 	return nil
@@ -74,5 +79,5 @@ func waitedFor(committed []int64, last []queue.Position) string {
 			texts = append(texts, fmt.Sprintf("partition %d is committed up to offset %d, and waits for %d", at.Partition, c, at.Offset+1))
 		}
 	}
-	return strings.Join(texts, "; ")
+	return cmp.Or(strings.Join(texts, "; "), "records were rerouted to other partitions, and their copies do not count yet")
 }

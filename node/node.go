@@ -129,9 +129,11 @@ type Node struct {
 		known bool
 	}
 
-	cancel context.CancelFunc // asks the goroutines to stop
-	done   sync.WaitGroup
-	failed chan error // first error that ends the node, if any
+	cancel  context.CancelFunc // asks the goroutines to stop
+	done    sync.WaitGroup
+	failed  chan error // first error that ends the node, if any
+	closing sync.Once
+	closed  error // of Close
 }
 
 // Run opens a node and works until ctx ends or something fails.
@@ -254,8 +256,14 @@ func (n *Node) fail(err error) {
 }
 
 // Close stops downward: nothing more is taken over HTTP, processors commit, then
-// queue, store and lock go.
+// queue, store and lock go. Further calls wait for the first one, and return what it
+// did.
 func (n *Node) Close() error {
+	n.closing.Do(func() { n.closed = n.close() })
+	return n.closed
+}
+
+func (n *Node) close() error {
 	var err error
 	if n.server != nil {
 		err = n.server.stop()

@@ -25,3 +25,21 @@ func TestStopIsLogged(t *testing.T) {
 		t.Errorf("the log has: %s", got)
 	}
 }
+
+// A node may be closed again: by who ran it, and by who opened it. The second call
+// does nothing.
+func TestCloseTwice(t *testing.T) {
+	n, err := Open(t.Context(), Config{Data: t.TempDir(), HTTP: &HTTPConfig{Listen: "127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := n.Close(), n.Close()
+	if first != nil || second != nil {
+		t.Errorf("closed with %v, then with %v", first, second)
+	}
+	// What Open could not open is closed as far as it came.
+	if n, err = Open(t.Context(), Config{Data: "/dev/null/x"}); err == nil {
+		closeNode(t, n)
+		t.Error("a node in no directory")
+	}
+}

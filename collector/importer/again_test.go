@@ -69,6 +69,35 @@ func TestEveryNight(t *testing.T) {
 	}
 }
 
+// A W3C log that grows every night, and whose fields change on the way: what is
+// imported again is read with the fields that held for it.
+func TestEveryNightW3C(t *testing.T) {
+	q := &memory{}
+	const head = "#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n"
+	first := head + "#Fields: date time cs-method cs-uri-stem sc-status c-ip\n" + "2026-11-01 10:00:00 GET /a 200 192.0.2.1\n2026-11-01 10:00:01 GET /b 200 192.0.2.2\n"
+	second := first + "2026-11-01 10:00:02 GET /c 200 192.0.2.3\n"
+	restart := second + head + "#Fields: c-ip date time sc-status cs-uri-stem cs-method\n192.0.2.4 2026-11-02 10:00:00 200 /d GET\n"
+	fourth := restart + "192.0.2.5 2026-11-02 10:00:01 200 /e GET\n"
+	packed := fourth + "192.0.2.6 2026-11-02 10:00:02 200 /f GET\n"
+	for i, n := range []struct {
+		content               string
+		pageviews, duplicates int64
+	}{{first, 2, 0}, {second, 3, 2}, {second, 3, 3}, {restart, 4, 3}, {fourth, 5, 4}, {packed, 6, 5}, {first, 2, 2}} {
+		r := night(t, q, n.content, func(c *Config) { c.Format = "" })
+		if r.Pageviews != n.pageviews || r.Duplicates != n.duplicates || len(r.Rejected) != 0 {
+			t.Errorf("night %d: %+v", i, r)
+		}
+	}
+	for i, r := range q.records {
+		if want := fmt.Sprintf(`"person":"192.0.2.%d","url":"http://h.example/%c"`, i+1, 'a'+i); !strings.Contains(string(r.Value), want) {
+			t.Errorf("record %d is %s, want %s", i, r.Value, want)
+		}
+	}
+	if len(q.records) != 6 {
+		t.Errorf("%d in the queue", len(q.records))
+	}
+}
+
 // Bots that were dropped come in when they are asked for, and nothing else.
 func TestBotsAsked(t *testing.T) {
 	q := &memory{}

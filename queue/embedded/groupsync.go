@@ -28,10 +28,11 @@ var errNotBegun = errors.New("the sync could not begin")
 // groupSync shares syncs among those who wait for one. It has no goroutine of its
 // own; the first to wait works for the others.
 type groupSync struct {
-	sync   func() error
-	failed func(error)   // told once, of a sync that failed
-	closed chan struct{} // ends retries
-	mu     struct {
+	sync    func() error
+	failed  func(error)   // told once, of a sync that failed
+	closed  chan struct{} // ends retries
+	closing sync.Once
+	mu      struct {
 		sync.Mutex
 		running bool
 		begun   uint64 // syncs begun
@@ -106,8 +107,8 @@ func (g *groupSync) health() error {
 	return cmp.Or(g.mu.err, g.mu.waits)
 }
 
-// close ends retries; nobody is told "durable" by it.
-func (g *groupSync) close() { close(g.closed) }
+// close ends retries; nobody is told "durable" by it. It may be called again.
+func (g *groupSync) close() { g.closing.Do(func() { close(g.closed) }) }
 
 // syncListener is the broker's port.
 type syncListener struct {
