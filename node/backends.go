@@ -130,14 +130,14 @@ func (n *Node) closeBackends() error {
 	return errors.Join(errs...)
 }
 
-// Where says in one line what of a node is where, for people.
-func (n *Node) Where() string {
-	where := fmt.Sprintf("Kafka on %s", strings.Join(n.Brokers(), ","))
+// Target describes in one line which queue, data directory and store the node uses.
+func (n *Node) Target() string {
+	target := fmt.Sprintf("Kafka on %s", strings.Join(n.Brokers(), ","))
 	if n.opts.embedded() {
-		where += ", data in " + n.opts.Data
+		target += ", data in " + n.opts.Data
 	}
 	if n.opts.shared() {
-		where += ", store " + n.opts.StoreName
+		target += ", store " + n.opts.StoreName
 	}
-	return where
+	return target
 }

@@ -34,19 +34,19 @@ type Difference struct {
 
 // String is one line.
 func (d Difference) String() string {
-	where := fmt.Sprintf("epoch %d partition %d", d.Epoch, d.Partition)
+	shard := fmt.Sprintf("epoch %d partition %d", d.Epoch, d.Partition)
 	var s string
 	switch d.Kind {
 	case KindCommit:
-		return fmt.Sprintf("commit   %s at offset %d: %s is %s, expected %s", where, d.Version, d.Field, d.Stored, d.Expected)
+		return fmt.Sprintf("commit   %s at offset %d: %s is %s, expected %s", shard, d.Version, d.Field, d.Stored, d.Expected)
 	case KindRerouted:
-		return fmt.Sprintf("moved    %s: %s", where, d.Expected)
+		return fmt.Sprintf("moved    %s: %s", shard, d.Expected)
 	case KindMissing:
 		s = "not stored, expected " + d.Expected
 	default:
 		s = fmt.Sprintf("version %d holds %s, expected %s", d.Version, d.Stored, d.Expected)
 	}
-	return fmt.Sprintf("%-8s %s %s %s, %s generation %d: %s", d.Kind, d.View, d.URL, d.Hour, where, d.Generation, s)
+	return fmt.Sprintf("%-8s %s %s %s, %s generation %d: %s", d.Kind, d.View, d.URL, d.Hour, shard, d.Generation, s)
 }
 
 // Unchecked says which cells could not be compared, and why.

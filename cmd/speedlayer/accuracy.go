@@ -12,7 +12,7 @@ import (
 )
 
 func newAccuracy(io streams) *cobra.Command {
-	var where whereFlags
+	var target targetFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "accuracy [--json]",
@@ -23,7 +23,7 @@ pages, hour by hour. What is off is told with its cause.`,
 		Example: "  speedlayer accuracy",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := where.openAnswers(cmd.Context(), io)
+			t, err := target.openAnswers(cmd.Context(), io)
 			if err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ pages, hour by hour. What is off is told with its cause.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
-	where.add(cmd.Flags())
+	target.add(cmd.Flags())
 	return cmd
 }
 

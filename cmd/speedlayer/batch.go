@@ -46,13 +46,13 @@ that one step back is possible until the next run completes.`,
 
 // newBatchCommand is a command that does something and prints the status.
 func newBatchCommand(io streams, name, short string, do func(context.Context, streams, batchControl) error) *cobra.Command {
-	var where whereFlags
+	var target targetFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: name, Short: short, Example: "  speedlayer batch " + name, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			t, err := where.openAnswers(ctx, io)
+			t, err := target.openAnswers(ctx, io)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func newBatchCommand(io streams, name, short string, do func(context.Context, st
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
-	where.add(cmd.Flags())
+	target.add(cmd.Flags())
 	return cmd
 }
 

@@ -230,7 +230,7 @@ func TestRealLog(t *testing.T) {
 		t.Errorf("importing again says %+v", r)
 	}
 	const from, to = "2015-05-17T10:00Z", "2015-05-20T22:00Z"
-	where := []string{"--data", data, "--from", from, "--to", to, "--json"}
+	rangeFlags := []string{"--data", data, "--from", from, "--to", to, "--json"}
 	for _, c := range []struct {
 		call string
 		want map[string]any
@@ -245,7 +245,7 @@ func TestRealLog(t *testing.T) {
 		{"query bounce-rate --domain unknown.org", map[string]any{"visits": 0.0, "bounce_rate": nil}},
 	} {
 		var got map[string]any
-		if err := json.Unmarshal([]byte(done(t, append(strings.Fields(c.call), where...)...)), &got); err != nil {
+		if err := json.Unmarshal([]byte(done(t, append(strings.Fields(c.call), rangeFlags...)...)), &got); err != nil {
 			t.Fatal(err)
 		}
 		for field, want := range c.want {

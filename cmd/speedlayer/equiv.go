@@ -30,7 +30,7 @@ func newEquivChange(io streams, retract bool) *cobra.Command {
 	if retract {
 		name, short = "remove", "Two identifiers are not one person after all"
 	}
-	var where whereFlags
+	var target targetFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     name + " ID1 ID2",
@@ -38,7 +38,7 @@ func newEquivChange(io streams, retract bool) *cobra.Command {
 		Example: "  speedlayer equiv " + name + " 11.11.11.111 sally",
 		Args:    exactArgs(2, "two identifiers"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return ask(cmd.Context(), io, &where, asJSON, func(ctx context.Context, a query.Answers) (*query.EquivAnswer, error) {
+			return ask(cmd.Context(), io, &target, asJSON, func(ctx context.Context, a query.Answers) (*query.EquivAnswer, error) {
 				if retract {
 					return a.RemoveEquiv(ctx, ids[0], ids[1])
 				}
@@ -53,12 +53,12 @@ func newEquivChange(io streams, retract bool) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
-	where.add(cmd.Flags())
+	target.add(cmd.Flags())
 	return cmd
 }
 
 func newEquivList(io streams) *cobra.Command {
-	var where whereFlags
+	var target targetFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -66,7 +66,7 @@ func newEquivList(io streams) *cobra.Command {
 		Example: "  speedlayer equiv list --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(cmd.Context(), io, &where, asJSON, func(ctx context.Context, a query.Answers) (*query.EquivsAnswer, error) {
+			return ask(cmd.Context(), io, &target, asJSON, func(ctx context.Context, a query.Answers) (*query.EquivsAnswer, error) {
 				return a.Equivs(ctx)
 			}, func(w writer, a *query.EquivsAnswer) {
 				for _, e := range a.Equivs {
@@ -76,6 +76,6 @@ func newEquivList(io streams) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
-	where.add(cmd.Flags())
+	target.add(cmd.Flags())
 	return cmd
 }

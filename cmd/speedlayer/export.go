@@ -12,7 +12,7 @@ import (
 func newExport(io streams) *cobra.Command {
 	var q query.ExportQuery
 	var format string
-	var where whereFlags
+	var target targetFlags
 	cmd := &cobra.Command{
 		Use:   "export [--view pageviews|uniques|bounces] [--from T --to T] [--format jsonl|csv]",
 		Short: "Print every cell",
@@ -24,7 +24,7 @@ sorted by view, url and hour.`,
 			if format != "jsonl" && format != "csv" {
 				return usagef("--format %q: allowed are jsonl, csv", format)
 			}
-			return runExport(cmd.Context(), io, &where, q, format)
+			return runExport(cmd.Context(), io, &target, q, format)
 		},
 	}
 	flags := cmd.Flags()
@@ -32,17 +32,17 @@ sorted by view, url and hour.`,
 	flags.StringVar(&q.From, "from", "", "first hour: `T` is "+timeHelp)
 	flags.StringVar(&q.To, "to", "", "hour behind the last: `T` is "+timeHelp)
 	flags.StringVar(&format, "format", "jsonl", "`FORMAT`: jsonl or csv")
-	where.add(flags)
+	target.add(flags)
 	return cmd
 }
 
-func runExport(ctx context.Context, io streams, where *whereFlags, q query.ExportQuery, format string) error {
+func runExport(ctx context.Context, io streams, target *targetFlags, q query.ExportQuery, format string) error {
 	out := bufio.NewWriterSize(io.out, 64<<10)
 	write, finish, err := query.NewCellWriter(out, format)
 	if err != nil {
 		return usageError{err}
 	}
-	t, err := where.openAnswers(ctx, io)
+	t, err := target.openAnswers(ctx, io)
 	if err != nil {
 		return err
 	}

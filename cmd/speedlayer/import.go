@@ -17,10 +17,10 @@ import (
 )
 
 type importFlags struct {
-	lines formatFlags
-	bots  botFlags
-	where whereFlags
-	json  bool
+	lines  formatFlags
+	bots   botFlags
+	target targetFlags
+	json   bool
 }
 
 func newImport(io streams) *cobra.Command {
@@ -71,7 +71,7 @@ second, and Ctrl-C loses nothing that was read.`,
 	f.lines.add(flags)
 	f.bots.add(flags, "drop")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
-	f.where.add(flags)
+	f.target.add(flags)
 	return cmd
 }
 
@@ -125,7 +125,7 @@ func runImport(ctx context.Context, io streams, f importFlags, files []string) e
 	if err := f.check(); err != nil {
 		return err
 	}
-	target, err := f.where.openTarget(ctx, io)
+	target, err := f.target.openTarget(ctx, io)
 	if err != nil {
 		return err
 	}

@@ -28,9 +28,9 @@ func TestImportFormats(t *testing.T) {
 			t.Errorf("standard error does not say %q:\n%s", want, errs)
 		}
 	}
-	where := []string{"--data", data, "--from", "2026-11-02T00:00Z", "--to", "2026-11-03T00:00Z", "--json", "--url"}
+	rangeFlags := []string{"--data", data, "--from", "2026-11-02T00:00Z", "--to", "2026-11-03T00:00Z", "--json", "--url"}
 	for host, want := range map[string]string{"shop.example": `"visitors":2`, "blog.shop.example": `"visitors":1`} {
-		if out := done(t, append(append([]string{"query", "uniques"}, where...), host)...); !strings.Contains(out, want) {
+		if out := done(t, append(append([]string{"query", "uniques"}, rangeFlags...), host)...); !strings.Contains(out, want) {
 			t.Errorf("%s: %s", host, out)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 type rangeFlags struct {
 	from, to, by string
 	json         bool
-	where        whereFlags
+	target       targetFlags
 }
 
 const timeHelp = "RFC 3339 on a whole hour (2015-05-17T10:00Z), now, or now-24h"
@@ -28,7 +28,7 @@ func (r *rangeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&r.from, "from", "", "first hour: `T` is "+timeHelp)
 	flags.StringVar(&r.to, "to", "", "hour behind the last: `T` is "+timeHelp)
 	flags.BoolVar(&r.json, "json", false, "print the whole answer as JSON")
-	r.where.add(flags)
+	r.target.add(flags)
 }
 
 func (r *rangeFlags) addBy(flags *pflag.FlagSet) {
@@ -71,7 +71,7 @@ func (s *subject) whole(what string) (string, error) {
 }
 
 // ask opens the target, asks, and prints the answer: as JSON, or as text.
-func ask[T any](ctx context.Context, io streams, w *whereFlags, asJSON bool, question func(context.Context, query.Answers) (T, error), text func(io.Writer, T)) error {
+func ask[T any](ctx context.Context, io streams, w *targetFlags, asJSON bool, question func(context.Context, query.Answers) (T, error), text func(io.Writer, T)) error {
 	t, err := w.openAnswers(ctx, io)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func newQueryPageviews(io streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.PageviewsAnswer, error) {
+			return ask(cmd.Context(), io, &r.target, r.json, func(ctx context.Context, a query.Answers) (*query.PageviewsAnswer, error) {
 				return a.Pageviews(ctx, query.URLQuery{URL: url, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.PageviewsAnswer) {
 				heading(w, a.URL, a.From, a.To)
@@ -152,7 +152,7 @@ func newQueryUniques(io streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.UniquesAnswer, error) {
+			return ask(cmd.Context(), io, &r.target, r.json, func(ctx context.Context, a query.Answers) (*query.UniquesAnswer, error) {
 				return a.Uniques(ctx, query.URLQuery{URL: url, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.UniquesAnswer) {
 				heading(w, a.URL, a.From, a.To)
@@ -183,7 +183,7 @@ func newQueryBounceRate(io streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.BounceRateAnswer, error) {
+			return ask(cmd.Context(), io, &r.target, r.json, func(ctx context.Context, a query.Answers) (*query.BounceRateAnswer, error) {
 				return a.BounceRate(ctx, query.DomainQuery{Domain: domain, From: r.from, To: r.to, By: r.by})
 			}, func(w writer, a *query.BounceRateAnswer) {
 				heading(w, a.Domain, a.From, a.To)

@@ -211,9 +211,9 @@ func runServe(ctx context.Context, io streams, f serveFlags) error {
 		return explainOpen(err)
 	}
 	if f.log.format == "json" { // then every line is
-		config.Logger.Info("serving", "http", n.URL(), "roles", config.Roles.String(), "where", n.Where())
+		config.Logger.Info("serving", "http", n.URL(), "roles", config.Roles.String(), "where", n.Target())
 	} else {
-		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", serves(config.Roles), n.URL(), n.Where())
+		fmt.Fprintf(io.err, "speedlayer: %s on %s, %s\n", serves(config.Roles), n.URL(), n.Target())
 	}
 	return n.Run(ctx)
 }

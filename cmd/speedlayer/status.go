@@ -17,7 +17,7 @@ import (
 )
 
 func newStatus(io streams) *cobra.Command {
-	var where whereFlags
+	var target targetFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "status [--json]",
@@ -25,13 +25,13 @@ func newStatus(io streams) *cobra.Command {
 		Example: "  speedlayer status --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(cmd.Context(), io, &where, asJSON, func(ctx context.Context, a query.Answers) (*query.StatusAnswer, error) {
+			return ask(cmd.Context(), io, &target, asJSON, func(ctx context.Context, a query.Answers) (*query.StatusAnswer, error) {
 				return a.Status(ctx)
 			}, printStatus)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
-	where.add(cmd.Flags())
+	target.add(cmd.Flags())
 	return cmd
 }
 

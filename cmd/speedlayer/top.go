@@ -26,7 +26,7 @@ func newTop(io streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd.Context(), io, &r.where, r.json, func(ctx context.Context, a query.Answers) (*query.TopAnswer, error) {
+			return ask(cmd.Context(), io, &r.target, r.json, func(ctx context.Context, a query.Answers) (*query.TopAnswer, error) {
 				return a.Top(ctx, query.TopQuery{Domain: domain, From: r.from, To: r.to, Limit: limit})
 			}, func(w writer, a *query.TopAnswer) {
 				fmt.Fprintf(w, "pageviews\tuniques\tpage\n")

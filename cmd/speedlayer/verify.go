@@ -19,9 +19,9 @@ import (
 )
 
 type verifyFlags struct {
-	where whereFlags
-	kafka kafkaFlags
-	json  bool
+	target targetFlags
+	kafka  kafkaFlags
+	json   bool
 }
 
 func newVerify(io streams) *cobra.Command {
@@ -44,7 +44,7 @@ that it names, or that --kafka says.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerify(cmd.Context(), io, f) },
 	}
 	flags := cmd.Flags()
-	f.where.add(flags)
+	f.target.add(flags)
 	f.kafka.add(flags, "of the server's log, if the address that it names cannot be reached from here")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	return cmd
@@ -76,14 +76,14 @@ func runVerify(ctx context.Context, io streams, f verifyFlags) error {
 
 func (f *verifyFlags) run(ctx context.Context, progress func(done, total int64)) (*verify.Report, error) {
 	switch {
-	case f.where.data != "" && f.where.server != "":
+	case f.target.data != "" && f.target.server != "":
 		return nil, usagef("--server and --data exclude each other")
-	case f.where.data != "" && len(f.kafka.brokers) > 0:
+	case f.target.data != "" && len(f.kafka.brokers) > 0:
 		return nil, usagef("--kafka is for --server: a data directory has its log in it")
-	case f.where.data != "":
-		return verifyData(ctx, f.where.data, progress)
+	case f.target.data != "":
+		return verifyData(ctx, f.target.data, progress)
 	}
-	server := f.where.serverURL()
+	server := f.target.serverURL()
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--server %q: allowed is an http or https URL, as in %s", server, localServer)

@@ -19,17 +19,17 @@ import (
 // localServer is where serve listens by default.
 const localServer = "http://127.0.0.1:8080"
 
-// whereFlags say whom to ask: a server, or a data directory that no server
+// targetFlags say whom to ask: a server, or a data directory that no server
 // holds.
-type whereFlags struct{ server, data string }
+type targetFlags struct{ server, data string }
 
-func (w *whereFlags) add(flags *pflag.FlagSet) {
+func (w *targetFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&w.server, "server", "", "`URL` of a server (default "+localServer+")")
 	flags.StringVar(&w.data, "data", "", "data `DIR`ectory, opened directly when no server holds it")
 }
 
 // serverURL is the server meant; http:// may be left out.
-func (w *whereFlags) serverURL() string {
+func (w *targetFlags) serverURL() string {
 	switch {
 	case w.server == "":
 		return localServer
@@ -49,16 +49,16 @@ type target struct {
 
 // openTarget opens what the flags say. With make, a data directory that is not
 // there is made; a query of one is an error.
-func (w *whereFlags) openTarget(ctx context.Context, io streams) (*target, error) {
+func (w *targetFlags) openTarget(ctx context.Context, io streams) (*target, error) {
 	return w.open(ctx, io, true)
 }
 
 // openAnswers opens what the flags say for questions only.
-func (w *whereFlags) openAnswers(ctx context.Context, io streams) (*target, error) {
+func (w *targetFlags) openAnswers(ctx context.Context, io streams) (*target, error) {
 	return w.open(ctx, io, false)
 }
 
-func (w *whereFlags) open(ctx context.Context, io streams, make bool) (*target, error) {
+func (w *targetFlags) open(ctx context.Context, io streams, make bool) (*target, error) {
 	switch {
 	case w.data != "" && w.server != "":
 		return nil, usagef("--server and --data exclude each other")
