@@ -26,7 +26,7 @@ func (p *Progress) WaitCounted(ctx context.Context, records []queue.Position, en
 		return err
 	}
 	topic := p.topic()
-	epoch, err := p.reach(ctx, topic, w)
+	epoch, err := p.awaitOffsets(ctx, topic, w)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (p *Progress) WaitCounted(ctx context.Context, records []queue.Position, en
 		if err != nil {
 			return err
 		}
-		in, err := p.reach(ctx, topic, f.upTo(now))
+		in, err := p.awaitOffsets(ctx, topic, f.upTo(now))
 		if err != nil {
 			return err
 		}

@@ -75,8 +75,8 @@ func (d *dedupe) evictBefore(now int64) {
 	}
 }
 
-// reach is the log time at which the oldest pair was remembered; 0 with none.
-func (d *dedupe) reach() int64 {
+// oldest is the log time at which the oldest pair was remembered; 0 with none.
+func (d *dedupe) oldest() int64 {
 	if d.count == 0 {
 		return 0
 	}

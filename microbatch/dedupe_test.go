@@ -107,8 +107,8 @@ func compareDedupe(r *rand.Rand) error {
 		if len(naive.all) > 0 {
 			want2 = naive.all[0].time
 		}
-		if d.reach() != want2 {
-			return fmt.Errorf("pair %d: reaches back to %d, want %d", i, d.reach(), want2)
+		if d.oldest() != want2 {
+			return fmt.Errorf("pair %d: the oldest pair is of %d, want %d", i, d.oldest(), want2)
 		}
 		offset += 1 + r.Int64N(3)
 		now += r.Int64N(100)

@@ -223,7 +223,7 @@ func (p *Processor) run(ctx context.Context) error {
 	err := p.cfg.Operator.Run(p.logTimes, load)
 	p.logTimes = p.logTimes[:0]
 	c := &p.state.counts
-	c.DedupeEntries, c.DedupeReach = int64(p.state.dedupe.count), p.state.dedupe.reach()
+	c.DedupeEntries, c.DedupeOldest = int64(p.state.dedupe.count), p.state.dedupe.oldest()
 	p.counted = p.cfg.Operator.AppendCounts(p.counted[:0])
 	if string(p.counted) != c.Operator {
 		c.Operator = string(p.counted)

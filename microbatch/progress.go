@@ -85,7 +85,7 @@ func (p *Progress) Wait(ctx context.Context, positions []queue.Position) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.reach(ctx, p.topic(), w)
+	_, err = p.awaitOffsets(ctx, p.topic(), w)
 	return err
 }
 
@@ -111,9 +111,9 @@ func (p *Progress) topic() string {
 	return p.mu.epoch.TopicID
 }
 
-// reach returns when each partition is committed as far as is wanted, and in which
+// awaitOffsets returns when each partition is committed as far as is wanted, and in which
 // log epoch it found that.
-func (p *Progress) reach(ctx context.Context, topic string, w wanted) (store.Epoch, error) {
+func (p *Progress) awaitOffsets(ctx context.Context, topic string, w wanted) (store.Epoch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.waiting++

@@ -36,7 +36,7 @@ func (n *Node) openBackends(ctx context.Context) (err error) {
 		n.queue, err = queue.Dial(ctx, n.queueConfig())
 		return err
 	}
-	if err := n.reach(ctx, "Kafka on "+strings.Join(n.Brokers(), ","), func(ctx context.Context) (err error) {
+	if err := n.connect(ctx, "Kafka on "+strings.Join(n.Brokers(), ","), func(ctx context.Context) (err error) {
 		n.queue, err = queue.Connect(ctx, n.queueConfig())
 		return err
 	}); err != nil {
@@ -88,7 +88,7 @@ func (n *Node) lockData() error {
 
 func (n *Node) openStore(ctx context.Context) (err error) {
 	if n.opts.OpenStore != nil {
-		return n.reach(ctx, n.opts.StoreName, func(ctx context.Context) error {
+		return n.connect(ctx, n.opts.StoreName, func(ctx context.Context) error {
 			n.store, err = n.opts.OpenStore(ctx)
 			return err
 		})

@@ -175,10 +175,10 @@ func (r *reading) scanDomains(ctx context.Context, rg store.Range, fn func(c *st
 	return nil
 }
 
-// visitReach is how many hours before a range a visit may begin and still have views
+// visitLookback is how many hours before a range a visit may begin and still have views
 // in it. A domain is missed only for a visit of more than two days without a gap of
 // half an hour, where nobody else began a visit.
-const visitReach = 48
+const visitLookback = 48
 
 // visited returns the domains that have visits in a range, by name. Each domain with
 // pageviews has at least one.
@@ -187,7 +187,7 @@ func (r *reading) visited(ctx context.Context, rg store.Range) ([]string, error)
 		return nil, nil
 	}
 	known := map[string]struct{}{}
-	visits := store.Range{View: view.BouncesView, Prefix: true, From: max(0, rg.From-visitReach), To: rg.To}
+	visits := store.Range{View: view.BouncesView, Prefix: true, From: max(0, rg.From-visitLookback), To: rg.To}
 	err := r.scan(ctx, visits, func(c *store.ScanCell) error {
 		if _, ok := known[string(c.URL)]; !ok {
 			known[string(c.URL)] = struct{}{}

@@ -138,12 +138,12 @@ func (a *StatusAnswer) addShards(r *reading, ends map[store.Shard]int64) error {
 		}
 		s.LogTime, s.Generation = timeText(rec.LogTime), rec.Generation
 		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Refused, rec.ReroutedOut, rec.ReroutedIn, rec.ReroutedAgain, rec.Markers, rec.MarkersIgnored}
-		s.Dedupe = Memory{rec.DedupeEntries, timeText(rec.DedupeReach)}
+		s.Dedupe = Memory{rec.DedupeEntries, timeText(rec.DedupeOldest)}
 		counts, err := view.DecodeCounts(rec.Operator)
 		if err != nil {
 			return fmt.Errorf("commit of %v: %w", sc.Shard, err)
 		}
-		s.Visits = Memory{counts.VisitEntries, timeText(counts.VisitReach)}
+		s.Visits = Memory{counts.VisitEntries, timeText(counts.VisitOldest)}
 		a.Counts.add(&s.Counts)
 	}
 	return nil

@@ -22,7 +22,7 @@ type CommitRecord struct {
 	Markers         int64  // markers that took effect
 	MarkersIgnored  int64  // markers that did not
 	DedupeEntries   int64  // pairs remembered
-	DedupeReach     int64  // log time (ms) of the oldest pair remembered
+	DedupeOldest    int64  // log time (ms) of the oldest pair remembered
 	// Operator is what the operator counts, in its own encoding. The engine and the
 	// store give it no meaning.
 	Operator string
@@ -35,7 +35,7 @@ const commitRecordVersion = 1
 
 func (r *CommitRecord) fields() []*int64 {
 	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.ReroutedOut,
-		&r.ReroutedIn, &r.ReroutedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeReach}
+		&r.ReroutedIn, &r.ReroutedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeOldest}
 }
 
 // Append appends the encoded record to dst.

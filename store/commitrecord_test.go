@@ -42,7 +42,7 @@ func TestCommitRecordOfOtherVersions(t *testing.T) {
 	b := r.Append(nil)
 	short, err := DecodeCommitRecord(b[:len(b)-1]) // its last field is one byte
 	want := r
-	want.DedupeReach = 0
+	want.DedupeOldest = 0
 	if err != nil || short != want {
 		t.Errorf("without the last field: %+v, %v", short, err)
 	}

@@ -8,7 +8,7 @@ import (
 // Counts are what the views add to a commit record (store.CommitRecord.Operator).
 type Counts struct {
 	VisitEntries int64 // visits remembered
-	VisitReach   int64 // log time (ms) of the visit remembered that was touched longest ago
+	VisitOldest  int64 // log time (ms) of the visit remembered that was touched longest ago
 }
 
 // Byte layout: each field in its order as a varint (zig-zag, encoding/binary). A
@@ -16,13 +16,13 @@ type Counts struct {
 
 // Append appends the encoded counts to dst.
 func (c Counts) Append(dst []byte) []byte {
-	return binary.AppendVarint(binary.AppendVarint(dst, c.VisitEntries), c.VisitReach)
+	return binary.AppendVarint(binary.AppendVarint(dst, c.VisitEntries), c.VisitOldest)
 }
 
 // DecodeCounts is the inverse of Append.
 func DecodeCounts(text string) (c Counts, err error) {
 	b := []byte(text)
-	for _, f := range [...]*int64{&c.VisitEntries, &c.VisitReach} {
+	for _, f := range [...]*int64{&c.VisitEntries, &c.VisitOldest} {
 		if len(b) == 0 {
 			break
 		}

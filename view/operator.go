@@ -184,7 +184,7 @@ func (p *Pageviews) begin(generation uint32, start int64, s Settings) {
 
 // AppendCounts appends what the views add to a commit record.
 func (p *Pageviews) AppendCounts(dst []byte) []byte {
-	return Counts{int64(p.memory.count), p.memory.reach()}.Append(dst)
+	return Counts{int64(p.memory.count), p.memory.oldestTime()}.Append(dst)
 }
 
 // CheckSettings implements record.Rules.

@@ -345,10 +345,10 @@ func (w *world) memory() string {
 		}
 		fmt.Fprintf(&b, ", touched %s\n", clockText(v.touched))
 	}
-	entries, reach := int64(w.op.memory.count), w.op.memory.reach()
+	entries, oldest := int64(w.op.memory.count), w.op.memory.oldestTime()
 	fmt.Fprintf(&b, "%d visits", entries)
 	if entries > 0 {
-		fmt.Fprintf(&b, ", back to %s", clockText(reach))
+		fmt.Fprintf(&b, ", back to %s", clockText(oldest))
 	}
 	return b.String()
 }

@@ -49,7 +49,7 @@ func TestFormatsStay(t *testing.T) {
 	const row = "\x01\x02\x04\x06\x08\x0a\x0c\x0e\x10\x12\x14\x16\x18\x1a\x1c\x1e\x20" // 16 numbers, 1 to 16
 	r, err := store.DecodeCommitRecord([]byte(row))
 	c, err2 := DecodeCounts(r.Operator)
-	if err != nil || err2 != nil || r.DedupeReach != 14 || c != (Counts{VisitEntries: 15, VisitReach: 16}) || string(r.Append(nil)) != row {
+	if err != nil || err2 != nil || r.DedupeOldest != 14 || c != (Counts{VisitEntries: 15, VisitOldest: 16}) || string(r.Append(nil)) != row {
 		t.Errorf("%x is read as %+v and %+v, %v, %v", row, r, c, err, err2)
 	}
 	if string(c.Append(nil)) != r.Operator {

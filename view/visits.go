@@ -188,8 +188,8 @@ func (m *visitMemory) evictBefore(now int64) {
 	}
 }
 
-// reach is the log time at which the visit touched longest ago was touched.
-func (m *visitMemory) reach() int64 {
+// oldestTime is the log time at which the visit touched longest ago was touched.
+func (m *visitMemory) oldestTime() int64 {
 	if m.oldest < 0 {
 		return 0
 	}

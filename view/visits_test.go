@@ -219,7 +219,7 @@ func FuzzLoadState(f *testing.F) {
 		if again := p.AppendState(nil); !bytes.Equal(again, b) {
 			t.Fatalf("%x comes back as %x", b, again)
 		}
-		now := p.memory.reach()
+		now := p.memory.oldestTime()
 		for i := m0(p.memory); i >= 0 && now < maxTime; i = m0(p.memory) {
 			v := p.memory.visits[i]
 			p.memory.view(v.key, v.end, now, &c) // touches it, evicts others

@@ -35,8 +35,8 @@ func (m *dedupeMemory) forgetOldest() {
 	m.queue = m.queue[1:]
 }
 
-// reach is the log time of the oldest pair; 0 with none.
-func (m *dedupeMemory) reach() int64 {
+// oldest is the log time of the oldest pair; 0 with none.
+func (m *dedupeMemory) oldest() int64 {
 	if len(m.queue) == 0 {
 		return 0
 	}

@@ -192,9 +192,9 @@ func (o *Oracle) Add(r Record) {
 		o.counts.Refused++
 		o.dead = append(o.dead, DeadLetter{r, err.Error()})
 	}
-	o.counts.DedupeReach = o.dedupe.reach()
+	o.counts.DedupeOldest = o.dedupe.oldest()
 	o.counts.DedupeEntries = int64(len(o.dedupe.queue))
-	o.counts.Operator = string(binary.AppendVarint(binary.AppendVarint(nil, int64(o.visits.count)), o.visits.reach()))
+	o.counts.Operator = string(binary.AppendVarint(binary.AppendVarint(nil, int64(o.visits.count)), o.visits.oldestTime()))
 }
 
 func (r *Record) has(name string) bool {

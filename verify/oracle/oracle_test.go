@@ -138,7 +138,7 @@ func TestMemories(t *testing.T) {
 		o.Add(view(0, "n", "p", "foo.com/", day0))
 		o.Add(view(1, "n", "p", "foo.com/other", day0+hour)) // exactly a window: still remembered, not renewed
 		o.Add(view(2, "n", "p", "foo.com/", day0+hour+1))
-		if c := o.Counts(); c.Duplicates != 1 || c.Events != 2 || c.DedupeReach != day0+hour+1 || c.DedupeEntries != 1 {
+		if c := o.Counts(); c.Duplicates != 1 || c.Events != 2 || c.DedupeOldest != day0+hour+1 || c.DedupeEntries != 1 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -147,7 +147,7 @@ func TestMemories(t *testing.T) {
 		for i, n := range []string{"a", "b", "a", "c", "a", "b"} { // c pushes a out, a pushes b out
 			o.Add(view(int64(i), n, "p", "foo.com/", day0+int64(i)))
 		}
-		if c := o.Counts(); c.Duplicates != 1 || c.Events != 5 || c.DedupeEntries != 2 || c.DedupeReach != day0+4 {
+		if c := o.Counts(); c.Duplicates != 1 || c.Events != 5 || c.DedupeEntries != 2 || c.DedupeOldest != day0+4 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -217,8 +217,8 @@ func TestMemories(t *testing.T) {
 }
 
 // visits are what the views count, as it stands in a commit record.
-func visits(entries, reach int64) string {
-	return string(binary.AppendVarint(binary.AppendVarint(nil, entries), reach))
+func visits(entries, oldest int64) string {
+	return string(binary.AppendVarint(binary.AppendVarint(nil, entries), oldest))
 }
 
 func TestGenerations(t *testing.T) {
@@ -235,7 +235,7 @@ func TestGenerations(t *testing.T) {
 	o.Add(view(7, "c", "p", "foo.com/", day0+1))
 	o.Add(view(8, "a", "p", "foo.com/", day0+1)) // forgotten by now, and so is the visit's first part
 	want := store.CommitRecord{LogTime: day0 + 1, Generation: 6, GenerationStart: 7, Records: 9, Events: 4,
-		Duplicates: 1, Refused: 1, Markers: 2, MarkersIgnored: 1, DedupeEntries: 1, DedupeReach: day0 + 1,
+		Duplicates: 1, Refused: 1, Markers: 2, MarkersIgnored: 1, DedupeEntries: 1, DedupeOldest: day0 + 1,
 		Operator: visits(1, day0+1)}
 	if got := o.Counts(); got != want {
 		t.Errorf("\n%+v, want\n%+v", got, want)

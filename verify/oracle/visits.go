@@ -123,8 +123,8 @@ func (m *visitMemory) forget(v *visit) {
 	}
 }
 
-// reach is the log time of the visit touched longest ago; 0 with none.
-func (m *visitMemory) reach() int64 {
+// oldestTime is the log time of the visit touched longest ago; 0 with none.
+func (m *visitMemory) oldestTime() int64 {
 	if v := m.oldest(); v != nil {
 		return v.touch.logTime
 	}

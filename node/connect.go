@@ -9,12 +9,12 @@ import (
 	"speedlayer/queue"
 )
 
-// reachAgain is the pause between two tries to reach a server at start.
-const reachAgain = 2 * time.Second
+// connectPause is the pause between two tries to reach a server at start.
+const connectPause = 2 * time.Second
 
-// reach tries until it succeeds, for as long as the node waits for its servers; at
+// connect tries until it succeeds, for as long as the node waits for its servers; at
 // least once. What a wait does not mend ends it at once.
-func (n *Node) reach(ctx context.Context, what string, try func(context.Context) error) error {
+func (n *Node) connect(ctx context.Context, what string, try func(context.Context) error) error {
 	begin := time.Now()
 	for tries := 1; ; tries++ {
 		err := try(ctx)
@@ -28,7 +28,7 @@ func (n *Node) reach(ctx context.Context, what string, try func(context.Context)
 		if lasting(err) || ctx.Err() != nil {
 			return err
 		}
-		if took+reachAgain > n.opts.WaitFor {
+		if took+connectPause > n.opts.WaitFor {
 			return fmt.Errorf("%s could not be used within %v (%d tries): %w; if it is still booting, start again later, or with --wait-for 2m",
 				what, took.Round(time.Second/10), tries, err)
 		}
@@ -36,7 +36,7 @@ func (n *Node) reach(ctx context.Context, what string, try func(context.Context)
 			n.opts.Logger.Warn("waiting for "+what, "at most", n.opts.WaitFor, "err", err)
 		}
 		select {
-		case <-time.After(reachAgain):
+		case <-time.After(connectPause):
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
 		}

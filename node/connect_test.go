@@ -14,7 +14,7 @@ import (
 
 // A server that boots is waited for; one that does not come is an error that says
 // for how long; wrong settings are not waited for.
-func TestReach(t *testing.T) {
+func TestConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &Node{opts: Config{Logger: slog.New(slog.DiscardHandler), WaitFor: time.Minute}}
 		tries := 0
@@ -26,16 +26,16 @@ func TestReach(t *testing.T) {
 				return nil
 			}
 		}
-		if err := n.reach(t.Context(), "HBase", up(5)); err != nil || tries != 6 {
+		if err := n.connect(t.Context(), "HBase", up(5)); err != nil || tries != 6 {
 			t.Errorf("after %d tries: %v", tries, err)
 		}
 		tries = 0
-		err := n.reach(t.Context(), "HBase", up(1000))
+		err := n.connect(t.Context(), "HBase", up(1000))
 		if err == nil || tries != 31 || !strings.Contains(err.Error(), "HBase could not be used within 1m0s (31 tries)") || !strings.Contains(err.Error(), "--wait-for") {
 			t.Errorf("after %d tries: %v", tries, err)
 		}
 		tries = 0
-		err = n.reach(t.Context(), "Kafka", func(context.Context) error { tries++; return queue.ErrCredentials })
+		err = n.connect(t.Context(), "Kafka", func(context.Context) error { tries++; return queue.ErrCredentials })
 		if !errors.Is(err, queue.ErrCredentials) || tries != 1 {
 			t.Errorf("after %d tries: %v", tries, err)
 		}
