@@ -9,7 +9,7 @@ import (
 )
 
 // EnsureEpoch compares the topic with the newest log epoch and begins another
-// if it is not the same life of the log: a topic made anew, another number of
+// if it is not the same incarnation of the log: a topic made anew, another number of
 // partitions, a log that ends below a commit, or one that begins above what a
 // processor needs. It returns the epoch to work in, and why it began if it did.
 // Any number of processes may call it at once, but none may be at work in the

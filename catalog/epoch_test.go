@@ -83,12 +83,12 @@ func TestFirstEpoch(t *testing.T) {
 	}
 }
 
-// Each way to notice another life of the log, and where the new one begins.
+// Each way to notice another incarnation of the log, and where the new one begins.
 func TestNextEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*queue.TopicInfo)
-		says   string // in the reason; "" when it is the same life
+		says   string // in the reason; "" when it is the same incarnation
 		starts []int64
 	}{
 		{"nothing", func(*queue.TopicInfo) {}, "", nil},

@@ -74,7 +74,7 @@ func EnsureEpochShared(ctx context.Context, c EpochConfig) (e store.Epoch, reaso
 			e.Number = last.Number + 1
 		} else {
 			var topic queue.TopicInfo
-			if topic, reason, err = c.otherLife(ctx, last); err != nil {
+			if topic, reason, err = c.otherIncarnation(ctx, last); err != nil {
 				return store.Epoch{}, "", err
 			}
 			if reason == "" && c.Known != nil && c.Known.Epoch == last.Number {
@@ -184,7 +184,7 @@ func (c *EpochConfig) Watch(ctx context.Context, e store.Epoch, every time.Durat
 		case <-ctx.Done():
 			return nil
 		}
-		_, reason, err := c.otherLife(ctx, e)
+		_, reason, err := c.otherIncarnation(ctx, e)
 		if err != nil {
 			continue // queue or store are away: that is told elsewhere, and no end
 		}
@@ -195,10 +195,10 @@ func (c *EpochConfig) Watch(ctx context.Context, e store.Epoch, every time.Durat
 	}
 }
 
-// otherLife says why the topic is not the epoch's, or "". Others may be at work:
+// otherIncarnation says why the topic is not the epoch's, or "". Others may be at work:
 // so where the log begins is asked before what is needed of it, and where it
 // ends after what was committed.
-func (c *EpochConfig) otherLife(ctx context.Context, e store.Epoch) (queue.TopicInfo, string, error) {
+func (c *EpochConfig) otherIncarnation(ctx context.Context, e store.Epoch) (queue.TopicInfo, string, error) {
 	before, err := c.Topic(ctx)
 	if err != nil {
 		return before, "", err

@@ -4,7 +4,7 @@
 //	node.go         Config; Open starts upward, Close stops downward
 //	backends.go     the queue and the store, embedded or not
 //	roles.go        which parts of the work a process does
-//	epochs.go       the life of the log that it works in
+//	epochs.go       the incarnation of the log that it works in
 //	processing.go   the work of a processor; the commits of others
 //	logkeeper.go    the bound on the log's size
 //	batch.go        the batch layer: archive and runs; batchapi.go, batchclient.go

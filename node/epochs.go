@@ -19,7 +19,7 @@ const (
 	epochRetry = time.Second
 )
 
-// prepare settles in which life of the log and in which generation to work.
+// prepare settles in which incarnation of the log and in which generation to work.
 func (n *Node) prepare(ctx context.Context) error {
 	settings, err := n.takeSettings(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func newestOpen(epochs []store.Epoch) (store.Epoch, bool) {
 	return store.Epoch{}, false
 }
 
-// epochConfig is how this node looks at the life of the log.
+// epochConfig is how this node looks at the incarnation of the log.
 func (n *Node) epochConfig(known *catalog.KnownEnd, settings record.Settings) catalog.EpochConfig {
 	c := catalog.EpochConfig{Store: n.store, Topic: n.queue.Info, Settings: settings, Known: known,
 		Closed: func(number uint32, reason string) {

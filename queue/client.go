@@ -161,7 +161,7 @@ const lingerTime = 150 * time.Microsecond
 // Close drops what was not acknowledged yet.
 func (c *Client) Close() { c.kafka.Close() }
 
-// TopicInfo describes the topic pageviews: what makes it this life of the log.
+// TopicInfo describes the topic pageviews: what makes it this incarnation of the log.
 type TopicInfo struct {
 	ID         string // hex; another topic of the same name has another
 	Partitions int32

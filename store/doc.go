@@ -7,7 +7,7 @@
 //	cell        (generation, view, url, hour, shard) -> (version, bytes)
 //	commit      shard -> (offset, record)            one row per shard
 //	snapshot    (shard, offset, chunk) -> bytes      operator state, named by one row per shard
-//	epoch       number -> Epoch                      one life of the topic each, append-only
+//	epoch       number -> Epoch                      one incarnation of the topic each, append-only
 //	pointer     one row -> Pointer                   compare-and-set on its counter
 //	row         name -> bytes                        compare-and-set on its bytes
 //	generation  number                               created, then dropped whole, never again

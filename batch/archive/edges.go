@@ -54,7 +54,7 @@ func (m *Manifest) edgeLog(topic queue.EdgeLog) *Log {
 
 // edgeRow makes the row of a record of topic equivs.
 func edgeRow(l *Log, r *kgo.Record, mem []byte) (EdgeRow, []byte) {
-	row := EdgeRow{Life: int32(l.Epoch), Offset: r.Offset, RecordTime: r.Timestamp.UnixMilli(), LogTime: max(l.LogTime, r.Timestamp.UnixMilli())}
+	row := EdgeRow{Incarnation: int32(l.Epoch), Offset: r.Offset, RecordTime: r.Timestamp.UnixMilli(), LogTime: max(l.LogTime, r.Timestamp.UnixMilli())}
 	e, err := event.DecodeEdge(r.Value)
 	if err != nil {
 		row.Reason = strings.ToValidUTF8(err.Error(), "\uFFFD")
@@ -71,8 +71,8 @@ func edgeRow(l *Log, r *kgo.Record, mem []byte) (EdgeRow, []byte) {
 // EdgePosition is a position in topic equivs: everything before Offset of this
 // incarnation of the topic, and all previous incarnations.
 type EdgePosition struct {
-	Life   uint32 `json:"life"`
-	Offset int64  `json:"offset"`
+	Incarnation uint32 `json:"life"`
+	Offset      int64  `json:"offset"`
 }
 
 // EdgeEnd returns the position up to which the archive has edges.
@@ -92,9 +92,9 @@ func (s *Snapshot) Edges(ctx context.Context, to EdgePosition, fn func(at EdgePo
 		l := &s.Equivs[i]
 		end := l.End
 		switch {
-		case l.Epoch > to.Life:
+		case l.Epoch > to.Incarnation:
 			return nil
-		case l.Epoch == to.Life:
+		case l.Epoch == to.Incarnation:
 			end = to.Offset
 		}
 		if err := s.edges(ctx, l, end, fn); err != nil {
@@ -105,15 +105,15 @@ func (s *Snapshot) Edges(ctx context.Context, to EdgePosition, fn func(at EdgePo
 }
 
 func (s *Snapshot) edges(ctx context.Context, l *Log, end int64, fn func(at EdgePosition, e event.Edge) error) error {
-	life := l.Epoch
+	incarnation := l.Epoch
 	for next := l.Start; next < end; {
-		l := &s.Equivs[life]
+		l := &s.Equivs[incarnation]
 		if err := l.covers(next, end); err != nil {
 			return err
 		}
 		var err error
 		next, err = l.eachFile(next, end, func(f File, from int64) (int64, error) {
-			return s.edgeFile(ctx, life, f, from, end, fn)
+			return s.edgeFile(ctx, incarnation, f, from, end, fn)
 		})
 		if errors.Is(err, objects.ErrNotFound) {
 			err = s.renew(ctx, err)
@@ -125,7 +125,7 @@ func (s *Snapshot) edges(ctx context.Context, l *Log, end int64, fn func(at Edge
 	return nil
 }
 
-func (s *Snapshot) edgeFile(ctx context.Context, life uint32, f File, from, to int64, fn func(at EdgePosition, e event.Edge) error) (next int64, err error) {
+func (s *Snapshot) edgeFile(ctx context.Context, incarnation uint32, f File, from, to int64, fn func(at EdgePosition, e event.Edge) error) (next int64, err error) {
 	err = eachRow(ctx, s.objects, f, func(r *EdgeRow) error {
 		if r.Offset < from || r.Offset >= to {
 			return nil
@@ -137,7 +137,7 @@ func (s *Snapshot) edgeFile(ctx context.Context, life uint32, f File, from, to i
 		if r.TS == nil {
 			return fmt.Errorf("%w: %s: the edge at offset %d has no ts", ErrCorrupt, f.Name, r.Offset)
 		}
-		return fn(EdgePosition{life, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: *r.TS, Retract: r.Retract})
+		return fn(EdgePosition{incarnation, r.Offset}, event.Edge{ID1: r.ID1, ID2: r.ID2, TS: *r.TS, Retract: r.Retract})
 	})
 	return from, err
 }

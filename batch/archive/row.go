@@ -40,22 +40,22 @@ type Row struct {
 	RawHeaders []byte `parquet:"raw_headers"`         //
 }
 
-// EdgeRow is one record of the topic equivs. Life counts the incarnations of that
+// EdgeRow is one record of the topic equivs. Incarnation counts the incarnations of that
 // topic, as the log epoch does for pageviews.
 type EdgeRow struct {
-	Life       int32  `parquet:"life"`
-	Offset     int64  `parquet:"offset,delta"`
-	RecordTime int64  `parquet:"record_time,delta,timestamp(millisecond)"`
-	LogTime    int64  `parquet:"log_time,delta,timestamp(millisecond)"`
-	ID1        string `parquet:"id1"`
-	ID2        string `parquet:"id2"`
-	TS         *int64 `parquet:"ts,optional,timestamp(millisecond)"` // when the edge was posted; null if the row is not an edge
-	Retract    bool   `parquet:"retract"`                            // the edge is taken back
-	Reason     string `parquet:"reason,dict"`                        // why it is not an edge (id1 and id2 are then empty); otherwise empty
-	Wire       int32  `parquet:"wire"`
-	RawKey     []byte `parquet:"raw_key"`
-	RawValue   []byte `parquet:"raw_value"`
-	RawHeaders []byte `parquet:"raw_headers"`
+	Incarnation int32  `parquet:"life"`
+	Offset      int64  `parquet:"offset,delta"`
+	RecordTime  int64  `parquet:"record_time,delta,timestamp(millisecond)"`
+	LogTime     int64  `parquet:"log_time,delta,timestamp(millisecond)"`
+	ID1         string `parquet:"id1"`
+	ID2         string `parquet:"id2"`
+	TS          *int64 `parquet:"ts,optional,timestamp(millisecond)"` // when the edge was posted; null if the row is not an edge
+	Retract     bool   `parquet:"retract"`                            // the edge is taken back
+	Reason      string `parquet:"reason,dict"`                        // why it is not an edge (id1 and id2 are then empty); otherwise empty
+	Wire        int32  `parquet:"wire"`
+	RawKey      []byte `parquet:"raw_key"`
+	RawValue    []byte `parquet:"raw_value"`
+	RawHeaders  []byte `parquet:"raw_headers"`
 }
 
 // times stores the times that rows point to, with one allocation for each chunk

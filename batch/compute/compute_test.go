@@ -23,7 +23,7 @@ func TestRunIsTheOracles(t *testing.T) {
 	for range worlds {
 		w := newWorld(t, r)
 		for range 1 + r.IntN(3) {
-			w.life(1+r.Int32N(3), 1+r.IntN(500))
+			w.incarnation(1+r.Int32N(3), 1+r.IntN(500))
 		}
 		for range r.IntN(20) {
 			w.edge()

@@ -90,8 +90,8 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 func TestCrashAtEveryChange(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
-	w.life(2, 300)
-	w.life(3, 300)
+	w.incarnation(2, 300)
+	w.incarnation(3, 300)
 	for range 8 {
 		w.edge()
 	}
@@ -152,7 +152,7 @@ func TestCrashAtEveryChange(t *testing.T) {
 func TestResume(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
-	w.life(3, 400)
+	w.incarnation(3, 400)
 	whole := w.vector(true)
 	disk := vfs.NewMem()
 	in := w.input(whole)
@@ -260,7 +260,7 @@ func workFolders(t *testing.T, fs vfs.FS, dir string) (names []string) {
 func TestDamagedSpill(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
-	w.life(2, 300)
+	w.incarnation(2, 300)
 	in := w.input(w.vector(true))
 	log := &counting{Log: in.Log}
 	in.Log, in.Workers = log, 1
@@ -304,7 +304,7 @@ func TestDamagedSpill(t *testing.T) {
 
 func TestTwoRunsAtOnceAreRefused(t *testing.T) {
 	w := newWorld(t, seeded(t))
-	w.life(1, 10)
+	w.incarnation(1, 10)
 	in := w.input(w.vector(true))
 	in.WorkDir, in.OutDir = filepath.Join(t.TempDir(), "work"), filepath.Join(t.TempDir(), "out")
 	inside := false

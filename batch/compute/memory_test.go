@@ -109,7 +109,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestSketches(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r)
-	w.life(2, 0)
+	w.incarnation(2, 0)
 	view := func(person int, url string, ts int64) {
 		pv := event.Pageview{Person: fmt.Appendf(nil, "p%d", person), URL: []byte(url), TS: ts, HasNonce: true, Nonce: fmt.Appendf(nil, "%d-%s-%d", person, url, ts)}
 		w.append(record.PartitionOf(pv.Person, 2), pv.Person, w.encode(&pv))

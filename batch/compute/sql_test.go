@@ -69,7 +69,7 @@ func TestStepsAsSQL(t *testing.T) {
 	for range 5 {
 		w := newWorld(t, r)
 		for range 1 + r.IntN(3) {
-			w.life(1+r.Int32N(3), 100+r.IntN(500))
+			w.incarnation(1+r.Int32N(3), 100+r.IntN(500))
 		}
 		for len(w.edges) < 10 {
 			w.edge()

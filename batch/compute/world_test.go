@@ -41,7 +41,7 @@ const (
 // begin is when the log begins, in ms: in the middle of a week of 28 days.
 var begin = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC).UnixMilli()
 
-// world is a log of one or more lives of the topic, with the archive of it and
+// world is a log of one or more incarnations of the topic, with the archive of it and
 // the edges: the source of an archiver, and what the oracle is given.
 type world struct {
 	t      testing.TB
@@ -81,8 +81,8 @@ func newWorld(t testing.TB, r *rand.Rand) *world {
 	return w
 }
 
-// life begins an epoch with a number of partitions and fills its logs.
-func (w *world) life(partitions int32, records int) {
+// incarnation begins an epoch with a number of partitions and fills its logs.
+func (w *world) incarnation(partitions int32, records int) {
 	e := store.Epoch{Number: uint32(len(w.epochs)), TopicID: fmt.Sprint("t", len(w.epochs)), Partitions: partitions}
 	for p := range partitions {
 		e.Starts = append(e.Starts, int64(w.r.IntN(3)))

@@ -131,7 +131,7 @@ func printArchive(out io.Writer, m *archive.Manifest) error {
 		print(m.Shards[i].Shard().String(), &m.Shards[i])
 	}
 	for i := range m.Equivs {
-		print(fmt.Sprintf("equiv edges, life %d", m.Equivs[i].Epoch), &m.Equivs[i])
+		print(fmt.Sprintf("equiv edges, incarnation %d", m.Equivs[i].Epoch), &m.Equivs[i])
 	}
 	return w.Flush()
 }

@@ -42,7 +42,7 @@ func archived(t *testing.T, partitions int32) (n *node.Node, data string) {
 func TestArchiveCommands(t *testing.T) {
 	n, data := archived(t, 2)
 	out := done(t, "archive", "status", "--data", data)
-	for _, want := range []string{"epoch 0 partition 0", "epoch 0 partition 1", "equiv edges, life 0"} {
+	for _, want := range []string{"epoch 0 partition 0", "epoch 0 partition 1", "equiv edges, incarnation 0"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status does not say %q: %s", want, out)
 		}

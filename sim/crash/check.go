@@ -207,7 +207,7 @@ func (l *life) checkCommit(c store.ShardCommit) error {
 	if c.Commit.Offset < o.Next() {
 		return fmt.Errorf("the commit of %v went back from %d to %d", c.Shard, o.Next(), c.Commit.Offset)
 	}
-	if c.Shard.Epoch < l.log.lives {
+	if c.Shard.Epoch < l.log.incarnations {
 		if c.Commit.Offset > o.Next() {
 			return fmt.Errorf("the commit of %v moved from %d to %d behind the end of its epoch", c.Shard, o.Next(), c.Commit.Offset)
 		}
@@ -223,7 +223,7 @@ func (l *life) checkCommit(c store.ShardCommit) error {
 	if err := check.Record(c, o); err != nil {
 		return err
 	}
-	if c.Shard.Epoch < l.log.lives {
+	if c.Shard.Epoch < l.log.incarnations {
 		return nil // what it sent may have been lost with the end of the log
 	}
 	return l.checkLeft(o)

@@ -92,7 +92,7 @@ func (l *life) cutHere(rng *rand.Rand, n int, op errorfs.Op) cut {
 func (l *life) oldOracles() map[store.Shard]*oracle.Oracle {
 	old := map[store.Shard]*oracle.Oracle{}
 	for shard, o := range l.oracle {
-		if shard.Epoch < l.log.lives {
+		if shard.Epoch < l.log.incarnations {
 			old[shard] = o
 		}
 	}
@@ -178,8 +178,8 @@ func (l *life) prepare(fresh record.Settings) error {
 	if l.epoch, _, err = catalog.EnsureEpoch(ctx, l.store, l.log.info(), s); err != nil {
 		return err
 	}
-	if l.epoch.Number != l.log.lives {
-		return fmt.Errorf("log epoch %d (%s), the log is in its life %d", l.epoch.Number, l.epoch.Reason, l.log.lives)
+	if l.epoch.Number != l.log.incarnations {
+		return fmt.Errorf("log epoch %d (%s), the log is in its incarnation %d", l.epoch.Number, l.epoch.Reason, l.log.incarnations)
 	}
 	if err := l.openOracle(); err != nil {
 		return err

@@ -74,7 +74,7 @@ func TestOldEpochLosesEvents(t *testing.T) {
 		}
 	}
 	l.traffic.append(c.log, 40)
-	c.log.lives, c.old = 0, nil
+	c.log.incarnations, c.old = 0, nil
 	again := newLife(World{}, &r, c, l.rng)
 	if err := again.open(); err != nil {
 		t.Fatal(err)

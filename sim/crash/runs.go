@@ -59,7 +59,7 @@ func (l *life) archived(vector []store.VectorEntry) (logs []simbatch.Log, err er
 		return nil, err
 	}
 	for _, v := range vector {
-		if v.Epoch < l.log.lives {
+		if v.Epoch < l.log.incarnations {
 			return nil, errHole
 		}
 		o, err := oracle.EpochOptions(epochs[v.Epoch], v.Partition)
@@ -147,7 +147,7 @@ func (l *life) rollback() error {
 
 // lastRuns absorb everything, twice: then the store has what two runs need.
 func (l *life) lastRuns() error {
-	if l.log.lives > 0 || l.w.NoRuns {
+	if l.log.incarnations > 0 || l.w.NoRuns {
 		return nil // what was lost with the end of the log cannot be absorbed
 	}
 	for range 3 { // one may find that its number is spent

@@ -20,11 +20,11 @@ const topicID = "00112233445566778899aabbccddeeff"
 // topic is the log. It loses nothing; records stay the same once appended, so
 // copies share them.
 type topic struct {
-	mu    *sync.Mutex // also guards what a cut copies together with the log
-	parts []partition
-	now   int64           // log-append time, ms
-	dead  map[string]bool // sources of dead letters
-	lives uint32          // how often it lost its end
+	mu           *sync.Mutex // also guards what a cut copies together with the log
+	parts        []partition
+	now          int64           // log-append time, ms
+	dead         map[string]bool // sources of dead letters
+	incarnations uint32          // how often it lost its end
 }
 
 type partition struct {
@@ -39,7 +39,7 @@ func newTopic(partitions int, now int64) *topic {
 
 // copy is the log as it is now. mu is held.
 func (t *topic) copy() *topic {
-	c := &topic{mu: new(sync.Mutex), parts: slices.Clone(t.parts), now: t.now, dead: make(map[string]bool, len(t.dead)), lives: t.lives}
+	c := &topic{mu: new(sync.Mutex), parts: slices.Clone(t.parts), now: t.now, dead: make(map[string]bool, len(t.dead)), incarnations: t.incarnations}
 	for i := range c.parts {
 		c.parts[i].recs = slices.Clip(c.parts[i].recs)
 	}
@@ -77,7 +77,7 @@ func (t *topic) cutEnd(part int32, n int) {
 	p := &t.parts[part]
 	p.next = p.recs[len(p.recs)-n].Offset
 	p.recs = p.recs[: len(p.recs)-n : len(p.recs)-n]
-	t.lives++
+	t.incarnations++
 }
 
 func (t *topic) info() queue.TopicInfo {

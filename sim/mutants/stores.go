@@ -62,9 +62,9 @@ var rangeMutants = []mutant{
 		pkg:   microbatchPkg, run: "^TestStateInMemory$"},
 }
 
-// lifeMutants break how the lives of a log are told apart, and what is moved
+// incarnationMutants break how the incarnations of a log are told apart, and what is moved
 // between partitions.
-var lifeMutants = []mutant{
+var incarnationMutants = []mutant{
 	{name: "topic-made-anew", line: "22", what: "a topic made anew goes on under the old shards",
 		edits: []edit{{sharedGo, "if t.ID != e.TopicID {", "if t.ID == \"\" {"}},
 		pkg:   catalogPkg, run: "Epoch"},
