@@ -15,7 +15,7 @@ import (
 type PartitionState struct {
 	Partition int32
 	Position  int64     // offset of the next record; -1 until operator state is loaded
-	Fault     error     // the last one since the position moved; nil: none
+	Fault     error     // the last one since the position advanced; nil: none
 	Since     time.Time // of the first of them
 }
 
@@ -131,8 +131,8 @@ func (h *health) loaded(part int32, position int64) {
 	h.tookOver(part, true)
 }
 
-// moved notes progress: the partition's faults are over.
-func (h *health) moved(part int32, position int64) {
+// progressed notes progress: the partition's faults are over.
+func (h *health) progressed(part int32, position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if p := h.mu.parts[part]; p != nil {

@@ -40,7 +40,7 @@ func TestFaultsAreSummedUp(t *testing.T) {
 		}
 	}
 	for part := range int32(7) {
-		h.moved(part, 101)
+		h.progressed(part, 101)
 	}
 	if strings.Contains(log.String(), "again\" after") {
 		t.Errorf("one partition still waits: %s", &log)

@@ -158,9 +158,9 @@ type worker struct {
 	reader    *queue.Reader // its
 	spent     time.Duration // processing since the last commit
 	records   int64
-	moved     bool      // the position is above the last commit's, be it by offsets without records
+	ahead     bool      // the position is above the last commit's, be it by offsets without records
 	since     time.Time // of the first record that is not committed
-	rested    time.Time // before it, a commit is not worth its bytes
+	throttled time.Time // until then, a commit is not worth its cost
 	snapshot  int64     // offset of the last snapshot taken
 	snapAt    time.Time
 	snapDone  chan error // answers of the snapshot in flight
@@ -230,10 +230,10 @@ func (w *worker) loop(ctx, work context.Context) error {
 			return w.r.work.gap(ctx, w.proc.cfg.Shard, err)
 		}
 		begin := time.Now()
-		if !w.moved {
+		if !w.ahead {
 			w.since = begin
 		}
-		w.moved = true
+		w.ahead = true
 		w.records += int64(len(recs))
 		if err = w.proc.Process(work, recs); err == nil {
 			w.proc.Advance(w.reader.Position())
@@ -244,7 +244,7 @@ func (w *worker) loop(ctx, work context.Context) error {
 			w.dead = true
 			return err
 		}
-		w.r.health.moved(w.part, w.proc.Next())
+		w.r.health.progressed(w.part, w.proc.Next())
 		if w.due() {
 			if err := w.commit(work); err != nil {
 				return err
@@ -256,12 +256,12 @@ func (w *worker) loop(ctx, work context.Context) error {
 // poll waits for records; while some are not committed, until those are due at
 // the latest, and then it may return none.
 func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, error) {
-	if !w.moved {
+	if !w.ahead {
 		return w.reader.Poll(ctx, recs)
 	}
-	deadline := w.since.Add(w.patience())
-	if w.reader.Behind() == 0 && w.rested.Before(deadline) {
-		deadline = w.rested
+	deadline := w.since.Add(w.maxDelay())
+	if w.reader.Behind() == 0 && w.throttled.Before(deadline) {
+		deadline = w.throttled
 	}
 	until, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -271,43 +271,6 @@ func (w *worker) poll(ctx context.Context, recs []*kgo.Record) ([]*kgo.Record, e
 	}
 	return recs, err
 }
-
-// due says whether to commit. Whatever has arrived is a batch, so who has caught
-// up commits at once, or after a rest.
-func (w *worker) due() bool {
-	now := time.Now()
-	return w.reader.Behind() == 0 && !now.Before(w.rested) ||
-		w.records >= int64(w.r.cfg.MaxBatch) || now.Sub(w.since) >= w.patience()
-}
-
-// restPerByte makes a commit of n bytes rest the partition for n*restPerByte: it
-// writes 20 MB/s at most. Popular cells are large and change in every batch; so
-// many small batches would write them again and again, and two cores would do
-// little else. A few events cost a few hundred bytes, and no rest worth the name.
-const restPerByte = 50 * time.Nanosecond
-
-// restPerApply makes a partition rest for twice as long as its commit took: so
-// under a stream of single events a third of its time at most goes into syncs,
-// which the queue's appends wait for on the same disk.
-const restPerApply = 2
-
-// rest is called behind a commit.
-func (w *worker) rest(bytes int, apply time.Duration) {
-	long := max(time.Duration(bytes)*restPerByte, restPerApply*apply)
-	w.rested = time.Now().Add(min(long, w.r.cfg.MaxDelay/2))
-}
-
-// patience is how long a record may wait for its commit. Records that have been
-// in the log for a while show old answers anyhow: they may wait for half as long
-// again. Larger batches then write each cell less often, and so catch up sooner.
-// The clock decides when to commit, never what (law 2).
-func (w *worker) patience() time.Duration {
-	age := time.Since(time.UnixMilli(w.proc.Counts().LogTime))
-	return min(max(age/2, w.r.cfg.MaxDelay), maxPatience*w.r.cfg.MaxDelay)
-}
-
-// maxPatience bounds patience, in MaxDelays.
-const maxPatience = 20
 
 func (w *worker) commit(ctx context.Context) error {
 	if w.records > largeBatch {
@@ -325,14 +288,14 @@ func (w *worker) commit(ctx context.Context) error {
 		return err
 	}
 	apply := time.Since(begin)
-	w.r.health.moved(w.part, w.proc.Next())
+	w.r.health.progressed(w.part, w.proc.Next())
 	w.r.cfg.Progress.Set(w.part, w.proc.Committed())
 	if w.r.cfg.Observe != nil {
 		w.r.cfg.Observe(CommitStats{Partition: w.part, Records: w.records, Cells: w.proc.wrote.cells, Bytes: w.proc.wrote.bytes,
 			Process: w.spent, Apply: apply, Counts: w.proc.Counts()})
 	}
-	w.records, w.spent, w.moved = 0, 0, false
-	w.rest(w.proc.wrote.bytes, apply)
+	w.records, w.spent, w.ahead = 0, 0, false
+	w.throttle(w.proc.wrote.bytes, apply)
 	w.snapshotIfDue(ctx)
 	return nil
 }

@@ -36,11 +36,11 @@ type Config struct {
 	// Progress, if not nil, is told now and then how many bytes of the packed
 	// files were read, and how many there are (0 if that is not known).
 	Progress func(read, total int64, lines int64)
-	// Patience is how long one batch is tried while the sink asks to come again, or
+	// MaxDelay is how long one batch is tried while the sink asks to come again, or
 	// cannot be reached; 0 is 2 minutes.
-	Patience time.Duration
+	MaxDelay time.Duration
 
-	clock func() time.Time                                 // of Patience
+	clock func() time.Time                                 // of MaxDelay
 	pause func(ctx context.Context, d time.Duration) error // between two tries
 }
 
@@ -48,8 +48,8 @@ func (c *Config) setDefaults() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Patience == 0 {
-		c.Patience = patience
+	if c.MaxDelay == 0 {
+		c.MaxDelay = maxDelay
 	}
 	if c.clock == nil {
 		c.clock, c.pause = time.Now, sleep

@@ -71,8 +71,8 @@ func later(err error) error {
 	return err
 }
 
-// patience is how long one batch is tried by default.
-const patience = 2 * time.Minute
+// maxDelay is how long one batch is tried by default.
+const maxDelay = 2 * time.Minute
 
 // Pauses between two tries of a batch.
 const (
@@ -98,8 +98,8 @@ func (im *importer) retry(ctx context.Context, call func() error) error {
 			begin = im.cfg.clock()
 		}
 		wait := max(pause, later.After)
-		if im.cfg.clock().Add(wait).Sub(begin) > im.cfg.Patience {
-			im.failed = fmt.Errorf("gave up after %v of tries: %w", im.cfg.Patience, err)
+		if im.cfg.clock().Add(wait).Sub(begin) > im.cfg.MaxDelay {
+			im.failed = fmt.Errorf("gave up after %v of tries: %w", im.cfg.MaxDelay, err)
 			return im.failed
 		}
 		if stopped := im.cfg.pause(ctx, wait); stopped != nil {

@@ -19,8 +19,8 @@ import (
 const (
 	readyPoll = 200 * time.Millisecond
 	readyCall = 3 * time.Second
-	// patience is what a process gets to end by itself; most need 2 to 4 s.
-	patience = 15 * time.Second
+	// stopTimeout is how long a process may take to end by itself; most need 2 to 4 s.
+	stopTimeout = 15 * time.Second
 )
 
 // Cluster is a running cluster. Its methods are for one goroutine at a time.
@@ -338,7 +338,7 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.stop(ctx, patience); err != nil {
+	if err := p.stop(ctx, stopTimeout); err != nil {
 		return err
 	}
 	if err := c.launch(name); err != nil {

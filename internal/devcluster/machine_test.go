@@ -85,7 +85,7 @@ func TestProcess(t *testing.T) {
 	if other := (&process{name: "b", pid: p.pid, mark: mark + f.dir + "#b"}); other.running() {
 		t.Error("a process is taken for another that had its id")
 	}
-	if err := p.stop(within(t), patience); err != nil || p.running() {
+	if err := p.stop(within(t), stopTimeout); err != nil || p.running() {
 		t.Errorf("stop: %v, running %v", err, p.running())
 	}
 	if err := p.kill(); err != nil {

@@ -84,12 +84,12 @@ func (p *process) kill() error {
 	return p.ended(ctx)
 }
 
-// stop asks it to end, and kills it if it has not within the patience.
-func (p *process) stop(ctx context.Context, patience time.Duration) error {
+// stop asks it to end, and kills it if it has not ended within the timeout.
+func (p *process) stop(ctx context.Context, timeout time.Duration) error {
 	if err := errors.Join(p.signal(syscall.SIGCONT), p.signal(syscall.SIGTERM)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if p.ended(ctx) == nil {
 		return nil

@@ -23,7 +23,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	for _, prefix := range stopOrder {
 		var group errgroup.Group
 		for _, name := range c.named(prefix) {
-			group.Go(func() error { return c.procs[name].stop(ctx, patience) })
+			group.Go(func() error { return c.procs[name].stop(ctx, stopTimeout) })
 		}
 		errs = append(errs, group.Wait())
 	}

@@ -103,8 +103,8 @@ func (c *clients) burst(ctx context.Context, n int) error {
 	return c.send(ctx, now)
 }
 
-// patience is how often a client tries again: longer than a broker is ever away.
-const patience = 300
+// maxAttempts is how often a client tries: longer than a broker is ever away.
+const maxAttempts = 300
 
 // send tries until the queue has all of it, as a client does that got no answer.
 func (c *clients) send(ctx context.Context, all []queue.Message) error {
@@ -117,7 +117,7 @@ func (c *clients) send(ctx context.Context, all []queue.Message) error {
 			c.acked += len(all)
 			return nil
 		}
-		if attempt == patience || !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, errStopped) {
+		if attempt == maxAttempts || !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, errStopped) {
 			return err
 		}
 		c.m.counts.add("appends tried again", 1)
@@ -131,7 +131,7 @@ func (c *clients) misplace(ctx context.Context, m queue.Message) error {
 	for attempt := 1; ; attempt++ {
 		err := c.m.produce(context.WithoutCancel(ctx), &kgo.Record{Topic: queue.TopicPageviews,
 			Partition: c.rng.Int32N(c.m.partitionsNow()), Key: m.Person, Value: m.Value})
-		if err == nil || attempt == patience {
+		if err == nil || attempt == maxAttempts {
 			return err
 		}
 		c.m.counts.add("appends tried again", 1)
