@@ -42,7 +42,7 @@ func (noQueue) Append(_ context.Context, _, _ []byte, done func(queue.Position, 
 
 func startQueue(tb testing.TB) *queue.Client {
 	tb.Helper()
-	broker, err := embedded.Start(embedded.Config{Dir: tb.TempDir()})
+	broker, err := embedded.Start(embedded.Config{Dir: tb.TempDir(), Trusted: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type ranges struct {
 const rangePartitions = 2
 
 func newRanges(t *testing.T, seed uint64) *ranges {
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}

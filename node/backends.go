@@ -53,7 +53,7 @@ func (n *Node) queueConfig() queue.Config {
 	c := n.opts.Kafka
 	c.Brokers, c.Partitions, c.Logger = n.Brokers(), n.opts.Partitions, n.opts.Logger
 	if n.broker != nil {
-		c.Dialer = n.broker.Dialer()
+		c.Dialer, c.Repair = n.broker.Dialer(), true
 	}
 	if n.broker == nil && n.opts.Roles.has(RoleProcessor) {
 		c.Group = n.opts.Group
@@ -105,6 +105,7 @@ func (n *Node) startBroker() (err error) {
 	n.broker, err = embedded.Start(embedded.Config{
 		Dir: filepath.Join(n.opts.Data, "queue"), Listen: n.opts.KafkaListen, Partitions: n.opts.Partitions, Logger: n.opts.Logger,
 		Connections: descriptors.Here().Kafka, Failed: n.fail,
+		Produce: []string{queue.TopicPageviews}, Read: []string{queue.TopicPageviews, queue.TopicEquivs, queue.TopicRejected},
 	})
 	if op := new(net.OpError); errors.As(err, &op) && op.Op == "listen" {
 		return &AddressError{"kafka-listen", n.opts.KafkaListen, op}

@@ -52,7 +52,7 @@ func newTestCluster(t *testing.T) *testCluster {
 	t.Helper()
 	c := &testCluster{}
 	var err error
-	if c.broker, err = embedded.Start(embedded.Config{Dir: t.TempDir()}); err != nil {
+	if c.broker, err = embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -44,6 +44,8 @@ type Config struct {
 	Replication int16  // of topics that must be made; 0 is the cluster's default
 	MinInsync   int16  // min.insync.replicas of such topics; 0 is the cluster's default
 	ReadOnly    bool   // nothing is appended, so the user needs no right to
+	Feed        bool   // pageviews are appended, and equiv edges only if the user may
+	Repair      bool   // settings of topics that are not as they must be are set right: the broker is the process's own
 	Group       string // consumer group that is joined, whose rights are checked too; "" is none
 	MaxBuffered int    // records waiting at once; 0 is 200,000
 	Logger      *slog.Logger

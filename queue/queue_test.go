@@ -20,7 +20,7 @@ import (
 
 func startBroker(t testing.TB, dir string) *embedded.Broker {
 	t.Helper()
-	b, err := embedded.Start(embedded.Config{Dir: dir})
+	b, err := embedded.Start(embedded.Config{Dir: dir, Trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestOneBrokerPerDirectory(t *testing.T) {
 	dir := t.TempDir()
 	b := startBroker(t, dir)
 	defer b.Close()
-	if again, err := embedded.Start(embedded.Config{Dir: dir}); err == nil {
+	if again, err := embedded.Start(embedded.Config{Dir: dir, Trusted: true}); err == nil {
 		_ = again.Close()
 		t.Fatal("a second broker took the same directory")
 	}

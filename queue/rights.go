@@ -14,12 +14,9 @@ import (
 // with the group, before anything is done. Brokers tell it as bits, by the number
 // of an operation (KIP-430).
 func (c *Client) checkRights(ctx context.Context, details map[string]found) error {
-	want := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
-	if !c.cfg.ReadOnly {
-		want = append(want, kmsg.ACLOperationWrite)
-	}
+	look := []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
 	var bad []string
-	say := func(what string, bits int32) {
+	say := func(what string, bits int32, want []kmsg.ACLOperation) {
 		if m := missing(bits, want); len(m) > 0 {
 			bad = append(bad, what+": "+strings.Join(m, ", "))
 		}
@@ -30,17 +27,20 @@ func (c *Client) checkRights(ctx context.Context, details map[string]found) erro
 		case errors.Is(d.err, kerr.TopicAuthorizationFailed):
 			bad = append(bad, "topic "+t.name+": "+kmsg.ACLOperationDescribe.String())
 		case d.err == nil && d.partitions > 0:
-			say("topic "+t.name, d.allowed)
+			want := look
+			if !c.cfg.ReadOnly && (!c.cfg.Feed || t.name == TopicPageviews) {
+				want = append(want[:len(want):len(want)], kmsg.ACLOperationWrite)
+			}
+			say("topic "+t.name, d.allowed, want)
 		}
 	}
 	if c.cfg.Group != "" {
-		want = []kmsg.ACLOperation{kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}
 		bits, err := c.groupRights(ctx)
 		switch {
 		case errors.Is(err, kerr.GroupAuthorizationFailed):
 			bad = append(bad, "group "+c.cfg.Group+": "+kmsg.ACLOperationDescribe.String())
 		case err == nil:
-			say("group "+c.cfg.Group, bits)
+			say("group "+c.cfg.Group, bits, look)
 		} // else the group has no coordinator yet: who joins it waits, and says so
 	}
 	if len(bad) > 0 {

@@ -53,6 +53,11 @@ func (c *Client) checkTopics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.cfg.Repair {
+		if configs, err = c.repairConfigs(ctx, details, configs); err != nil {
+			return err
+		}
+	}
 	var bad []string
 	for _, t := range c.topics() {
 		if d := details[t.name]; d.err == nil && d.partitions > 0 {
@@ -216,15 +221,20 @@ func (c *Client) MakeTopics(ctx context.Context) error {
 	}
 }
 
-// makeTopic makes a topic, or finds out whether it could be made.
-func (c *Client) makeTopic(ctx context.Context, t topic, do createTopics) error {
-	config := map[string]*string{
+// topicConfig is what a topic is made with.
+func topicConfig() map[string]*string {
+	return map[string]*string{
 		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
 		"cleanup.policy":         kadm.StringPtr("delete"),
 		"retention.ms":           kadm.StringPtr("-1"),
 		"retention.bytes":        kadm.StringPtr("-1"),
 		"max.message.bytes":      kadm.StringPtr(strconv.Itoa(topicBytes)),
 	}
+}
+
+// makeTopic makes a topic, or finds out whether it could be made.
+func (c *Client) makeTopic(ctx context.Context, t topic, do createTopics) error {
+	config := topicConfig()
 	if c.cfg.MinInsync > 0 {
 		config["min.insync.replicas"] = kadm.StringPtr(strconv.Itoa(int(c.cfg.MinInsync)))
 	}

@@ -95,6 +95,50 @@ func TestTopicsAreMade(t *testing.T) {
 	}
 }
 
+// Settings that somebody gave the topics of the process's own broker are set right
+// at its next start, those too that a cluster's operator may choose.
+func TestTopicsAreRepaired(t *testing.T) {
+	cfg := Config{Brokers: cluster(t), Partitions: 2, Replication: 1}
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var changes []kadm.AlterConfig
+	for key, value := range map[string]string{"message.timestamp.type": "CreateTime", "cleanup.policy": "compact", "retention.ms": "1", "max.message.bytes": "10"} {
+		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: key, Value: &value})
+	}
+	for _, a := range must(c.admin.AlterTopicConfigs(t.Context(), changes, TopicPageviews, TopicEquivs)) {
+		if a.Err != nil {
+			t.Fatal(a.Err)
+		}
+	}
+	if _, err := Dial(t.Context(), cfg); !errors.Is(err, ErrTopic) {
+		t.Fatalf("who does not own the broker is told %v", err)
+	}
+	cfg.Repair = true
+	again, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	configs := must(again.configs(t.Context(), must(again.describe(t.Context()))))
+	for _, topic := range []string{TopicPageviews, TopicEquivs} {
+		for key, want := range topicConfig() {
+			if got := configs[topic][key]; got != *want {
+				t.Errorf("%s has %s=%s, want %s", topic, key, got, *want)
+			}
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // The embedded broker takes what our topics take.
 func TestBatchBoundsAgree(t *testing.T) {
 	if topicBytes != embedded.MaxMessageBytes {

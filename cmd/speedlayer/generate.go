@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/sync/errgroup"
 
 	"speedlayer/event"
@@ -128,7 +129,7 @@ func runGenerate(ctx context.Context, io streams, f generateFlags) (err error) {
 		}
 	}
 	if len(f.kafka.brokers) > 0 {
-		return generateToKafka(ctx, g, kafka, progress)
+		return generateToKafka(ctx, io, g, kafka, progress)
 	}
 	err = generateToStream(ctx, g, io.out, f, progress)
 	if errors.Is(err, syscall.EPIPE) {
@@ -180,7 +181,8 @@ func generateToStream(ctx context.Context, g *generate.Generator, w io.Writer, f
 const generateInFlight = 50_000
 
 // generateToKafka appends to the topics, and returns when all is durable.
-func generateToKafka(ctx context.Context, g *generate.Generator, kafka queue.Config, progress func(int64)) error {
+func generateToKafka(ctx context.Context, io streams, g *generate.Generator, kafka queue.Config, progress func(int64)) error {
+	kafka.Feed = true
 	client, err := queue.Dial(ctx, kafka)
 	if err != nil {
 		return explainKafka(err)
@@ -191,10 +193,18 @@ func generateToKafka(ctx context.Context, g *generate.Generator, kafka queue.Con
 	// pageviews, nor these for them.
 	edges := make(chan event.Edge, 1024)
 	group.Go(func() error {
+		refused := 0
 		for e := range edges {
-			if err := client.AppendEdge(ctx, e); err != nil {
+			switch err := client.AppendEdge(ctx, e); {
+			case errors.Is(err, kerr.TopicAuthorizationFailed):
+				refused++
+			case err != nil:
 				return err
 			}
+		}
+		if refused > 0 {
+			fmt.Fprintf(io.err, "speedlayer: %d equiv edges were not sent: this broker lets nobody else append to %s (send them with `speedlayer equiv add`, or use --edges 0)\n",
+				refused, queue.TopicEquivs)
 		}
 		return nil
 	})

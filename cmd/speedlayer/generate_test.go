@@ -59,7 +59,7 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestGenerateToKafka(t *testing.T) {
-	b, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	b, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +82,30 @@ func TestGenerateToKafka(t *testing.T) {
 	}
 	if sum != 70_000 {
 		t.Errorf("%d records, want 70,000", sum)
+	}
+}
+
+// The embedded broker of a running system takes pageviews from outside, and no
+// edges: they are left out, and that is said.
+func TestGenerateToEmbedded(t *testing.T) {
+	b, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Produce: []string{queue.TopicPageviews},
+		Read: []string{queue.TopicPageviews, queue.TopicEquivs, queue.TopicRejected}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	own, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{b.Addr()}, Dialer: b.Dialer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	status, _, errs := runCommand(t, "generate", "--events", "1000", "--edges", "0.01", "--kafka", b.Addr())
+	if status != exitDone || !strings.Contains(errs, "equiv edges were not sent") {
+		t.Fatalf("status %d, %s", status, errs)
+	}
+	edges, err := own.EdgeLog(t.Context())
+	if err != nil || edges.End != 0 {
+		t.Errorf("edges up to %d, %v", edges.End, err)
 	}
 }
 

@@ -29,6 +29,12 @@ type Config struct {
 	// of Dialer are not among them.
 	Connections int
 	segment     int // bytes of a file of the log; 0 is segmentBytes
+	// Trusted lets programs at the port do all that the system itself may: they are
+	// its other processes, as on a cluster that checks nothing.
+	Trusted bool
+	// Produce and Read are the topics that other programs may append to, and those
+	// that they may read. Nil is none.
+	Produce, Read []string
 	// Failed is told when nothing more can be promised to be on disk: the owner
 	// must close the broker. It is called once at most, and may be nil.
 	Failed func(error)
@@ -40,6 +46,7 @@ type Broker struct {
 	lock  *flock.Flock
 	dir   *directorySync
 	group *groupSync
+	out   *outside
 	opts  []kfake.Opt // of openSync
 
 	mu struct {
@@ -86,6 +93,7 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, fmt.Errorf("queue in %s is held by another process", cfg.Dir)
 	}
 	b := &Broker{cfg: cfg, lock: lock}
+	b.out = newOutside(cfg.Logger)
 	b.group = newGroupSync(func() error { return b.dir.sync() }, cfg.failed)
 	if b.dir, b.opts, err = openSync(cfg.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: %w", err), lock.Unlock())
@@ -106,7 +114,15 @@ func (b *Broker) start() error {
 		listen = b.cfg.ListenFunc
 	}
 	var local *localListener
-	cluster, err := kfake.NewCluster(append(slices.Clone(b.opts),
+	opts := slices.Clone(b.opts)
+	if !b.cfg.Trusted {
+		access, err := restrict(filepath.Join(b.cfg.Dir, "log"), accessRules(b.cfg.Produce, b.cfg.Read))
+		if err != nil {
+			return err
+		}
+		opts = append(opts, access...)
+	}
+	cluster, err := kfake.NewCluster(append(opts,
 		kfake.NumBrokers(1),
 		kfake.ClusterID("speedlayer"),
 		kfake.DefaultNumPartitions(int(b.cfg.Partitions)),
@@ -120,7 +136,11 @@ func (b *Broker) start() error {
 			if err != nil {
 				return nil, err
 			}
-			local = listenLocally(descriptors.Listen(l, b.cfg.Connections, "--kafka-listen", b.cfg.Logger))
+			l = descriptors.Listen(l, b.cfg.Connections, "--kafka-listen", b.cfg.Logger)
+			if !b.cfg.Trusted {
+				l = outsideListener{l, b.out}
+			}
+			local = listenLocally(l)
 			return &syncListener{Listener: local, group: b.group}, nil
 		}),
 		kfake.WithLogger(brokerLog{b.cfg.Logger}),

@@ -31,7 +31,7 @@ type offset struct {
 func makeLog(t *testing.T, r *rand.Rand) logged {
 	t.Helper()
 	dir := t.TempDir()
-	b, err := Start(Config{Dir: dir, Partitions: 2, segment: 3000})
+	b, err := Start(Config{Dir: dir, Partitions: 2, segment: 3000, Trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestDamagedLog(t *testing.T) {
 }
 
 func (l *logged) check(t *testing.T, dir string, afterKill bool, did string) {
-	b, err := Start(Config{Dir: dir, Partitions: 2, segment: 3000})
+	b, err := Start(Config{Dir: dir, Partitions: 2, segment: 3000, Trusted: true})
 	if err != nil {
 		t.Fatalf("%s: %v", did, err)
 	}
@@ -298,7 +298,7 @@ func TestRepairWhileRunning(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 6))
 	l := makeLog(t, r)
-	b, err := Start(Config{Dir: l.stopped, Partitions: 2, segment: 3000})
+	b, err := Start(Config{Dir: l.stopped, Partitions: 2, segment: 3000, Trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 func startBroker(t testing.TB, dir string) *Broker {
 	t.Helper()
-	b, err := Start(Config{Dir: dir})
+	b, err := Start(Config{Dir: dir, Produce: []string{queue.TopicPageviews}, Read: []string{queue.TopicPageviews, queue.TopicEquivs, queue.TopicRejected}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func startBroker(t testing.TB, dir string) *Broker {
 
 func dial(t testing.TB, b *Broker) *queue.Client {
 	t.Helper()
-	c, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{b.Addr()}})
+	c, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{b.Addr()}, Dialer: b.Dialer()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func newVictim(ctx context.Context, o Options, every time.Duration) (*victim, er
 	if err := v.restart(ctx); err != nil {
 		return nil, errors.Join(err, v.end())
 	}
-	v.client, err = queue.Dial(ctx, queue.Config{Brokers: []string{kafka}, Partitions: partitions, Logger: o.Logger})
+	v.client, err = queue.Dial(ctx, queue.Config{Brokers: []string{kafka}, Feed: true, Partitions: partitions, Logger: o.Logger})
 	if err != nil {
 		return nil, errors.Join(err, v.end())
 	}

@@ -146,7 +146,7 @@ func feedable(ctx context.Context, o Options, name string, flags ...string) (*fe
 	if err != nil {
 		return nil, err
 	}
-	client, err := queue.Dial(ctx, queue.Config{Brokers: []string{kafka}, Partitions: partitions, Logger: o.Logger})
+	client, err := queue.Dial(ctx, queue.Config{Brokers: []string{kafka}, Feed: true, Partitions: partitions, Logger: o.Logger})
 	if err != nil {
 		return nil, errors.Join(err, s.Kill())
 	}
