@@ -13,8 +13,8 @@ import (
 // closes the views that it was given.
 type Views interface {
 	Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error
-	ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
-	ScanDomains(view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error
+	ScanURLs(ctx context.Context, view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error
+	ScanDomains(ctx context.Context, view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error
 	Canonical(raw uint64) uint64
 	Lost() int64 // records of the log that it should have absorbed, but that are lost
 	Close() error
@@ -86,7 +86,7 @@ func (r *reading) batch(ctx context.Context, rg store.Range, p []views.Piece, fn
 		var err error
 		if rg.Prefix {
 			first, end := rg.URLBounds()
-			err = r.views.ScanURLs(rg.View, piece.Granularity, first, end, piece.From, piece.To, take)
+			err = r.views.ScanURLs(ctx, rg.View, piece.Granularity, first, end, piece.From, piece.To, take)
 		} else {
 			url := []byte(rg.URL)
 			err = r.views.Scan(rg.View, piece.Granularity, rg.URL, piece.From, piece.To,
@@ -105,7 +105,7 @@ func (r *reading) batchDomains(ctx context.Context, v store.ViewID, p []views.Pi
 		return nil
 	}
 	for _, piece := range p {
-		if err := r.views.ScanDomains(v, piece.Granularity, piece.From, piece.To, takeBatch(ctx, piece, fn)); err != nil {
+		if err := r.views.ScanDomains(ctx, v, piece.Granularity, piece.From, piece.To, takeBatch(ctx, piece, fn)); err != nil {
 			return fmt.Errorf("batch run %d: %w", r.pointer.Current.Number, err)
 		}
 	}

@@ -7,10 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"speedlayer/crdt"
 	"speedlayer/query"
+	"speedlayer/store"
+	"speedlayer/view"
 )
 
 // TestDomains: a domain whose only visit began before the range, and one whose
@@ -94,6 +98,78 @@ func TestDomainsObeyTheDeadline(t *testing.T) {
 type ending struct{ context.Context }
 
 func (*ending) Err() error { return context.DeadlineExceeded }
+
+// TestVeryManyDomains: queries at once over 200,000 domains are answered, or refused by
+// their deadline with a reason that says so. Those of one hour need not go through the
+// domains of all hours.
+func TestVeryManyDomains(t *testing.T) {
+	const domains = 200_000
+	w := newWorld(t, 1, func(c *query.Config) { c.QueryTime = time.Minute })
+	b := &store.Batch{Commit: store.Commit{Offset: domains}}
+	from := int32(w.now.Unix()/3600) - 100
+	for i := range domains {
+		for _, url := range []string{fmt.Sprintf("d%06d.example", i), fmt.Sprintf("d%06d.example/", i)} {
+			k := store.Key{View: view.PageviewsView, URL: url, Hour: from + int32(i%100)}
+			b.Cells = append(b.Cells, store.Cell{Key: k, Version: int64(i + 1), Value: crdt.AppendCount(nil, 1)})
+		}
+	}
+	if err := w.store.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	w.engine.Register(mux)
+	hour := func(h int32) string { return time.Unix(int64(from+h)*3600, 0).UTC().Format(time.RFC3339) }
+	all, one := "?from="+hour(0)+"&to="+hour(100), "?from="+hour(7)+"&to="+hour(8)
+	var asking sync.WaitGroup
+	for _, c := range []struct{ path, want string }{
+		{"/api/v1/domains" + all, `"total_domains":200000`}, {"/api/v1/domains" + all + "&search=99", `"total_domains":`},
+		{"/api/v1/domains" + one, `"total_domains":2000,`}, {"/api/v1/domains" + one + "&limit=1", `"domains":[{"domain":"d000007.example","pageviews":1}]`},
+		{"/api/v1/top" + all + "&domain=d000001.example", `"total_pages":1`}, {"/api/v1/top" + one + "&domain=d000007.example", `"total_pages":1`},
+	} {
+		asking.Go(func() {
+			res := httptest.NewRecorder()
+			mux.ServeHTTP(res, httptest.NewRequest(http.MethodGet, c.path, http.NoBody))
+			switch text := res.Body.String(); res.Code {
+			case http.StatusOK:
+				if !strings.Contains(text, c.want) {
+					t.Errorf("%s: %.300s, want %s", c.path, text, c.want)
+				}
+			case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+				if !strings.Contains(text, "not done in time") && !strings.Contains(text, "too many queries") {
+					t.Errorf("%s: %d %s", c.path, res.Code, text)
+				}
+			default:
+				t.Errorf("%s: %d %s", c.path, res.Code, text)
+			}
+		})
+	}
+	asking.Wait()
+	// Of one hour, only its domains are read, however many others there are.
+	r, err := w.store.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	read := 0
+	ctx := &counted{Context: t.Context(), asked: &read}
+	cells := 0
+	if err := r.(store.DomainScanner).ScanDomains(ctx, store.Range{View: view.PageviewsView, Prefix: true, From: from + 7, To: from + 8},
+		func(*store.ScanCell) error { cells++; return nil }); err != nil || cells != domains/100 || read != 0 {
+		t.Errorf("%d cells of domains in an hour, and %d checks of the deadline: %v", cells, read, err)
+	}
+}
+
+// counted is a context that counts how often a loop asks whether it has ended, which
+// loops do every some thousand steps.
+type counted struct {
+	context.Context
+	asked *int
+}
+
+func (c *counted) Err() error {
+	*c.asked++
+	return c.Context.Err()
+}
 
 // TestTurns: queries above the bound are refused with 429 and Retry-After.
 func TestTurns(t *testing.T) {

@@ -152,7 +152,8 @@ type Reader interface {
 // DomainScanner is implemented by a Reader that finds the cells of domains
 // without going through those of their pages.
 type DomainScanner interface {
-	// ScanDomains is like Scan, but skips each url that contains a slash.
+	// ScanDomains is like Scan, but skips each url that contains a slash, and may
+	// pass cells in any order.
 	ScanDomains(ctx context.Context, r Range, fn func(c *ScanCell) error) error
 }
 

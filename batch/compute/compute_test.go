@@ -2,6 +2,7 @@ package compute_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +63,7 @@ func check(t *testing.T, fs vfs.FS, dir string, want *oracle.Batch, in compute.I
 	cells := want.Cells()
 	for view := views.Pageviews; view <= views.Bounces; view++ {
 		for _, g := range views.Granularities {
-			must(t, v.ScanURLs(view, g, "", "", 0, 1<<30, func(url []byte, bucket int32, value []byte) error {
+			must(t, v.ScanURLs(context.Background(), view, g, "", "", 0, 1<<30, func(url []byte, bucket int32, value []byte) error {
 				k := oracle.BatchKey{View: oracle.View(view), URL: string(url), Hours: g.Hours(), Begin: bucket * g.Hours()}
 				c, ok := cells[k]
 				if !ok {

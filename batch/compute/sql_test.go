@@ -1,6 +1,7 @@
 package compute_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -123,7 +124,7 @@ func linesOf(t *testing.T, fs vfs.FS, dir string) (lines []string) {
 	defer func() { must(t, v.Close()) }()
 	scan := func(view store.ViewID, fn func(head, key string, value []byte) error) {
 		for _, g := range views.Granularities {
-			must(t, v.ScanURLs(view, g, "", "", 0, 1<<30, func(url []byte, bucket int32, value []byte) error {
+			must(t, v.ScanURLs(context.Background(), view, g, "", "", 0, 1<<30, func(url []byte, bucket int32, value []byte) error {
 				key := fmt.Sprintf("%s %d %d", url, g.Hours(), bucket*g.Hours())
 				return fn("views "+key, key, value)
 			}))

@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -30,8 +31,9 @@ func (v *Views) Scan(view store.ViewID, g Granularity, url string, from, to int3
 // ScanURLs calls fn with the cells of all urls in fromURL <= url < toURL by
 // bytes (without an upper bound if toURL is empty) with from <= bucket < to, in order
 // of url and bucket. url and value are valid only during the call. The pages of a
-// domain are those from domain + "/" to domain + "0".
-func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) (err error) {
+// domain are those from domain + "/" to domain + "0". The scan ends with ctx, be there
+// cells in the range or not.
+func (v *Views) ScanURLs(ctx context.Context, view store.ViewID, g Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) (err error) {
 	if from >= to || to <= 0 {
 		return nil
 	}
@@ -46,6 +48,7 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 		if err != nil {
 			return err
 		}
+		c.ctx = ctx
 		all = append(all, c)
 		if err := c.seek([]byte(fromURL)); err != nil {
 			return err
@@ -71,35 +74,45 @@ func (v *Views) ScanURLs(view store.ViewID, g Granularity, fromURL, toURL string
 
 // ScanDomains is like ScanURLs for all domains, without their pages: it seeks past
 // the pages of each domain instead of reading them.
-func (v *Views) ScanDomains(view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
+func (v *Views) ScanDomains(ctx context.Context, view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
 	if from >= to || to <= 0 {
 		return nil
 	}
 	for part := range v.meta.Parts {
-		if err := v.scanDomains(part, view, g, from, to, fn); err != nil {
+		if err := v.scanDomains(ctx, part, view, g, from, to, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (v *Views) scanDomains(part int, view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) (err error) {
+func (v *Views) scanDomains(ctx context.Context, part int, view store.ViewID, g Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) (err error) {
 	c, err := v.cursor(part, view, g, from, to)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	c.ctx = ctx
 	if err := c.seek(nil); err != nil {
 		return err
 	}
+	pages := 0 // in a row
 	for c.valid {
 		if slash := bytes.IndexByte(c.url, '/'); slash >= 0 {
+			if pages++; pages <= nextSteps {
+				if err := c.next(); err != nil {
+					return err
+				}
+				continue
+			}
+			pages = 0
 			c.key = append(append(c.key[:0], c.url[:slash]...), '/'+1)
 			if err := errors.Join(c.load(), c.settle()); err != nil {
 				return err
 			}
 			continue
 		}
+		pages = 0
 		if err := c.cells(func(bucket int32, value []byte) error { return fn(c.url, bucket, value) }); err != nil {
 			return err
 		}
@@ -117,10 +130,12 @@ type cursor struct {
 	from, to int32
 	valid    bool // there is a current pack:
 	url      []byte
-	last     int32  // last bucket of the pack
-	pack     []byte // owned by the iterator
-	moved    bool   // reading cells has advanced to the next url
-	key      []byte // scratch
+	last     int32           // last bucket of the pack
+	pack     []byte          // owned by the iterator
+	moved    bool            // reading cells has advanced to the next url
+	key      []byte          // scratch
+	ctx      context.Context // of a scan that may find nothing for long; nil: none
+	taken    int             // packs
 }
 
 func (v *Views) cursor(part int, view store.ViewID, g Granularity, from, to int32) (*cursor, error) {
@@ -155,9 +170,16 @@ func (c *cursor) seek(url []byte) error {
 }
 
 // settle finds the begin of the range in the current url if its first pack ends
-// before it, and in the next url if all its packs do.
+// before it, and in the next url if all its packs do. A few packs are skipped one by
+// one, since urls with few packs are many.
 func (c *cursor) settle() error {
-	for c.valid && c.last < c.from {
+	for n := 1; c.valid && c.last < c.from; n++ {
+		if n%(nextSteps+1) > 0 {
+			if err := c.advance(); err != nil {
+				return err
+			}
+			continue
+		}
 		c.key = appendKey(c.key[:0], c.url, c.from)
 		if err := c.load(); err != nil {
 			return err
@@ -175,7 +197,19 @@ func (c *cursor) load() error {
 	return c.take(kv.K.UserKey, kv.InPlaceValue())
 }
 
+// advance moves to the next pack, of whatever url.
+func (c *cursor) advance() error {
+	kv := c.it.Next()
+	if kv == nil {
+		return c.end()
+	}
+	return c.take(kv.K.UserKey, kv.InPlaceValue())
+}
+
 func (c *cursor) take(key, value []byte) error {
+	if c.taken++; c.ctx != nil && c.taken%1024 == 0 && c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
 	url, last, err := splitKey(key)
 	if err != nil {
 		return c.r.failed(err)
@@ -193,7 +227,8 @@ func (c *cursor) end() error {
 	return nil
 }
 
-// nextSteps is how many packs are skipped one by one before the next url is sought.
+// nextSteps is how many packs, or pages of a domain, are skipped one by one before what
+// follows them is sought.
 const nextSteps = 4
 
 // next moves to the first url after the current one that seek would find.

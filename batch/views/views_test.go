@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -126,7 +127,7 @@ func compareScans(t *testing.T, r *rand.Rand, v *views.Views, cells map[cell][]b
 			want = append(want, fmt.Sprintf("%s %d %x", c.url, c.bucket, cells[c]))
 		}
 	}
-	must(t, v.ScanURLs(view, g, fromURL, toURL, from, to, func(url []byte, bucket int32, value []byte) error {
+	must(t, v.ScanURLs(context.Background(), view, g, fromURL, toURL, from, to, func(url []byte, bucket int32, value []byte) error {
 		got = append(got, fmt.Sprintf("%s %d %x", url, bucket, value))
 		return nil
 	}))
@@ -157,7 +158,7 @@ func TestScanEndsWithItsError(t *testing.T) {
 	v, err := views.OpenFS(fs, "run")
 	must(t, err)
 	calls := 0
-	if err := v.ScanURLs(1, 0, "", "", 0, 9, func([]byte, int32, []byte) error { calls++; return stop }); !errors.Is(err, stop) || calls != 1 {
+	if err := v.ScanURLs(context.Background(), 1, 0, "", "", 0, 9, func([]byte, int32, []byte) error { calls++; return stop }); !errors.Is(err, stop) || calls != 1 {
 		t.Fatalf("%d calls, %v", calls, err)
 	}
 	must(t, v.Close())
@@ -239,7 +240,7 @@ func openAndVerify(t *testing.T, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	err = v.Verify(t.Context())
-	scanned := v.ScanURLs(1, 0, "", "", 0, 1<<30, func([]byte, int32, []byte) error { return nil })
+	scanned := v.ScanURLs(context.Background(), 1, 0, "", "", 0, 1<<30, func([]byte, int32, []byte) error { return nil })
 	if scanned != nil && !errors.Is(scanned, store.ErrCorrupt) {
 		t.Errorf("a scan of damaged views says %v", scanned)
 	}
@@ -319,7 +320,7 @@ func TestScansSideBySide(t *testing.T) {
 	for range 8 {
 		g.Go(func() error {
 			for range 20 {
-				err := v.ScanURLs(1, views.Hour, "", "", 0, 1000, func(url []byte, bucket int32, value []byte) error {
+				err := v.ScanURLs(context.Background(), 1, views.Hour, "", "", 0, 1000, func(url []byte, bucket int32, value []byte) error {
 					found := false
 					err := v.Scan(1, views.Hour, string(url), bucket, bucket+1, func(_ int32, inner []byte) error {
 						found = bytes.Equal(inner, value)
@@ -353,8 +354,8 @@ func scanDomains(t *testing.T, v *views.Views, view store.ViewID, g views.Granul
 			return nil
 		}
 	}
-	must(t, v.ScanURLs(view, g, "", "", from, to, add(&want)))
-	must(t, v.ScanDomains(view, g, from, to, add(&got)))
+	must(t, v.ScanURLs(context.Background(), view, g, "", "", from, to, add(&want)))
+	must(t, v.ScanDomains(context.Background(), view, g, from, to, add(&got)))
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"slices"
 
 	"speedlayer/batch/views"
@@ -43,11 +44,11 @@ func NewViews(run *oracle.Base) *Views {
 
 // Scan is as that of views.Views.
 func (v *Views) Scan(view store.ViewID, g views.Granularity, url string, from, to int32, fn func(bucket int32, value []byte) error) error {
-	return v.ScanURLs(view, g, url, url+"\x00", from, to, func(_ []byte, bucket int32, value []byte) error { return fn(bucket, value) })
+	return v.ScanURLs(context.Background(), view, g, url, url+"\x00", from, to, func(_ []byte, bucket int32, value []byte) error { return fn(bucket, value) })
 }
 
 // ScanURLs is as that of views.Views.
-func (v *Views) ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error {
+func (v *Views) ScanURLs(ctx context.Context, view store.ViewID, g views.Granularity, fromURL, toURL string, from, to int32, fn func(url []byte, bucket int32, value []byte) error) error {
 	cells := v.cells[g]
 	at, _ := slices.BinarySearchFunc(cells, fromURL, func(c cell, url string) int { return c.compare(view, url, -1) })
 	for ; at < len(cells); at++ {
@@ -71,8 +72,8 @@ func (v *Views) ScanURLs(view store.ViewID, g views.Granularity, fromURL, toURL 
 }
 
 // ScanDomains is as that of views.Views, but in order over all parts.
-func (v *Views) ScanDomains(view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
-	return v.ScanURLs(view, g, "", "", from, to, func(url []byte, bucket int32, value []byte) error {
+func (v *Views) ScanDomains(ctx context.Context, view store.ViewID, g views.Granularity, from, to int32, fn func(domain []byte, bucket int32, value []byte) error) error {
+	return v.ScanURLs(ctx, view, g, "", "", from, to, func(url []byte, bucket int32, value []byte) error {
 		if bytes.IndexByte(url, '/') >= 0 {
 			return nil
 		}

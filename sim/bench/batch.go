@@ -130,7 +130,7 @@ func bytesOf(m *archive.Manifest) (n int64) {
 func yearOf(v *views.Views, r *Result) error {
 	var url string
 	var most int
-	err := v.ScanURLs(views.Uniques, views.Month, "", "", 0, 1<<30, func(u []byte, _ int32, value []byte) error {
+	err := v.ScanURLs(context.Background(), views.Uniques, views.Month, "", "", 0, 1<<30, func(u []byte, _ int32, value []byte) error {
 		if len(value) > most {
 			url, most = string(u), len(value)
 		}

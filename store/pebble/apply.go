@@ -61,16 +61,17 @@ func (s *Store) Deltas() int { return store.Unlimited }
 // intermediate copy.
 func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 	var checked uint32
-	live, known := false, false
+	var in generation
 	for i := range b.Cells {
 		c := &b.Cells[i]
 		if i == 0 || c.Key.Generation != checked {
 			checked = c.Key.Generation
-			if live, known = s.generation(checked); !known {
+			var known bool
+			if in, known = s.generation(checked); !known {
 				return fmt.Errorf("%w: %d", store.ErrNoGeneration, checked)
 			}
 		}
-		if !live {
+		if !in.live {
 			continue
 		}
 		var version [binary.MaxVarintLen64]byte
@@ -79,8 +80,17 @@ func (s *Store) addCells(batch *pebble.Batch, b *store.Batch) error {
 		if c.Delta > 0 {
 			put = batch.MergeDeferred
 		}
-		op := put(1+4+1+len(c.Key.URL)+cellTail, len(v)+len(c.Value))
+		op := put(cellHead+len(c.Key.URL)+cellTail, len(v)+len(c.Value))
 		appendCellKey(op.Key[:0], &c.Key, b.Shard)
+		copy(op.Value[copy(op.Value, v):], c.Value)
+		if err := op.Finish(); err != nil {
+			return err
+		}
+		if !in.indexed || !indexes(&c.Key) {
+			continue
+		}
+		op = put(domainHead+len(c.Key.URL)+domainTail, len(v)+len(c.Value))
+		appendDomainKey(op.Key[:0], &c.Key, b.Shard)
 		copy(op.Value[copy(op.Value, v):], c.Value)
 		if err := op.Finish(); err != nil {
 			return err

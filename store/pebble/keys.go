@@ -11,10 +11,11 @@ import (
 // big-endian, so that bytes sort as numbers do.
 //
 //	'c' | generation u32 | view u8 | url | 0x00 | hour u32 | epoch u32 | partition u32   a cell
+//	'd' | generation u32 | hour u32 | domain | 0x00 | epoch u32 | partition u32          a copy of a domain's cell (domains.go)
 //	'k' | epoch u32 | partition u32                                                      commit row
 //	's' | epoch u32 | partition u32                                                      snapshot's name
 //	'e' | number u32                                                                     epoch (JSON)
-//	'g' | number u32                                                                     generation: 1 created, 0 dropped
+//	'g' | number u32                                                                     generation: 0 dropped; 1 created by a version without 'd' rows; 1 1 created
 //	'p'                                                                                  pointer (JSON)
 //	'r' | name                                                                           a named row
 //
@@ -28,6 +29,7 @@ import (
 //	name         offset u64 | chunks u64
 const (
 	cellPrefix       = 'c'
+	domainPrefix     = 'd'
 	commitPrefix     = 'k'
 	snapshotPrefix   = 's'
 	epochPrefix      = 'e'

@@ -25,16 +25,18 @@ func (s *Store) Cells(ctx context.Context, id store.Shard, keys []store.Key, fn 
 	defer func() { err = s.named(errors.Join(err, it.Close())) }()
 	var key []byte
 	var checked uint32
-	live, known := false, false
+	live := false
 	for i := range keys {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if i == 0 || keys[i].Generation != checked {
 			checked = keys[i].Generation
-			if live, known = s.generation(checked); !known {
+			in, known := s.generation(checked)
+			if !known {
 				return fmt.Errorf("%w: %d", store.ErrNoGeneration, checked)
 			}
+			live = in.live
 		}
 		if !live {
 			continue

@@ -63,20 +63,16 @@ func (r *reader) Commits(context.Context) (all []store.ShardCommit, err error) {
 }
 
 // Scan implements store.Reader. For one url the bounds hold exactly the requested
-// hours. Under a prefix the scan visits the urls one by one; where a url has hours
-// outside of the range, the scan seeks past them.
+// hours. Under a prefix the scan visits the urls one by one; where a url has many
+// hours outside of the range, the scan seeks past them.
 func (r *reader) Scan(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
 	return r.scan(ctx, rg, false, fn)
 }
 
-// ScanDomains implements store.DomainScanner.
-func (r *reader) ScanDomains(ctx context.Context, rg store.Range, fn func(c *store.ScanCell) error) error {
-	return r.scan(ctx, rg, true, fn)
-}
-
-// pageSteps is how many cells of pages in a row are skipped step by step before
-// the scan seeks the next domain: a seek costs as much as several steps.
-const pageSteps = 4
+// steps is how many cells in a row are skipped step by step, those of pages or of
+// other hours, before the scan seeks what follows them: a seek costs as much as
+// several steps.
+const steps = 4
 
 func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func(c *store.ScanCell) error) (err error) {
 	defer func() { err = r.s.named(err) }()
@@ -101,7 +97,7 @@ func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func
 	defer it.Close()
 	var c store.ScanCell
 	var seek []byte
-	n, pages := 0, 0
+	n, skipped := 0, 0
 	for ok := it.First(); ok; {
 		if n++; n%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -110,26 +106,27 @@ func (r *reader) scan(ctx context.Context, rg store.Range, domains bool, fn func
 		if err := parseCellKey(key, &c); err != nil {
 			return err
 		}
-		if slash := bytes.IndexByte(c.URL, '/'); domains && slash >= 0 {
-			if pages++; pages <= pageSteps {
+		slash := -1
+		if domains {
+			slash = bytes.IndexByte(c.URL, '/')
+		}
+		if outside := c.Hour < rg.From || c.Hour >= rg.To; outside || slash >= 0 {
+			if skipped++; skipped <= steps {
 				ok = it.Next()
 				continue
 			}
-			seek = append(append(seek[:0], key[:cellHead+slash]...), '/'+1) // after all pages of the domain
-			ok, pages = it.SeekGE(seek), 0
-			continue
-		}
-		pages = 0
-		if c.Hour < rg.From || c.Hour >= rg.To {
-			seek = append(seek[:0], key[:len(key)-cellTail]...)
-			if c.Hour < rg.From {
+			switch seek = append(seek[:0], key[:len(key)-cellTail]...); {
+			case slash >= 0:
+				seek = append(seek[:cellHead+slash], '/'+1) // after all pages of the domain
+			case c.Hour < rg.From:
 				seek = binary.BigEndian.AppendUint32(append(seek, 0), uint32(rg.From))
-			} else {
+			default:
 				seek = append(seek, 1) // after all hours of this url
 			}
-			ok = it.SeekGE(seek)
+			ok, skipped = it.SeekGE(seek), 0
 			continue
 		}
+		skipped = 0
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return err

@@ -49,7 +49,7 @@ type Store struct {
 	mu struct {
 		sync.Mutex
 		shards      map[store.Shard]*shard
-		generations map[uint32]bool // true: created, false: dropped
+		generations map[uint32]generation
 		closed      bool
 	}
 }
@@ -83,7 +83,7 @@ func Open(o Options) (*Store, error) {
 		s.sync = pebble.NoSync
 	}
 	s.mu.shards = make(map[store.Shard]*shard)
-	s.mu.generations = make(map[uint32]bool)
+	s.mu.generations = make(map[uint32]generation)
 	cache := pebble.NewCache(startCache * o.CacheBytes)
 	defer cache.Unref()
 	compactions := newScheduler()
@@ -138,11 +138,11 @@ func (s *Store) load() error {
 	}
 	defer it.Close()
 	for it.First(); it.Valid(); it.Next() {
-		key, value := it.Key(), it.Value()
-		if len(key) != 5 || len(value) != 1 {
-			return fmt.Errorf("%w: a generation's row of %d and %d bytes", store.ErrCorrupt, len(key), len(value))
+		number, g, err := parseGeneration(it.Key(), it.Value())
+		if err != nil {
+			return err
 		}
-		s.mu.generations[uint32(key[1])<<24|uint32(key[2])<<16|uint32(key[3])<<8|uint32(key[4])] = value[0] == 1
+		s.mu.generations[number] = g
 	}
 	if err := it.Error(); err != nil {
 		return err
@@ -192,9 +192,9 @@ func (s *Store) Stats(context.Context) (store.Stats, error) {
 	st := store.Stats{DiskBytes: int64(m.DiskSpaceUsage()) + s.snapshotBytes(), MemoryBytes: m.BlockCache.Size + int64(m.MemTable.Size)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for g, live := range s.mu.generations {
-		if live {
-			st.Generations = append(st.Generations, g)
+	for number, g := range s.mu.generations {
+		if g.live {
+			st.Generations = append(st.Generations, number)
 		}
 	}
 	return st, nil
@@ -323,20 +323,22 @@ func (s *Store) CreateGeneration(_ context.Context, g uint32) error {
 	if s.isClosed() {
 		return store.ErrClosed
 	}
-	if live, known := s.generation(g); known {
-		if !live {
+	if have, known := s.generation(g); known {
+		if !have.live {
 			return fmt.Errorf("%w: %d", store.ErrDropped, g)
 		}
 		return nil
 	}
-	if err := s.db.Set(numberKey(generationPrefix, g), []byte{1}, s.sync); err != nil {
+	made := generation{live: true, indexed: true}
+	if err := s.db.Set(numberKey(generationPrefix, g), made.row(), s.sync); err != nil {
 		return err
 	}
-	s.setGeneration(g, true)
+	s.setGeneration(g, made)
 	return nil
 }
 
-// DropGeneration implements store.Control: one range delete.
+// DropGeneration implements store.Control: a range delete of the cells, and one of
+// their index.
 func (s *Store) DropGeneration(_ context.Context, g uint32) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -347,29 +349,17 @@ func (s *Store) DropGeneration(_ context.Context, g uint32) error {
 	}
 	b := s.db.NewBatch()
 	defer b.Close()
-	cells := numberKey(cellPrefix, g)
+	cells, domains := numberKey(cellPrefix, g), numberKey(domainPrefix, g)
 	if err := errors.Join(
 		b.DeleteRange(cells, after(cells), nil),
-		b.Set(numberKey(generationPrefix, g), []byte{0}, nil),
+		b.DeleteRange(domains, after(domains), nil),
+		b.Set(numberKey(generationPrefix, g), generation{}.row(), nil),
 		b.Commit(s.sync),
 	); err != nil {
 		return err
 	}
-	s.setGeneration(g, false)
+	s.setGeneration(g, generation{})
 	return nil
-}
-
-func (s *Store) generation(g uint32) (live, known bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	live, known = s.mu.generations[g]
-	return live, known
-}
-
-func (s *Store) setGeneration(g uint32, live bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.generations[g] = live
 }
 
 // logger passes on the messages of Pebble. Errors of its background work come as

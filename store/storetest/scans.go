@@ -84,6 +84,8 @@ func (s *suite) scansDomains(r store.Reader, rg store.Range) {
 		}
 		return nil
 	}))
+	slices.Sort(have)
+	slices.Sort(want)
 	if !slices.Equal(have, want) {
 		s.Errorf("%+v: domains are %v, want %v", rg, have, want)
 	}
