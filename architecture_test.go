@@ -45,6 +45,10 @@ var mayImport = map[string][]string{
 	"dashboard":      {"query", "event", "internal/*"},
 	"batch/views":    {"store", "crdt"},
 
+	// Jobs of one's own on the engine: no pageviews, no view.
+	"topology":   {"catalog", "crdt", "microbatch", "queue", "queue/*", "record", "store", "store/pebble"},
+	"examples/*": {"topology", "internal/*", "examples/internal/*"},
+
 	// It shares with the speed layer what a record is, and no view.
 	"batch/archive": {"event", "queue", "store", "record", "internal/objects", "internal/sealed"},
 	// No code of view, and none of microbatch's operators: it is a second writing.

@@ -47,15 +47,34 @@ type Operator interface {
 	LoadState(b []byte) error
 }
 
-// Outgoing is a record that leaves the partition: rerouted to the right one, or
-// to the dead-letter topic.
+// Forwarder is implemented by an operator whose events are worked on in another
+// topic as well. For each event that is live it may forward one record to each of
+// that topic's partitions. A forwarded record travels as a rerouted one does: its
+// source is the event, and its target ignores a source that it has had (law 5).
+type Forwarder interface {
+	// AppendForwarded appends what the events of the last Run forward, in their
+	// order, with Topic, Target, Value and Source.Offset. The values are valid until
+	// the next Take.
+	AppendForwarded(dst []Outgoing) []Outgoing
+}
+
+// Filler is implemented by an operator whose memory for changed cells is bounded.
+type Filler interface {
+	// Full reports whether the range should be committed before more is taken. Where
+	// batches are cut changes no result.
+	Full() bool
+}
+
+// Outgoing is a record that leaves the partition: rerouted to the right one,
+// forwarded to another topic, or sent to the dead-letter topic.
 type Outgoing struct {
 	Dead   bool
-	Target int32  // partition, of a rerouted record
-	Value  []byte // of a rerouted record: with its nonce
+	Topic  string // of a forwarded record; "" is the log's own
+	Target int32  // partition, of a rerouted or forwarded record
+	Value  []byte // of a rerouted record: with its nonce; of a forwarded one: all of it
 	Reason string // of a dead letter
 	Source record.Source
-	Record *kgo.Record // as it lay in the log
+	Record *kgo.Record // as it lay in the log; nil if it is forwarded
 }
 
 // Sink takes what leaves the partition. Send returns nil when all of it is

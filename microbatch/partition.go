@@ -130,7 +130,7 @@ func (p *Partition) run(ctx context.Context, r Range) error {
 		if err != nil {
 			return err
 		}
-		if proc.Uncommitted() >= int64(p.cfg.MaxBatch) {
+		if proc.Uncommitted() >= int64(p.cfg.MaxBatch) || proc.Full() {
 			if err := proc.Commit(ctx); err != nil {
 				return err
 			}

@@ -222,6 +222,7 @@ func (p *Processor) run(ctx context.Context) error {
 	}
 	err := p.cfg.Operator.Run(p.logTimes, load)
 	p.logTimes = p.logTimes[:0]
+	p.forward()
 	c := &p.state.counts
 	c.DedupeEntries, c.DedupeOldest = int64(p.state.dedupe.count), p.state.dedupe.oldest()
 	p.counted = p.cfg.Operator.AppendCounts(p.counted[:0])
@@ -229,6 +230,27 @@ func (p *Processor) run(ctx context.Context) error {
 		c.Operator = string(p.counted)
 	}
 	return err
+}
+
+// forward takes what the operator sends to another topic. It is not called for
+// events below the commit: Take was told that they are not live.
+func (p *Processor) forward() {
+	f, ok := p.cfg.Operator.(Forwarder)
+	if !ok {
+		return
+	}
+	at := len(p.outgoing)
+	p.outgoing = f.AppendForwarded(p.outgoing)
+	for i := at; i < len(p.outgoing); i++ {
+		from := &p.outgoing[i].Source
+		from.Epoch, from.Partition = p.cfg.Shard.Epoch, p.cfg.Shard.Partition
+	}
+}
+
+// Full reports whether the operator wants a commit before more records.
+func (p *Processor) Full() bool {
+	f, ok := p.cfg.Operator.(Filler)
+	return ok && f.Full()
 }
 
 // load reads the cells that the operator misses. Cells that are in memory were

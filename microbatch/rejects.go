@@ -15,6 +15,7 @@ const rejectsEvery = 10 * time.Second
 // then with the next line how many there were since. One worker owns it.
 type rejects struct {
 	log   *slog.Logger // knows the partition
+	topic string
 	now   func() time.Time
 	next  time.Time // before it, records are only counted
 	since int64
@@ -26,7 +27,7 @@ func (r *rejects) add(offset int64, reason error) {
 	if now.Before(r.next) {
 		return
 	}
-	r.log.Warn("a record is rejected: it does not count, and lies in topic "+queue.TopicRejected,
-		"topic", queue.TopicPageviews, "offset", offset, "reason", reason, "since_last_line", r.since)
+	r.log.Warn("a record is rejected: it does not count, and lies in topic "+queue.RejectedTopic(r.topic),
+		"topic", r.topic, "offset", offset, "reason", reason, "since_last_line", r.since)
 	r.since, r.next = 0, now.Add(rejectsEvery)
 }

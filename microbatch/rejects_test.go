@@ -14,7 +14,7 @@ import (
 func TestRejectsAreLogged(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
-	r := &rejects{log: slog.New(slog.NewTextHandler(&out, nil)).With("partition", 3), now: func() time.Time { return now }}
+	r := &rejects{topic: "pageviews", log: slog.New(slog.NewTextHandler(&out, nil)).With("partition", 3), now: func() time.Time { return now }}
 	for offset := range int64(1000) {
 		r.add(offset, errors.New("ts is missing"))
 	}

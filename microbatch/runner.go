@@ -204,7 +204,7 @@ func (w *worker) takeOver(ctx context.Context) (err error) {
 		return ctx.Err()
 	}
 	cfg := &w.r.cfg
-	if w.own, err = w.r.work.takeOver(ctx, w.part, w.retry, (&rejects{log: w.log, now: time.Now}).add); err != nil {
+	if w.own, err = w.r.work.takeOver(ctx, w.part, w.retry, (&rejects{log: w.log, topic: cfg.Topic, now: time.Now}).add); err != nil {
 		return err
 	}
 	w.proc, w.reader = w.own.proc, w.own.reader

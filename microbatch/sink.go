@@ -24,9 +24,12 @@ func (s *rerouterSink) Send(ctx context.Context, out []Outgoing) error {
 	}
 	for i := range out {
 		o := &out[i]
-		if o.Dead {
+		switch {
+		case o.Dead:
 			s.rerouter.DeadLetter(o.Record, o.Source, o.Reason)
-		} else {
+		case o.Topic != "":
+			s.rerouter.Forward(o.Topic, o.Target, nil, o.Value, o.Source)
+		default:
 			s.rerouter.Reroute(o.Target, o.Record.Key, o.Value, o.Source)
 		}
 	}

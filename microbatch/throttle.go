@@ -36,7 +36,7 @@ const (
 func (w *worker) due() bool {
 	now := time.Now()
 	return w.reader.Behind() == 0 && !now.Before(w.throttled) ||
-		w.records >= int64(w.r.cfg.MaxBatch) || now.Sub(w.since) >= w.maxDelay()
+		w.records >= int64(w.r.cfg.MaxBatch) || w.proc.Full() || now.Sub(w.since) >= w.maxDelay()
 }
 
 // throttle sets when the next commit may follow one that wrote so many bytes and took

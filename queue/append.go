@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Position is where a record lies in the topic pageviews.
+// Position is where a record lies in the client's topic.
 type Position struct {
 	Partition int32
 	Offset    int64
@@ -34,7 +34,7 @@ type Message struct{ Person, Value []byte }
 // same nonce. Records that arrive together share one synced append. person and
 // value are the queue's until done.
 func (c *Client) Append(ctx context.Context, person, value []byte, done func(Position, error)) {
-	c.kafka.TryProduce(ctx, &kgo.Record{Topic: TopicPageviews, Key: person, Value: value}, func(r *kgo.Record, err error) {
+	c.kafka.TryProduce(ctx, &kgo.Record{Topic: c.cfg.Topic, Key: person, Value: value}, func(r *kgo.Record, err error) {
 		if err != nil {
 			done(Position{}, appendError(err))
 			return
@@ -58,7 +58,7 @@ func appendError(err error) error {
 func (c *Client) AppendSync(ctx context.Context, messages []Message) ([]Position, error) {
 	recs := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
-		recs[i] = &kgo.Record{Topic: TopicPageviews, Key: m.Person, Value: m.Value}
+		recs[i] = &kgo.Record{Topic: c.cfg.Topic, Key: m.Person, Value: m.Value}
 	}
 	at := make([]Position, len(messages))
 	for i, r := range c.kafka.ProduceSync(ctx, recs...) {
@@ -78,7 +78,7 @@ func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte
 		return err
 	}
 	defer p.Close()
-	r := &kgo.Record{Topic: TopicPageviews, Partition: partition, Value: value,
+	r := &kgo.Record{Topic: c.cfg.Topic, Partition: partition, Value: value,
 		Headers: []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}}
 	if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return appendError(err)

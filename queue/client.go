@@ -23,6 +23,9 @@ const (
 	TopicRejected  = "pageviews-rejected"
 )
 
+// RejectedTopic is the dead-letter topic of a topic.
+func RejectedTopic(topic string) string { return topic + "-rejected" }
+
 // Bounds of what one produce request and the producer's memory hold.
 const (
 	maxBatchBytes    = 4 << 20
@@ -40,7 +43,8 @@ var (
 // Config says how to reach the queue.
 type Config struct {
 	Brokers     []string
-	Partitions  int32  // of the topic pageviews if it must be made; 0 is 8
+	Topic       string // that the client appends to, reads and describes; "" is TopicPageviews
+	Partitions  int32  // of the topic if it must be made; 0 is 8
 	Replication int16  // of topics that must be made; 0 is the cluster's default
 	MinInsync   int16  // min.insync.replicas of such topics; 0 is the cluster's default
 	ReadOnly    bool   // nothing is appended, so the user needs no right to
@@ -73,12 +77,15 @@ func (c *Config) connect(more ...kgo.Opt) []kgo.Opt {
 	return opts
 }
 
-// Client appends to the queue and describes it. Safe for concurrent use.
+// Client appends to one topic of the queue and describes it. Safe for concurrent use.
 type Client struct {
 	cfg   Config
 	kafka *kgo.Client
 	admin *kadm.Client
 }
+
+// Topic is the topic of the client.
+func (c *Client) Topic() string { return c.cfg.Topic }
 
 // Dial connects, checks the topics that are there, and makes those that are
 // missing.
@@ -98,6 +105,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 // error says by ErrAddress, ErrTLS, ErrCredentials, ErrRights or ErrTopic what must
 // be set otherwise.
 func Connect(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.Topic == "" {
+		cfg.Topic = TopicPageviews
+	}
 	if cfg.Partitions == 0 {
 		cfg.Partitions = 8
 	}
@@ -163,7 +173,7 @@ const lingerTime = 150 * time.Microsecond
 // Close drops what was not acknowledged yet.
 func (c *Client) Close() { c.kafka.Close() }
 
-// TopicInfo describes the topic pageviews: what makes it this incarnation of the log.
+// TopicInfo describes the topic of a client: what makes it this incarnation of the log.
 type TopicInfo struct {
 	ID         string // hex; another topic of the same name has another
 	Partitions int32
@@ -176,13 +186,13 @@ type TopicInfo struct {
 
 // Info asks the broker.
 func (c *Client) Info(ctx context.Context) (TopicInfo, error) {
-	details, err := c.admin.ListTopics(ctx, TopicPageviews)
+	details, err := c.admin.ListTopics(ctx, c.cfg.Topic)
 	if err != nil {
 		return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	d, ok := details[TopicPageviews]
+	d, ok := details[c.cfg.Topic]
 	if !ok || d.Err != nil {
-		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicPageviews, d.Err)
+		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, c.cfg.Topic, d.Err)
 	}
 	n := int32(len(d.Partitions))
 	info := TopicInfo{ID: hex.EncodeToString(d.ID[:]), Partitions: n, Starts: make([]int64, n), Ends: make([]int64, n), Stable: make([]int64, n)}
@@ -191,20 +201,20 @@ func (c *Client) Info(ctx context.Context) (TopicInfo, error) {
 		list func(context.Context, ...string) (kadm.ListedOffsets, error)
 		to   []int64
 	}{{c.admin.ListStartOffsets, info.Starts}, {c.admin.ListCommittedOffsets, info.Stable}, {c.admin.ListEndOffsets, info.Ends}} {
-		offsets, err := l.list(ctx, TopicPageviews)
+		offsets, err := l.list(ctx, c.cfg.Topic)
 		if err != nil {
 			return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		if err := fill(l.to, offsets); err != nil {
+		if err := c.fill(l.to, offsets); err != nil {
 			return TopicInfo{}, err
 		}
 	}
 	return info, nil
 }
 
-func fill(to []int64, offsets kadm.ListedOffsets) error {
+func (c *Client) fill(to []int64, offsets kadm.ListedOffsets) error {
 	for part := range to {
-		o, ok := offsets.Lookup(TopicPageviews, int32(part))
+		o, ok := offsets.Lookup(c.cfg.Topic, int32(part))
 		if !ok || o.Err != nil {
 			return fmt.Errorf("%w: offsets of partition %d: %w", ErrUnavailable, part, o.Err)
 		}

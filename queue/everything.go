@@ -8,31 +8,31 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Extent returns the topic pageviews as the broker has it: its ends are those of all
+// Extent returns the client's topic as the broker has it: its ends are those of all
 // that was written, of open and aborted transactions too.
 func (c *Client) Extent(ctx context.Context) (TopicInfo, error) {
-	details, err := c.admin.ListTopics(ctx, TopicPageviews)
+	details, err := c.admin.ListTopics(ctx, c.cfg.Topic)
 	if err != nil {
 		return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	d, ok := details[TopicPageviews]
+	d, ok := details[c.cfg.Topic]
 	if !ok || d.Err != nil {
-		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, TopicPageviews, d.Err)
+		return TopicInfo{}, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, c.cfg.Topic, d.Err)
 	}
 	n := int32(len(d.Partitions))
 	info := TopicInfo{ID: hex.EncodeToString(d.ID[:]), Partitions: n, Starts: make([]int64, n), Ends: make([]int64, n)}
-	starts, err := c.admin.ListStartOffsets(ctx, TopicPageviews)
+	starts, err := c.admin.ListStartOffsets(ctx, c.cfg.Topic)
 	if err != nil {
 		return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if err := fill(info.Starts, starts); err != nil {
+	if err := c.fill(info.Starts, starts); err != nil {
 		return TopicInfo{}, err
 	}
-	ends, err := c.admin.ListEndOffsets(ctx, TopicPageviews)
+	ends, err := c.admin.ListEndOffsets(ctx, c.cfg.Topic)
 	if err != nil {
 		return TopicInfo{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return info, fill(info.Ends, ends)
+	return info, c.fill(info.Ends, ends)
 }
 
 // ReadEverything calls fn with the records of a partition in [from, to), which lie
@@ -44,7 +44,7 @@ func (c *Client) ReadEverything(ctx context.Context, partition int32, from, to i
 		return nil
 	}
 	kafka, err := kgo.NewClient(c.cfg.connect(
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{TopicPageviews: {partition: kgo.NewOffset().At(from)}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.cfg.Topic: {partition: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchBytes),

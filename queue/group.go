@@ -25,7 +25,7 @@ type GroupConfig struct {
 // positionsEvery is how often positions are committed to the group.
 const positionsEvery = time.Second
 
-// Group is a membership in a consumer group of the topic pageviews. It hands
+// Group is a membership in a consumer group of the client's topic. It hands
 // out partitions and reads nothing: what is read, and from where, is a [Reader]'s
 // and the store's affair, so a member that lives on without its partitions does
 // no harm. Assignment is cooperative: a partition that stays is not interrupted.
@@ -49,15 +49,15 @@ func (g *Group) Run(ctx context.Context, assign, revoke func(partitions []int32)
 	m := newMember(g)
 	callback := func(f func(*kgo.Client, []int32)) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, kafka *kgo.Client, parts map[string][]int32) {
-			if len(parts[TopicPageviews]) > 0 {
-				f(kafka, parts[TopicPageviews])
+			if len(parts[g.client.cfg.Topic]) > 0 {
+				f(kafka, parts[g.client.cfg.Topic])
 			}
 		}
 	}
 	kafka, err := kgo.NewClient(g.client.cfg.connect(
 		kgo.ClientID(g.cfg.Member),
 		kgo.ConsumerGroup(g.cfg.Name),
-		kgo.ConsumeTopics(TopicPageviews),
+		kgo.ConsumeTopics(g.client.cfg.Topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(g.cfg.SessionTimeout),
@@ -84,7 +84,7 @@ func (g *Group) Run(ctx context.Context, assign, revoke func(partitions []int32)
 		return fmt.Errorf("queue: group %s: %w", g.cfg.Name, err)
 	}
 	defer kafka.Close() // leaves, if that was not done
-	kafka.PauseFetchTopics(TopicPageviews)
+	kafka.PauseFetchTopics(g.client.cfg.Topic)
 	for ctx.Err() == nil {
 		m.wait(ctx, kafka)
 		m.commit(ctx, kafka)

@@ -120,5 +120,5 @@ func (m *member) commit(ctx context.Context, kafka *kgo.Client) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, positionsEvery)
 	defer cancel()
-	kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{TopicPageviews: moved}, nil)
+	kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.group.client.cfg.Topic: moved}, nil)
 }

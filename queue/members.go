@@ -11,7 +11,7 @@ import (
 type Member struct {
 	Name       string  `json:"name"` // as GroupConfig says
 	Host       string  `json:"host"`
-	Partitions []int32 `json:"partitions"` // of the topic pageviews, ascending
+	Partitions []int32 `json:"partitions"` // of the client's topic, ascending
 }
 
 // Members lists the members of a group, by name. While it shares its partitions
@@ -31,7 +31,7 @@ func (c *Client) Members(ctx context.Context, group string) ([]Member, error) {
 		out := Member{Name: m.ClientID, Host: strings.TrimPrefix(m.ClientHost, "/"), Partitions: []int32{}}
 		if a, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range a.Topics {
-				if t.Topic == TopicPageviews {
+				if t.Topic == c.cfg.Topic {
 					out.Partitions = append(out.Partitions, t.Partitions...)
 				}
 			}

@@ -8,15 +8,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// AddPartitions gives the topic pageviews more partitions: n in all. Persons are
+// AddPartitions gives the topic more partitions: n in all. Persons are
 // then spread over them anew, so a new log epoch begins.
 func (c *Client) AddPartitions(ctx context.Context, n int32) error {
-	answers, err := c.admin.UpdatePartitions(ctx, int(n), TopicPageviews)
+	answers, err := c.admin.UpdatePartitions(ctx, int(n), c.cfg.Topic)
 	if err == nil {
 		err = answers.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("queue: %d partitions of topic %s: %w", n, TopicPageviews, err)
+		return fmt.Errorf("queue: %d partitions of topic %s: %w", n, c.cfg.Topic, err)
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ func (c *Client) DeleteTopics(ctx context.Context) error {
 // another id, under which the client would not append by itself: what is waiting
 // fails, and is not acknowledged.
 func (c *Client) Renew() {
-	c.kafka.PurgeTopicsFromProducing(TopicPageviews, TopicEquivs, TopicRejected)
+	c.kafka.PurgeTopicsFromProducing(c.cfg.Topic, TopicEquivs, RejectedTopic(c.cfg.Topic))
 }
 
 // Refresh asks for the topics' partitions now, and does not wait for the answer.

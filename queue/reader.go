@@ -72,7 +72,7 @@ func unreadable(err error) bool {
 // behind it.
 const fetchBytes = 1 << 20
 
-// Reader reads one partition of the topic pageviews, in order, from an offset
+// Reader reads one partition of the client's topic, in order, from an offset
 // on, and only what is committed: records of an aborted transaction are left
 // out, and one that is open holds back what follows it until it ends. One
 // goroutine owns it.
@@ -87,7 +87,7 @@ type Reader struct {
 
 // NewReader returns a reader; its owner closes it.
 func (c *Client) NewReader(partition int32, from int64) (*Reader, error) {
-	return c.newReader(TopicPageviews, partition, from)
+	return c.newReader(c.cfg.Topic, partition, from)
 }
 
 func (c *Client) newReader(topic string, partition int32, from int64) (*Reader, error) {

@@ -16,6 +16,7 @@ import (
 // of no more use. One goroutine owns it.
 type Rerouter struct {
 	kafka *kgo.Client
+	topic string // of the client
 	mu    struct {
 		sync.Mutex
 		err error // the first
@@ -28,14 +29,19 @@ func (c *Client) NewRerouter() (*Rerouter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rerouter{kafka: p}, nil
+	return &Rerouter{kafka: p, topic: c.cfg.Topic}, nil
 }
 
 // Reroute appends a record to partition target, with where it came from. Key and
 // value are the rerouter's until Flush.
 func (m *Rerouter) Reroute(target int32, key, value []byte, from record.Source) {
-	m.send(&kgo.Record{Topic: TopicPageviews, Partition: target, Key: key, Value: value,
-		Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: []byte(from.String())}}})
+	m.Forward(m.topic, target, key, value, from)
+}
+
+// Forward is Reroute to a partition of another topic.
+func (m *Rerouter) Forward(topic string, target int32, key, value []byte, from record.Source) {
+	m.send(&kgo.Record{Topic: topic, Partition: target, Key: key, Value: value,
+		Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: from.Append(nil)}}})
 }
 
 // DeadLetter appends a record, as it is, to the dead-letter topic, with why and
@@ -44,8 +50,8 @@ func (m *Rerouter) DeadLetter(r *kgo.Record, from record.Source, why string) {
 	headers := append([]kgo.RecordHeader(nil), r.Headers...)
 	headers = append(headers,
 		kgo.RecordHeader{Key: record.ReasonHeader, Value: []byte(why)},
-		kgo.RecordHeader{Key: record.SourceHeader, Value: fmt.Appendf(nil, "%s/%v", TopicPageviews, from)})
-	m.send(&kgo.Record{Topic: TopicRejected, Key: r.Key, Value: r.Value, Headers: headers})
+		kgo.RecordHeader{Key: record.SourceHeader, Value: fmt.Appendf(nil, "%s/%v", m.topic, from)})
+	m.send(&kgo.Record{Topic: RejectedTopic(m.topic), Key: r.Key, Value: r.Value, Headers: headers})
 }
 
 func (m *Rerouter) send(r *kgo.Record) {

@@ -11,7 +11,7 @@ import (
 // The embedded broker frees the disk space of whole segment files.
 func (c *Client) DeleteBefore(ctx context.Context, partition int32, offset int64) error {
 	var o kadm.Offsets
-	o.Add(kadm.Offset{Topic: TopicPageviews, Partition: partition, At: offset})
+	o.Add(kadm.Offset{Topic: c.cfg.Topic, Partition: partition, At: offset})
 	deleted, err := c.admin.DeleteRecords(ctx, o)
 	if err == nil {
 		err = deleted.Error()
@@ -22,11 +22,11 @@ func (c *Client) DeleteBefore(ctx context.Context, partition int32, offset int64
 	return nil
 }
 
-// Sizes returns the bytes of each partition of the topic pageviews on disk.
+// Sizes returns the bytes of each partition of the client's topic on disk.
 func (c *Client) Sizes(ctx context.Context, partitions int32) ([]int64, error) {
 	var topics kadm.TopicsSet
 	for part := range partitions {
-		topics.Add(TopicPageviews, part)
+		topics.Add(c.cfg.Topic, part)
 	}
 	dirs, err := c.admin.DescribeAllLogDirs(ctx, topics)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *Client) Sizes(ctx context.Context, partitions int32) ([]int64, error) {
 	sizes := make([]int64, partitions)
 	dirs.Each(func(d kadm.DescribedLogDir) {
 		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
-			if p.Topic == TopicPageviews && p.Partition < partitions {
+			if p.Topic == c.cfg.Topic && p.Partition < partitions {
 				sizes[p.Partition] = max(sizes[p.Partition], p.Size)
 			}
 		})

@@ -16,20 +16,20 @@ const (
 	heldTime = 75 * time.Second
 )
 
-// Scan calls fn with the records of a partition of the topic pageviews from an
+// Scan calls fn with the records of a partition of the client's topic from an
 // offset on, up to another, which the log must have reached. A record is fn's
 // during the call only. An error of fn ends the scan. *ErrLogStart means that the
 // log begins above from, *ErrHeldBack that an open transaction held it back for
 // longer than a scan waits.
 func (c *Client) Scan(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	return c.scan(ctx, TopicPageviews, partition, from, to, fn)
+	return c.scan(ctx, c.cfg.Topic, partition, from, to, fn)
 }
 
 // ReadAll is Scan. When it returns nil, the log has no other records in
 // [from, to): the offsets between are those of aborted records and of ends of
 // transactions.
 func (c *Client) ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	return c.scan(ctx, TopicPageviews, partition, from, to, fn)
+	return c.scan(ctx, c.cfg.Topic, partition, from, to, fn)
 }
 
 func (c *Client) scan(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {

@@ -29,11 +29,14 @@ type topic struct {
 }
 
 func (c *Client) topics() []topic {
-	return []topic{
-		{name: TopicPageviews, partitions: c.cfg.Partitions, ordered: true},
-		{name: TopicRejected, partitions: 1},
-		{name: TopicEquivs, partitions: 1, single: true, keptEver: true, ordered: true},
+	all := []topic{
+		{name: c.cfg.Topic, partitions: c.cfg.Partitions, ordered: true},
+		{name: RejectedTopic(c.cfg.Topic), partitions: 1},
 	}
+	if c.cfg.Topic == TopicPageviews { // the edges are between its persons
+		all = append(all, topic{name: TopicEquivs, partitions: 1, single: true, keptEver: true, ordered: true})
+	}
+	return all
 }
 
 // checkTopics looks at the topics that are there already, and whether those that

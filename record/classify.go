@@ -8,8 +8,8 @@ import (
 
 // Rules are what a topology knows about the values of its events.
 type Rules interface {
-	// Decode makes value the current event. The owner decides its partition; the
-	// nonce is nil when it has none. Both are valid until the next call. An error
+	// Decode makes value the current event. The owner decides its partition; without
+	// one (nil) the event counts where it lies. The nonce is nil when it has none. Both are valid until the next call. An error
 	// is the reason why the record is rejected. recordTime is the record's time,
 	// which an event without one has, logTime the log time there; in ms since 1970.
 	Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error)
@@ -93,7 +93,10 @@ func (c *Classifier) Classify(r *kgo.Record, logTime int64) *Class {
 		c.nonce = is.From.AppendNonce(c.nonce[:0], c.Topic)
 		is.Nonce, is.NonceMade = c.nonce, true
 	}
-	if is.Target = PartitionOf(is.Owner, c.Partitions); is.Target != c.Here.Partition {
+	if is.Target = c.Here.Partition; is.Owner != nil {
+		is.Target = PartitionOf(is.Owner, c.Partitions)
+	}
+	if is.Target != c.Here.Partition {
 		if is.Rerouted && is.From.Epoch == c.Here.Epoch {
 			return is.reject(fmt.Errorf("moved here from epoch %d partition %d, but belongs to partition %d",
 				is.From.Epoch, is.From.Partition, is.Target))

@@ -14,18 +14,21 @@ type Source struct {
 }
 
 // String is the value of ReroutedHeader: epoch/partition/offset.
-func (s Source) String() string { return fmt.Sprintf("%d/%d/%d", s.Epoch, s.Partition, s.Offset) }
+func (s Source) String() string { return string(s.Append(nil)) }
+
+// Append appends the value of ReroutedHeader.
+func (s Source) Append(dst []byte) []byte {
+	dst = append(strconv.AppendUint(dst, uint64(s.Epoch), 10), '/')
+	dst = append(strconv.AppendInt(dst, int64(s.Partition), 10), '/')
+	return strconv.AppendInt(dst, s.Offset, 10)
+}
 
 // AppendNonce appends the nonce of a record that has none: topic, log epoch,
 // partition and offset where it first lay, with slashes between.
 func (s Source) AppendNonce(dst []byte, topic string) []byte {
 	dst = append(dst, topic...)
 	dst = append(dst, '/')
-	dst = strconv.AppendUint(dst, uint64(s.Epoch), 10)
-	dst = append(dst, '/')
-	dst = strconv.AppendInt(dst, int64(s.Partition), 10)
-	dst = append(dst, '/')
-	return strconv.AppendInt(dst, s.Offset, 10)
+	return s.Append(dst)
 }
 
 // ParseSource is the inverse of String.
