@@ -7,7 +7,6 @@ import (
 	"time"
 )
 
-
 // everything has a step of each kind.
 func everything() (t *Topology, r results) {
 	t = New("everything")
