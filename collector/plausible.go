@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -81,6 +82,11 @@ func (b *batch) event(r *http.Request) *problem.Details {
 	if p != nil {
 		return p
 	}
+	if r := pick(fields, "referrer"); r != nil {
+		if _, ok := text(r); !ok { // also where the short name is given
+			return eventProblem("referrer", "the referrer is not text", "text, or null")
+		}
+	}
 	// Written as the object that /api/v1/pageviews takes, the values as they
 	// came: the rules of fields then are the same, text that is no UTF-8
 	// included.
@@ -122,11 +128,11 @@ func eventAge(raw json.RawMessage) (int64, *problem.Details) {
 	if raw == nil {
 		return 0, nil
 	}
-	var age int64
-	if err := json.Unmarshal(raw, &age); err != nil || age < 0 || age > maxEventAge {
+	var age float64 // 5.0 is a whole number too
+	if err := json.Unmarshal(raw, &age); err != nil || age < 0 || age > maxEventAge || age != math.Trunc(age) {
 		return 0, eventProblem("age", "the age is not taken", "whole milliseconds, 0 to "+strconv.Itoa(maxEventAge))
 	}
-	return age, nil
+	return int64(age), nil
 }
 
 // eventURL is the url, with a route in its fragment made a part of the page if

@@ -33,7 +33,7 @@ var storeMutants = []mutant{
 		edits: []edit{{pebbleGo, "sync: pebble.Sync}", "sync: pebble.NoSync}"}},
 		pkg:   crashPkg, run: crashRun},
 	{name: "dropped-made-again", line: "16", what: "a generation that was dropped can be made again",
-		edits: []edit{{pebbleGo, "if !live {", "if !live && !known {"}},
+		edits: []edit{{pebbleGo, "if !have.live {", "if !have.live && !known {"}},
 		pkg:   pebblePkg, run: conformance},
 	{name: "chunks-under-one-name", line: "7, 31", what: "chunks lie under one name, whatever their offset",
 		edits: []edit{{chunksGo, "fmt.Sprintf(\"%d-%d-%d-%d\", id.Epoch, id.Partition, offset, index))", "fmt.Sprintf(\"%d-%d-%d-%d\", id.Epoch, id.Partition, offset*0, index))"}},
