@@ -57,7 +57,11 @@ var mayImport = map[string][]string{
 
 	// The hub: it puts all stages together, and no simulation.
 	"node": {"event", "crdt", "record", "queue", "queue/*", "store", "store/*", "view", "microbatch", "catalog", "batch", "query", "query/*", "collector", "collector/*", "dashboard",
-		"batch/*", "internal/*", "verify"},
+		"batch/*", "internal/*", "verify", "spark/worker"},
+
+	// The worker beside a Spark executor speaks a protocol; node has the work.
+	"spark":        {"internal/*"},
+	"spark/worker": {},
 
 	"sim/generate": {},
 	// The oracle shares the store's types, and no code with what it checks.

@@ -127,10 +127,11 @@ suite_cluster() {
 	gotest -timeout 40m -run '^TestCluster' ./sim/faults -faults "$FAULTS" -faults.batch "$RUNKILLS"
 }
 
-# needjava installs Java and Maven, which real servers are run with and got by.
+# needjava installs Java and Maven, which real servers are run with and got by, and
+# the compiler for the jar that runs in Spark.
 needjava() {
-	if type -P java >/dev/null && type -P mvn >/dev/null; then return 0; fi
-	debian "Java 17 or Maven" openjdk-17-jre-headless maven || {
+	if type -P java >/dev/null && type -P javac >/dev/null && type -P mvn >/dev/null; then return 0; fi
+	debian "Java 17 or Maven" openjdk-17-jdk-headless maven || {
 		[ "$CI" != true ] || return 1
 		echo "the tests on real servers are skipped"
 	}

@@ -24,9 +24,10 @@ const devClusterLimit = 5 * time.Minute
 func newDevCluster(io streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev-cluster up|status|down",
-		Short: "Run real Kafka and real HBase on this machine, for development",
-		Long: `Starts Apache Kafka and Apache HBase (ZooKeeper, a master, region servers), each
-as a process of its own, all on 127.0.0.1. The jars come from Maven, are compared
+		Short: "Run real Kafka, HBase and Spark on this machine, for development",
+		Long: `Starts Apache Kafka, Apache HBase (ZooKeeper, a master, region servers) and Apache
+Spark (a standalone master, two workers), each as a process of its own, all on
+127.0.0.1; Spark's second worker is on 127.0.0.2. The jars come from Maven, are compared
 with a list of SHA-256 sums, and are kept for the next time. Java 17 and Maven
 must be there. Configurations, data and logs lie in one folder.`,
 		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster status\n  speedlayer dev-cluster down",
@@ -57,13 +58,16 @@ func devClusterDir() string {
 func newDevClusterUp(io streams) *cobra.Command {
 	var o devcluster.Options
 	cmd := &cobra.Command{
-		Use:     "up [kafka] [hbase]",
-		Short:   "Start what does not run (of both, unless one is named), and return when it is ready",
-		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0",
+		Use:     "up [kafka] [hbase] [spark]",
+		Short:   "Start what does not run of the named servers (kafka and hbase if none is named), and return when it is ready",
+		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up kafka hbase spark\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := selectServers(&o, args); err != nil {
 				return err
+			}
+			if len(args) == 0 {
+				o.Spark = false
 			}
 			return runDevClusterUp(cmd.Context(), io, o)
 		},
@@ -79,6 +83,7 @@ func newDevClusterUp(io streams) *cobra.Command {
 	flags.IntVar(&o.KafkaPort, "kafka-port", 9092, "of Kafka, the first of three with three brokers; 0: a free one, the same each time")
 	flags.IntVar(&o.SASLPort, "sasl-port", 9192, "of Kafka with TLS and passwords; 0: a free one")
 	flags.IntVar(&o.ZooKeeperPort, "zookeeper-port", 2181, "of ZooKeeper, by which HBase is found; 0: a free one")
+	flags.IntVar(&o.SparkPort, "spark-port", 7077, "of Spark's master; 0: a free one")
 	flags.DurationVar(&o.Session, "session", 10*time.Second, "after how long a silent server of HBase is taken for dead")
 	return cmd
 }
@@ -86,12 +91,13 @@ func newDevClusterUp(io streams) *cobra.Command {
 // selectServers sets which servers the arguments name.
 func selectServers(o *devcluster.Options, args []string) error {
 	for _, a := range args {
-		if a != "kafka" && a != "hbase" {
-			return usagef("%q: allowed are kafka, hbase, or nothing for both", a)
+		if a != "kafka" && a != "hbase" && a != "spark" {
+			return usagef("%q: allowed are kafka, hbase, spark, or nothing", a)
 		}
 	}
 	o.Kafka = len(args) == 0 || slices.Contains(args, "kafka")
 	o.HBase = len(args) == 0 || slices.Contains(args, "hbase")
+	o.Spark = len(args) == 0 || slices.Contains(args, "spark")
 	return nil
 }
 
@@ -120,6 +126,9 @@ func runDevClusterUp(ctx context.Context, io streams, o devcluster.Options) erro
 	}
 	if o.HBase {
 		fmt.Fprintf(io.out, "hbase      %s  (its ZooKeeper)\n", c.ZooKeeper())
+	}
+	if o.Spark {
+		fmt.Fprintf(io.out, "spark      %s  (web pages: %s)\n", c.SparkURL(), c.SparkUI())
 	}
 	return nil
 }
@@ -194,8 +203,8 @@ func printDevProcesses(io streams, all []devProcess) error {
 func newDevClusterDown(io streams) *cobra.Command {
 	var o devcluster.Options
 	cmd := &cobra.Command{
-		Use:     "down [kafka] [hbase]",
-		Short:   "Stop it (both, unless one is named); its data stays in the folder",
+		Use:     "down [kafka] [hbase] [spark]",
+		Short:   "Stop it (all, unless some are named); its data stays in the folder",
 		Example: "  speedlayer dev-cluster down --dir dev-cluster-data\n  speedlayer dev-cluster down hbase",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -141,6 +141,11 @@ func (c *Cluster) configure(o Options) error {
 			c.add(c.dataNodeProcess())
 		}
 	}
+	if o.Spark {
+		if err := c.configureSpark(o); err != nil {
+			return err
+		}
+	}
 	if err := c.makeFronts(o); err != nil {
 		return err
 	}
@@ -187,6 +192,9 @@ func (c *Cluster) startAll(ctx context.Context, o Options) error {
 // LaunchAll starts every process that does not run, what others need first, and
 // waits until the servers are ready.
 func (c *Cluster) LaunchAll(ctx context.Context) error {
+	if err := c.launchIdle(sparkPrefix); err != nil {
+		return err
+	}
 	if err := c.launchIdle(kafkaPrefix, NameNode, DataNode, ZooKeeper); err != nil {
 		return err
 	}
@@ -215,6 +223,11 @@ func (c *Cluster) launchIdle(prefixes ...string) error {
 // Ready waits until every server that was started does what it is asked: Kafka
 // would create a topic on all brokers, and HBase's master answers.
 func (c *Cluster) Ready(ctx context.Context) error {
+	if len(c.named(sparkPrefix)) > 0 {
+		if err := c.sparkReady(ctx); err != nil {
+			return err
+		}
+	}
 	if len(c.named(kafkaPrefix)) > 0 {
 		if err := c.kafkaReady(ctx); err != nil {
 			return err
@@ -350,6 +363,9 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 // Meets says whether the cluster has what the options ask for, ports aside.
 func (c *Cluster) Meets(o Options) bool {
 	s := c.state
+	if o.Spark && !s.Spark {
+		return false
+	}
 	kafka := !o.Kafka || s.Kafka && (o.Brokers == 0 || o.Brokers == s.Brokers) && (!o.SASL || s.SASL)
 	hbase := !o.HBase || s.HBase && o.RegionServers <= s.RegionServers && o.HDFS == s.HDFS && (!o.Authorize || s.Authorize)
 	return kafka && hbase

@@ -1,5 +1,6 @@
 // Package devcluster runs the servers of a cluster on one machine, for
-// development and for tests: real Apache Kafka (KRaft, one broker or three) and
+// development and for tests: real Apache Spark (a standalone master and two
+// workers), real Apache Kafka (KRaft, one broker or three) and
 // real Apache HBase (ZooKeeper, a master and region servers, each a process of
 // its own, with HDFS under it if asked for).
 //
@@ -16,7 +17,7 @@
 //	data/        logs of Kafka, blocks of HDFS, regions of HBase
 //	logs/        what each process says, NAME.log
 //
-// Processes are named kafka-1 .. kafka-3, zookeeper, namenode, datanode, master,
+// Processes are named spark-master, spark-worker-1, spark-worker-2, kafka-1 .. kafka-3, zookeeper, namenode, datanode, master,
 // regionserver-1 .. N. Each leads a process group of its own, and its command
 // line carries the cluster's folder, by which Stop finds what is left even when
 // the state file is gone. Unless Options.Detach is set the processes die with

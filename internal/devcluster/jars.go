@@ -40,6 +40,9 @@ func (o Options) jarSets() (sets []jarSet) {
 	if o.HBase {
 		sets = append(sets, loadJarSet("hbase"))
 	}
+	if o.Spark {
+		sets = append(sets, loadJarSet("spark"))
+	}
 	return sets
 }
 

@@ -17,6 +17,7 @@ type Options struct {
 
 	Kafka bool // start Kafka
 	HBase bool // start ZooKeeper and HBase
+	Spark bool // start a standalone cluster of Spark: a master and SparkWorkers workers
 
 	Brokers       int // of Kafka: 1 or 3; default 1
 	RegionServers int // of HBase, 1 to 9; default 1
@@ -30,6 +31,7 @@ type Options struct {
 	// Ports; 0 is a free one, or the one that this folder had before. With
 	// three brokers they are the first of three in a row.
 	KafkaPort, SASLPort, ZooKeeperPort int
+	SparkPort                          int // of the master
 
 	// Session is how long ZooKeeper waits for a server that is silent before it
 	// is taken for dead, 4 s to 40 s; default 10 s.
@@ -105,6 +107,9 @@ func (o Options) Check() error {
 
 // has says whether a server of that name is one of those to start.
 func (o Options) has(name string) bool {
+	if strings.HasPrefix(name, sparkPrefix) {
+		return o.Spark
+	}
 	if strings.HasPrefix(name, kafkaPrefix) {
 		return o.Kafka
 	}
@@ -113,8 +118,8 @@ func (o Options) has(name string) bool {
 
 func (o Options) check() error {
 	switch {
-	case !o.Kafka && !o.HBase:
-		return errors.New("nothing to start: allowed are Kafka, HBase, or both")
+	case !o.Kafka && !o.HBase && !o.Spark:
+		return errors.New("nothing to start: allowed are Kafka, HBase and Spark")
 	case o.Brokers != 1 && o.Brokers != 3:
 		return fmt.Errorf("%d brokers: allowed are 1 and 3", o.Brokers)
 	case o.RegionServers < 1 || o.RegionServers > maxRegionServers:
@@ -130,7 +135,7 @@ func (o Options) check() error {
 	case o.HDFS && !o.HBase:
 		return errors.New("HDFS is for HBase, which is not to be started")
 	}
-	for _, p := range []int{o.KafkaPort, o.SASLPort, o.ZooKeeperPort} {
+	for _, p := range []int{o.KafkaPort, o.SASLPort, o.ZooKeeperPort, o.SparkPort} {
 		if p < 0 || p > 65535-o.Brokers {
 			return fmt.Errorf("port %d: allowed are 1 to %d, and 0 for a free one", p, 65535-o.Brokers)
 		}

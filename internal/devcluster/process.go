@@ -24,6 +24,7 @@ type process struct {
 	name string
 	args []string // of java
 	log  string   // file
+	env  []string // of it alone, besides this program's
 	mark string   // stands in its command line, and in that of no other
 	pid  int      // 0 when it was never started
 }
@@ -41,6 +42,7 @@ func (p *process) start(java string, detach bool, spawner *Spawner) error {
 	cmd := exec.Command(java, append([]string{p.mark}, p.args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = filepath.Dir(p.log)
+	cmd.Env = append(os.Environ(), p.env...)
 	if err := spawner.start(cmd, detach); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

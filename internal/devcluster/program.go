@@ -24,3 +24,6 @@ func Program(ctx context.Context, set string, log io.Writer) (java, classPath st
 	}
 	return java, filepath.Join(folder, "*"), nil
 }
+
+// FindMaven returns the path of Maven; a *MissingError without it.
+func FindMaven() (string, error) { return findMaven() }

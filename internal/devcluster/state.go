@@ -21,6 +21,7 @@ type state struct {
 	HDFS          bool           `json:"hdfs"`
 	Authorize     bool           `json:"authorize"`
 	SASL          bool           `json:"sasl"`
+	Spark         bool           `json:"spark"`
 	ClusterID     string         `json:"cluster_id"`  // of Kafka: a UUID as Kafka writes them
 	Directories   []string       `json:"directories"` // ids of the brokers' data folders, in order; the same form
 	Ports         ports          `json:"ports"`
@@ -97,6 +98,9 @@ func stateFor(o Options, running map[string]int) (*state, error) {
 	if o.HBase {
 		s.RegionServers, s.HDFS = o.RegionServers, o.HDFS
 	}
+	if o.Spark || len(running) == 0 {
+		s.Spark = o.Spark
+	}
 	s.Processes = make(map[string]int)
 	maps.Copy(s.Processes, running)
 	return s, nil
@@ -114,6 +118,9 @@ func (o Options) fitsRunning(running map[string]int) error {
 	}
 	var kafka, hbase bool
 	for name := range running {
+		if strings.HasPrefix(name, sparkPrefix) {
+			continue
+		}
 		kafka = kafka || strings.HasPrefix(name, kafkaPrefix)
 		hbase = hbase || !strings.HasPrefix(name, kafkaPrefix)
 	}
@@ -135,6 +142,9 @@ func (o Options) fitsRunning(running map[string]int) error {
 		if asked := o.ZooKeeperPort; asked != 0 && s.Ports[ZooKeeper] != asked {
 			return fmt.Errorf("%s: HBase runs there, with ZooKeeper on port %d, not %d: %s", o.Dir, s.Ports[ZooKeeper], asked, end)
 		}
+	}
+	if asked := o.SparkPort; o.Spark && running[SparkMaster] != 0 && asked != 0 && s.Ports[SparkMaster] != asked {
+		return fmt.Errorf("%s: Spark runs there, on port %d, not %d: %s", o.Dir, s.Ports[SparkMaster], asked, end)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // stopOrder: masters before region servers, which would else be taken for dead,
 // and those on whom others rest last.
-var stopOrder = []string{kafkaPrefix, Master, "regionserver-", ZooKeeper, DataNode, NameNode}
+var stopOrder = []string{sparkPrefix, kafkaPrefix, Master, "regionserver-", ZooKeeper, DataNode, NameNode}
 
 // Stop asks every process to end, in order, kills those that do not, and unlocks
 // the folder. The data stays.

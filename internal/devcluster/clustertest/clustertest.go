@@ -53,6 +53,7 @@ func Start(t testing.TB, o devcluster.Options) *devcluster.Cluster {
 
 func start(o devcluster.Options, dir string) (*devcluster.Cluster, error) {
 	o.Dir, o.KafkaPort, o.SASLPort, o.ZooKeeperPort = filepath.Join(dir, "cluster"), 0, 0, 0
+	o.SparkPort = 0
 	o.Quick, o.Detach = true, false
 	if o.Log == nil {
 		o.Log = os.Stderr
