@@ -106,13 +106,13 @@ func (d *droppedBots) add(kind bots.Kind) {
 }
 
 // take checks one event, a JSON object, and keeps it as a record, unless it is a
-// bot's. Errors are *event.Refusal.
+// bot's. Errors are *event.Rejection.
 func (b *batch) take(value []byte) error {
 	if len(value) > b.c.limits.EventBytes {
-		return refusal(event.CodeTooLong, "the event has %d bytes: allowed are %d", len(value), b.c.limits.EventBytes)
+		return rejection(event.CodeTooLong, "the event has %d bytes: allowed are %d", len(value), b.c.limits.EventBytes)
 	}
 	if len(value) == 0 || value[0] != '{' {
-		return refusal(event.CodeType, "is no JSON object")
+		return rejection(event.CodeType, "is no JSON object")
 	}
 	if err := b.decode(value); err != nil {
 		return err

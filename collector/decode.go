@@ -9,15 +9,15 @@ import (
 	"speedlayer/event"
 )
 
-func refusal(code, format string, args ...any) *event.Refusal {
-	return &event.Refusal{Code: code, Text: fmt.Sprintf(format, args...)}
+func rejection(code, format string, args ...any) *event.Rejection {
+	return &event.Rejection{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
 // decode reads one object into b.pv. An event without ts has the collector's
 // clock: it is put in, as the last field, which counts.
 func (b *batch) decode(value []byte) error {
 	err := b.decoder.Decode(value, &b.pv)
-	var r *event.Refusal
+	var r *event.Rejection
 	if err == nil || !errors.As(err, &r) || r.Field != "ts" || r.Code != event.CodeMissing {
 		return err
 	}

@@ -196,7 +196,7 @@ func (b *batch) takeImported() (was []string, _ *problem.Details) {
 		}
 		err := b.take(line)
 		if err == nil && &b.nonce[0] == &b.pv.Nonce[0] { // it was given one
-			err = &event.Refusal{Field: "nonce", Code: event.CodeMissing, Text: "is missing: each pageview of an import has one, made of its line"}
+			err = &event.Rejection{Field: "nonce", Code: event.CodeMissing, Text: "is missing: each pageview of an import has one, made of its line"}
 			b.records = b.records[:len(b.records)-1]
 		}
 		if err != nil {

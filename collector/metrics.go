@@ -112,12 +112,12 @@ func (m *metrics) botsDropped() map[string]int64 {
 	return maps.Clone(m.dropped.kinds)
 }
 
-// reject counts a refusal. Field and code come from our own sets, never from
+// reject counts a rejection. Field and code come from our own sets, never from
 // the request.
 func (m *metrics) reject(err error) {
-	var r *event.Refusal
+	var r *event.Rejection
 	if !errors.As(err, &r) {
-		r = &event.Refusal{Code: http.StatusText(http.StatusBadRequest)}
+		r = &event.Rejection{Code: http.StatusText(http.StatusBadRequest)}
 	}
 	field := r.Field
 	if field == "" {

@@ -111,7 +111,7 @@ func (b *batch) event(r *http.Request) *problem.Details {
 	b.object = append(value, '}')
 	if err := b.take(b.object); err != nil {
 		b.c.metrics.reject(err)
-		return refusalProblem(err)
+		return rejectionProblem(err)
 	}
 	if p = b.store(r.Context(), false); p == nil {
 		b.c.metrics.drop(b.dropped)
@@ -172,7 +172,7 @@ func text(raw json.RawMessage) (s string, ok bool) {
 }
 
 // userAgent is the header as a JSON string; bytes that are no UTF-8 become
-// U+FFFD, since a strange header is no reason to refuse a pageview.
+// U+FFFD, since a strange header is no reason to reject a pageview.
 func userAgent(r *http.Request) json.RawMessage {
 	agent := r.UserAgent()
 	if agent == "" {
@@ -189,9 +189,9 @@ func eventProblem(field, detail, allowed string) *problem.Details {
 	return &problem.Details{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
 }
 
-func refusalProblem(err error) *problem.Details {
+func rejectionProblem(err error) *problem.Details {
 	p := &problem.Details{Status: http.StatusBadRequest, Detail: err.Error()}
-	if r, ok := err.(*event.Refusal); ok {
+	if r, ok := err.(*event.Rejection); ok {
 		p.Field = r.Field
 	}
 	return p

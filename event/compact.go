@@ -24,7 +24,7 @@ func decodeCompact(value []byte, pv *Pageview) error {
 	b := value[1:]
 	ts, n := binary.Uvarint(b)
 	if n <= 0 || ts > 1<<62 {
-		return refuse("ts", CodeTime, "compact encoding: no uvarint of milliseconds")
+		return reject("ts", CodeTime, "compact encoding: no uvarint of milliseconds")
 	}
 	b = b[n:]
 	pv.TS = int64(ts)
@@ -34,13 +34,13 @@ func decodeCompact(value []byte, pv *Pageview) error {
 	}{{"person", &pv.Person}, {"url", &pv.URL}, {"nonce", &pv.Nonce}, {"referrer", &pv.Referrer}, {"user_agent", &pv.UserAgent}} {
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
-			return refuse(f.name, CodeEncoding, "compact encoding: cut off")
+			return reject(f.name, CodeEncoding, "compact encoding: cut off")
 		}
 		*f.to = b[n : n+int(length) : n+int(length)]
 		b = b[n+int(length):]
 	}
 	if len(b) != 0 {
-		return refuse("", CodeEncoding, "compact encoding: %d bytes behind the last field", len(b))
+		return reject("", CodeEncoding, "compact encoding: %d bytes behind the last field", len(b))
 	}
 	pv.HasNonce = len(pv.Nonce) > 0
 	return pv.validUTF8()

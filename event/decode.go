@@ -14,12 +14,12 @@ type Decoder struct {
 
 // Decode reads a value into pv: JSON, or the compact encoding, by its first
 // byte. It holds all rules of the fields, but not those of pages (AppendPage).
-// Errors are *Refusal; pv is then undefined.
+// Errors are *Rejection; pv is then undefined.
 func (d *Decoder) Decode(value []byte, pv *Pageview) error {
 	*pv = Pageview{}
 	switch {
 	case len(value) == 0:
-		return refuse("", CodeEncoding, "the value is empty: allowed is a JSON object, or compact encoding 1")
+		return reject("", CodeEncoding, "the value is empty: allowed is a JSON object, or compact encoding 1")
 	case value[0] == compactVersion:
 		if err := decodeCompact(value, pv); err != nil {
 			return err
@@ -31,7 +31,7 @@ func (d *Decoder) Decode(value []byte, pv *Pageview) error {
 			}
 		}
 	default:
-		return refuse("", CodeEncoding, "first byte is 0x%02x: allowed are { for JSON and 0x01 for compact encoding 1", value[0])
+		return reject("", CodeEncoding, "first byte is 0x%02x: allowed are { for JSON and 0x01 for compact encoding 1", value[0])
 	}
 	return pv.Check()
 }
@@ -43,7 +43,7 @@ func (pv *Pageview) validUTF8() error {
 		text []byte
 	}{{"nonce", pv.Nonce}, {"person", pv.Person}, {"url", pv.URL}, {"referrer", pv.Referrer}, {"user_agent", pv.UserAgent}} {
 		if !utf8.Valid(f.text) {
-			return refuse(f.name, CodeUTF8, "is not UTF-8")
+			return reject(f.name, CodeUTF8, "is not UTF-8")
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeRejects(t *testing.T) {
 	good := `{"person":"p","url":"u","ts":1000000000000}`
 	with := func(old, new string) string { return strings.Replace(good, old, new, 1) }
 	var d Decoder
@@ -53,7 +53,7 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		var pv Pageview
 		err := d.Decode([]byte(c.in), &pv)
-		var r *Refusal
+		var r *Rejection
 		if !errors.As(err, &r) || r.Field != c.field || r.Code != c.code {
 			t.Errorf("%.60q: %v (%+v), want field %q, code %q", c.in, err, r, c.field, c.code)
 		}
@@ -78,7 +78,7 @@ func TestParseTime(t *testing.T) {
 		"2015-05-17T24:00:00Z", "2015-05-17T10:60:00Z", "2015-05-17T10:05:60Z", "2015-05-17T23:59:60Z", "2016-12-31T23:59:61Z", "2017-01-01T23:59:60+09:00", "1969-12-31T23:59:59Z", "2015-05-17T10:05:03,5Z", "2015-05-17T10:05:03.Z", "2015-05-17T10:05:03+0200",
 		"2015-05-17T10:05:03+24:00", "2015-5-17T10:05:03Z", "2015-05-17 10:05:03Z", "2015-05-17T10:05:03.5", "+015-05-17T10:05:03Z"} {
 		if ms, err := ParseTime(bad); err == nil {
-			t.Errorf("ParseTime(%q) = %d, want a refusal", bad, ms)
+			t.Errorf("ParseTime(%q) = %d, want an error", bad, ms)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 // With a time of the record, an event without ts has that, however it is written;
-// one that has a ts keeps it, and one that is wrong is still refused.
+// one that has a ts keeps it, and one that is wrong is still rejected.
 func TestTimeOfTheRecord(t *testing.T) {
 	const at = 1_600_000_000_000
 	d := Decoder{Time: at}

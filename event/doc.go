@@ -2,7 +2,7 @@
 // which a url becomes a page, and how they are written down on the queue. It
 // imports nothing of speedlayer.
 //
-// What is wrong with a record is a [Refusal]: which field, a code to count by,
+// What is wrong with a record is a [Rejection]: which field, a code to count by,
 // and a text that says what is allowed.
 //
 // Everything that is parsed here has a fast way for the usual case and hands

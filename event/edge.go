@@ -13,20 +13,20 @@ type Edge struct {
 	Retract  bool
 }
 
-// Check refuses identifiers that cannot be persons.
+// Check rejects identifiers that cannot be persons.
 func (e Edge) Check() error {
 	for _, id := range [...]struct{ field, text string }{{"id1", e.ID1}, {"id2", e.ID2}} {
 		switch {
 		case id.text == "":
-			return refuse(id.field, CodeEmpty, "is missing or empty: allowed are 1 to %d bytes", MaxPerson)
+			return reject(id.field, CodeEmpty, "is missing or empty: allowed are 1 to %d bytes", MaxPerson)
 		case len(id.text) > MaxPerson:
-			return refuse(id.field, CodeTooLong, "has %d bytes: allowed are 1 to %d", len(id.text), MaxPerson)
+			return reject(id.field, CodeTooLong, "has %d bytes: allowed are 1 to %d", len(id.text), MaxPerson)
 		case !utf8.ValidString(id.text):
-			return refuse(id.field, CodeUTF8, "is not UTF-8")
+			return reject(id.field, CodeUTF8, "is not UTF-8")
 		}
 	}
 	if e.ID1 == e.ID2 {
-		return refuse("id2", CodeType, "is the same as id1: allowed are two different identifiers")
+		return reject("id2", CodeType, "is the same as id1: allowed are two different identifiers")
 	}
 	return nil
 }
@@ -53,11 +53,11 @@ func (e Edge) AppendJSON(dst []byte) []byte {
 func DecodeEdge(value []byte) (Edge, error) {
 	var d Decoder
 	if !utf8.Valid(value) {
-		return Edge{}, refuse("", CodeUTF8, "the value is not UTF-8")
+		return Edge{}, reject("", CodeUTF8, "the value is not UTF-8")
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(value, &fields); err != nil {
-		return Edge{}, refuse("", CodeJSON, "not a JSON object: %v", err)
+		return Edge{}, reject("", CodeJSON, "not a JSON object: %v", err)
 	}
 	var e Edge
 	for _, f := range [...]struct {
@@ -77,12 +77,12 @@ func DecodeEdge(value []byte) (Edge, error) {
 			return Edge{}, err
 		}
 		if e.TS < 0 {
-			return Edge{}, refuse("ts", CodeTime, "%s is before 1970-01-01T00:00:00Z", cut(raw))
+			return Edge{}, reject("ts", CodeTime, "%s is before 1970-01-01T00:00:00Z", cut(raw))
 		}
 	}
 	if raw, ok := fields["retract"]; ok {
 		if err := json.Unmarshal(raw, &e.Retract); err != nil {
-			return Edge{}, refuse("retract", CodeType, "is neither true nor false")
+			return Edge{}, reject("retract", CodeType, "is neither true nor false")
 		}
 	}
 	return e, e.Check()

@@ -17,7 +17,7 @@ func scanJSON(b []byte, pv *Pageview, without int64) bool {
 	for {
 		i = skipSpace(b, i)
 		if i >= len(b) || b[i] != '"' {
-			return false // an object without fields is refused anyway
+			return false // an object without fields is rejected anyway
 		}
 		name, next, ok := scanString(b, i+1)
 		if !ok {
@@ -142,13 +142,13 @@ func scanTime(b []byte, i int, ts *int64) (next int, ok bool) {
 func (d *Decoder) parseJSON(b []byte, pv *Pageview) error {
 	*pv = Pageview{}
 	if !utf8.Valid(b) {
-		return refuse("", CodeUTF8, "the value is not UTF-8")
+		return reject("", CodeUTF8, "the value is not UTF-8")
 	}
 	// Into a map: encoding/json would match the names of a struct's fields in
 	// any case.
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
-		return refuse("", CodeJSON, "not a JSON object: %v", err)
+		return reject("", CodeJSON, "not a JSON object: %v", err)
 	}
 	d.scratch = d.scratch[:0]
 	for _, f := range [...]struct {
@@ -160,7 +160,7 @@ func (d *Decoder) parseJSON(b []byte, pv *Pageview) error {
 		raw, ok := fields[f.name]
 		if !ok || string(raw) == "null" {
 			if f.required {
-				return refuse(f.name, CodeMissing, "is missing")
+				return reject(f.name, CodeMissing, "is missing")
 			}
 			continue
 		}
@@ -179,7 +179,7 @@ func (d *Decoder) parseJSON(b []byte, pv *Pageview) error {
 			pv.TS = d.Time
 			return nil
 		}
-		return refuse("ts", CodeMissing, "is missing: allowed is RFC 3339 with a zone, or a whole number of milliseconds")
+		return reject("ts", CodeMissing, "is missing: allowed is RFC 3339 with a zone, or a whole number of milliseconds")
 	}
 	return d.parseTS(raw, &pv.TS)
 }
@@ -204,14 +204,14 @@ func (d *Decoder) parseTS(raw []byte, ts *int64) error {
 // unquote reads a JSON string into scratch.
 func (d *Decoder) unquote(field string, raw []byte) ([]byte, error) {
 	if raw[0] != '"' {
-		return nil, refuse(field, CodeType, "is not a string")
+		return nil, reject(field, CodeType, "is not a string")
 	}
 	if hasLoneSurrogate(raw) {
-		return nil, refuse(field, CodeUTF8, "has half of a surrogate pair")
+		return nil, reject(field, CodeUTF8, "has half of a surrogate pair")
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, refuse(field, CodeJSON, "is no JSON string: %v", err)
+		return nil, reject(field, CodeJSON, "is no JSON string: %v", err)
 	}
 	at := len(d.scratch)
 	d.scratch = append(d.scratch, s...)

@@ -9,7 +9,7 @@ import (
 // AppendPage appends to dst the page that a url stands for: host and path, as
 // in foo.com/about. The url is parsed as browsers do (WHATWG URL standard, no
 // base); what does not tell pages apart is dropped. Doing it again to
-// "http://" + page changes nothing. Errors are *Refusal; dst is then as it was.
+// "http://" + page changes nothing. Errors are *Rejection; dst is then as it was.
 func AppendPage(dst, raw []byte) ([]byte, error) {
 	if page, ok := cleanPage(dst, raw); ok {
 		return page, nil
@@ -139,7 +139,7 @@ func ParseTarget(text string) (url string, isDomain bool, err error) {
 		return url, true, err
 	}
 	if text[0] == '/' || text[0] == '\\' {
-		return "", false, refuse("url", CodeURL, "%q has no host: allowed is a page as in foo.com/about, or a domain", cut([]byte(text)))
+		return "", false, reject("url", CodeURL, "%q has no host: allowed is a page as in foo.com/about, or a domain", cut([]byte(text)))
 	}
 	url, err = Page(WithRoute(withScheme(text)))
 	return url, false, err
@@ -148,7 +148,7 @@ func ParseTarget(text string) (url string, isDomain bool, err error) {
 // Domain reads a domain: a host, or host:port.
 func Domain(text string) (string, error) {
 	if strings.ContainsAny(text, `/\?#@`) {
-		return "", refuse("domain", CodeURL, "%q is no domain: allowed is a host, as in foo.com, or with a port", cut([]byte(text)))
+		return "", reject("domain", CodeURL, "%q is no domain: allowed is a host, as in foo.com, or with a port", cut([]byte(text)))
 	}
 	page, err := Page("http://" + text)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestURLCases(t *testing.T) {
 		}
 		switch {
 		case c.Error && err == nil:
-			t.Errorf("%s: got page %q, want a refusal (%s)", c.URL, page, c.Why)
+			t.Errorf("%s: got page %q, want an error (%s)", c.URL, page, c.Why)
 		case !c.Error && (err != nil || string(page) != c.Page):
 			t.Errorf("%s: got %q, %v, want %q (%s)", c.URL, page, err, c.Page, c.Why)
 		}
@@ -66,8 +66,8 @@ func checkPage(t *testing.T, raw string) {
 		t.Fatalf("%q: the scan says %q, the parser %q, %v", raw, fast, slow, err)
 	}
 	if err != nil {
-		if _, isRefusal := err.(*Refusal); !isRefusal {
-			t.Fatalf("%q: error %T, want *Refusal", raw, err)
+		if _, isRejection := err.(*Rejection); !isRejection {
+			t.Fatalf("%q: error %T, want *Rejection", raw, err)
 		}
 		return
 	}
@@ -114,7 +114,7 @@ func TestParseTarget(t *testing.T) {
 	}
 	for _, bad := range []string{"", "mailto:a@b", "ftp://foo.com/", "foo..com", "foo.com?x", "a b", "javascript:alert(1)", "/about", strings.Repeat("a", 64) + ".com"} {
 		if url, _, err := ParseTarget(bad); err == nil {
-			t.Errorf("ParseTarget(%q) = %q, want a refusal", bad, url)
+			t.Errorf("ParseTarget(%q) = %q, want an error", bad, url)
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 const MinTime = int64(631152000000)
 
 // How far ahead an event's time may lie, in ms: of the collector's clock, and
-// of a record's log time. So nothing that was acknowledged is refused later
+// of a record's log time. So nothing that was acknowledged is rejected later
 // unless clocks differ by half a day.
 const (
 	MaxAheadCollector = int64(12 * time.Hour / time.Millisecond)
@@ -37,7 +37,7 @@ type Pageview struct {
 	TS        int64 // ms since 1970, at least MinTime
 }
 
-// Codes of refusals. They are few, so that metrics may count by them.
+// Codes of rejections. They are few, so that metrics may count by them.
 const (
 	CodeJSON     = "bad_json"
 	CodeUTF8     = "bad_utf8"
@@ -52,50 +52,50 @@ const (
 	CodeEncoding = "unknown_encoding"
 )
 
-// Refusal says why a record is not taken.
-type Refusal struct {
+// Rejection says why a record is not taken.
+type Rejection struct {
 	Field string // name as in JSON; empty when the record as a whole is meant
 	Code  string // one of the codes above
 	Text  string // what is wrong, and what is allowed
 }
 
-func (r *Refusal) Error() string {
+func (r *Rejection) Error() string {
 	if r.Field == "" {
 		return r.Text
 	}
 	return r.Field + ": " + r.Text
 }
 
-func refuse(field, code, format string, args ...any) *Refusal {
-	return &Refusal{Field: field, Code: code, Text: fmt.Sprintf(format, args...)}
+func reject(field, code, format string, args ...any) *Rejection {
+	return &Rejection{Field: field, Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
 // Check holds the bounds that do not depend on how the pageview was encoded.
-// Errors are *Refusal.
+// Errors are *Rejection.
 func (pv *Pageview) Check() error {
 	switch {
 	case len(pv.Person) == 0:
-		return refuse("person", CodeEmpty, "is empty: allowed are 1 to %d bytes", MaxPerson)
+		return reject("person", CodeEmpty, "is empty: allowed are 1 to %d bytes", MaxPerson)
 	case len(pv.Person) > MaxPerson:
-		return refuse("person", CodeTooLong, "has %d bytes: allowed are 1 to %d", len(pv.Person), MaxPerson)
+		return reject("person", CodeTooLong, "has %d bytes: allowed are 1 to %d", len(pv.Person), MaxPerson)
 	case len(pv.URL) == 0:
-		return refuse("url", CodeEmpty, "is empty: allowed is an http or https url")
+		return reject("url", CodeEmpty, "is empty: allowed is an http or https url")
 	case len(pv.URL) > MaxURL:
-		return refuse("url", CodeTooLong, "has %d bytes: allowed are %d", len(pv.URL), MaxURL)
+		return reject("url", CodeTooLong, "has %d bytes: allowed are %d", len(pv.URL), MaxURL)
 	case pv.HasNonce && len(pv.Nonce) == 0:
-		return refuse("nonce", CodeEmpty, "is empty: allowed are 1 to %d bytes, or none", MaxNonce)
+		return reject("nonce", CodeEmpty, "is empty: allowed are 1 to %d bytes, or none", MaxNonce)
 	case len(pv.Nonce) > MaxNonce:
-		return refuse("nonce", CodeTooLong, "has %d bytes: allowed are 1 to %d", len(pv.Nonce), MaxNonce)
+		return reject("nonce", CodeTooLong, "has %d bytes: allowed are 1 to %d", len(pv.Nonce), MaxNonce)
 	case pv.TS < MinTime:
-		return refuse("ts", Code1990, "%d ms since 1970 is %s: allowed are times from 1990 on, in milliseconds (were seconds meant?)", pv.TS, FormatTime(pv.TS))
+		return reject("ts", Code1990, "%d ms since 1970 is %s: allowed are times from 1990 on, in milliseconds (were seconds meant?)", pv.TS, FormatTime(pv.TS))
 	}
 	return nil
 }
 
-// CheckAhead refuses a time that lies more than max ms ahead of now.
+// CheckAhead rejects a time that lies more than max ms ahead of now.
 func CheckAhead(ts, now, max int64) error {
 	if ts-now > max {
-		return refuse("ts", CodeAhead, "%s is more than %v ahead of %s", FormatTime(ts), time.Duration(max)*time.Millisecond, FormatTime(now))
+		return reject("ts", CodeAhead, "%s is more than %v ahead of %s", FormatTime(ts), time.Duration(max)*time.Millisecond, FormatTime(now))
 	}
 	return nil
 }

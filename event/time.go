@@ -23,11 +23,11 @@ func FormatTime(ms int64) string {
 
 // ParseTime reads RFC 3339 with a zone (upper-case T and Z) as ms since 1970;
 // what is finer is cut off. A leap second is the second before it. Times before
-// 1970 are refused.
+// 1970 are rejected.
 func ParseTime(text string) (int64, error) {
 	t, err := parseTime([]byte(text))
 	if err == nil && t < 0 {
-		return 0, refuse("ts", CodeTime, "%q is before 1970-01-01T00:00:00Z", cut([]byte(text)))
+		return 0, reject("ts", CodeTime, "%q is before 1970-01-01T00:00:00Z", cut([]byte(text)))
 	}
 	return t, err
 }
@@ -39,7 +39,7 @@ func LeapSecond(end int64) bool {
 }
 
 func badTime(b []byte) error {
-	return refuse("ts", CodeTime, "%q is not a time: allowed is RFC 3339 with a zone, as in 2015-05-17T10:05:03Z, or a whole number of milliseconds", cut(b))
+	return reject("ts", CodeTime, "%q is not a time: allowed is RFC 3339 with a zone, as in 2015-05-17T10:05:03Z, or a whole number of milliseconds", cut(b))
 }
 
 // parseTime is a hand-written RFC 3339, section 5.6: time.Parse takes a comma,

@@ -11,7 +11,7 @@ import (
 // parsePage is the whole rule. The library cuts the url up by the standard's
 // state machine. Hosts go through parseHost instead, since for a host that is
 // ASCII already the library decodes and checks labels, and for one that is not
-// it refuses ASCII that is no letter, digit or hyphen; the standard's non-strict
+// it rejects ASCII that is no letter, digit or hyphen; the standard's non-strict
 // processing does neither.
 func parsePage(raw []byte) (string, error) {
 	domain, path, err := parseURL(raw)
@@ -23,7 +23,7 @@ func parsePage(raw []byte) (string, error) {
 		path = "/"
 	}
 	if n := len(domain) + len(path); n > MaxPage {
-		return "", refuse("url", CodeTooLong, "its page has %d bytes: allowed are %d", n, MaxPage)
+		return "", reject("url", CodeTooLong, "its page has %d bytes: allowed are %d", n, MaxPage)
 	}
 	return domain + path, nil
 }
@@ -31,10 +31,10 @@ func parsePage(raw []byte) (string, error) {
 // parseURL returns host and port, and the normalised path with all its slashes.
 func parseURL(raw []byte) (domain, path string, err error) {
 	if len(raw) > MaxURL {
-		return "", "", refuse("url", CodeTooLong, "has %d bytes: allowed are %d", len(raw), MaxURL)
+		return "", "", reject("url", CodeTooLong, "has %d bytes: allowed are %d", len(raw), MaxURL)
 	}
 	if !utf8.Valid(raw) {
-		return "", "", refuse("url", CodeUTF8, "is not UTF-8")
+		return "", "", reject("url", CodeUTF8, "is not UTF-8")
 	}
 	var host string
 	parser := url.NewParser(url.WithPreParseHostFunc(func(_ *url.Url, h string) string {
@@ -46,7 +46,7 @@ func parseURL(raw []byte) (domain, path string, err error) {
 		return "", "", badURL(raw, strings.TrimPrefix(err.Error(), "Error: "))
 	}
 	if s := u.Scheme(); s != "http" && s != "https" {
-		return "", "", refuse("url", CodeURL, "%q has the scheme %q: allowed are http and https", cut(raw), s)
+		return "", "", reject("url", CodeURL, "%q has the scheme %q: allowed are http and https", cut(raw), s)
 	}
 	name, why := parseHost(host)
 	if why != "" {
@@ -59,7 +59,7 @@ func parseURL(raw []byte) (domain, path string, err error) {
 }
 
 func badURL(raw []byte, why string) error {
-	return refuse("url", CodeURL, "%q is no url of a page: %s", cut(raw), why)
+	return reject("url", CodeURL, "%q is no url of a page: %s", cut(raw), why)
 }
 
 // normalPath makes one spelling of each path: the library has resolved dot

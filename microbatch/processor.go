@@ -196,7 +196,7 @@ func (p *Processor) reroute(r *kgo.Record, is *record.Class) {
 
 // reject sends a record to the dead-letter topic.
 func (p *Processor) reject(r *kgo.Record, err error) {
-	p.state.counts.Refused++
+	p.state.counts.Rejected++
 	if p.live(r.Offset) {
 		if p.cfg.Rejected != nil {
 			p.cfg.Rejected(r.Offset, err)

@@ -132,7 +132,7 @@ func (c *nodeCollector) commits(ctx context.Context) (map[int32]store.CommitReco
 
 func collectCounts(ch chan<- prometheus.Metric, part int32, r store.CommitRecord) {
 	label := strconv.Itoa(int(part))
-	for result, n := range map[string]int64{"event": r.Events, "duplicate": r.Duplicates, "refused": r.Refused,
+	for result, n := range map[string]int64{"event": r.Events, "duplicate": r.Duplicates, "refused": r.Rejected,
 		"moved_out": r.ReroutedOut, "moved_again": r.ReroutedAgain, "marker": r.Markers + r.MarkersIgnored} {
 		ch <- prometheus.MustNewConstMetric(recordsDesc, prometheus.CounterValue, float64(n), label, result)
 	}

@@ -20,7 +20,7 @@ func parseURL(text string) (string, error) {
 	}
 	url, _, err := event.ParseTarget(text)
 	if err != nil {
-		return "", refused("url", allowedURL, err)
+		return "", rejected("url", allowedURL, err)
 	}
 	return url, nil
 }
@@ -31,7 +31,7 @@ func parseDomain(text string) (string, error) {
 	}
 	domain, err := event.Domain(text)
 	if err != nil {
-		return "", refused("domain", allowedDomain, err)
+		return "", rejected("domain", allowedDomain, err)
 	}
 	return domain, nil
 }

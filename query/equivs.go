@@ -50,7 +50,7 @@ func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, err
 
 func checkPair(id1, id2 string) error {
 	if err := (event.Edge{ID1: id1, ID2: id2}).Check(); err != nil {
-		return refused("id1", "", err)
+		return rejected("id1", "", err)
 	}
 	return nil
 }

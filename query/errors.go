@@ -39,9 +39,9 @@ func bad(field, detail, allowed string) *Error {
 	return &Error{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
 }
 
-// refused makes a bad request from an error of package event.
-func refused(field, allowed string, err error) error {
-	var r *event.Refusal
+// rejected makes a bad request from an error of package event.
+func rejected(field, allowed string, err error) error {
+	var r *event.Rejection
 	if !errors.As(err, &r) {
 		return err
 	}

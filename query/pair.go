@@ -14,7 +14,7 @@ const allowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for th
 
 // parsePair parses the body of a change of edges: an object with id1 and id2 and
 // nothing else. Strings follow the rules of package event for persons: invalid UTF-8
-// and lone surrogates are refused, never replaced.
+// and lone surrogates are rejected, never replaced.
 func parsePair(body []byte) (id1, id2 string, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -44,7 +44,7 @@ func parsePair(body []byte) (id1, id2 string, err error) {
 	}
 	edge, err := event.DecodeEdge(body)
 	if err != nil {
-		return "", "", refused("body", "", err)
+		return "", "", rejected("body", "", err)
 	}
 	return edge.ID1, edge.ID2, nil
 }

@@ -31,7 +31,7 @@ type Counts struct {
 	Records        int64 `json:"records"`    // of any kind
 	Events         int64 `json:"events"`     // pageviews counted
 	Duplicates     int64 `json:"duplicates"` // dropped because (nonce, person) was seen before
-	Refused        int64 `json:"refused"`    // in the dead-letter topic
+	Rejected       int64 `json:"refused"`    // in the dead-letter topic
 	ReroutedOut    int64 `json:"moved_out"`  // found in a wrong partition and sent to the right one
 	ReroutedIn     int64 `json:"moved_in"`
 	ReroutedAgain  int64 `json:"moved_again"` // of those, ignored because they came twice
@@ -137,7 +137,7 @@ func (a *StatusAnswer) addShards(r *reading, ends map[store.Shard]int64) error {
 			return fmt.Errorf("commit of %v: %w", sc.Shard, err)
 		}
 		s.LogTime, s.Generation = timeText(rec.LogTime), rec.Generation
-		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Refused, rec.ReroutedOut, rec.ReroutedIn, rec.ReroutedAgain, rec.Markers, rec.MarkersIgnored}
+		s.Counts = Counts{rec.Records, rec.Events, rec.Duplicates, rec.Rejected, rec.ReroutedOut, rec.ReroutedIn, rec.ReroutedAgain, rec.Markers, rec.MarkersIgnored}
 		s.Dedupe = Memory{rec.DedupeEntries, timeText(rec.DedupeOldest)}
 		counts, err := view.DecodeCounts(rec.Operator)
 		if err != nil {
@@ -153,7 +153,7 @@ func (c *Counts) add(o *Counts) {
 	c.Records += o.Records
 	c.Events += o.Events
 	c.Duplicates += o.Duplicates
-	c.Refused += o.Refused
+	c.Rejected += o.Rejected
 	c.ReroutedOut += o.ReroutedOut
 	c.ReroutedIn += o.ReroutedIn
 	c.ReroutedAgain += o.ReroutedAgain

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Each refusal names the setting, what it is, and what is allowed.
+// Each error names the setting, what it is, and what is allowed.
 func TestSettingsValidate(t *testing.T) {
 	if err := DefaultSettings("").Validate(); err != nil {
 		t.Fatalf("the default: %v", err)

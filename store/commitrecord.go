@@ -15,7 +15,7 @@ type CommitRecord struct {
 	Records         int64  // records seen, of any kind
 	Events          int64  // pageviews counted
 	Duplicates      int64  // dropped because (nonce, person) was seen before
-	Refused         int64  // sent to the dead-letter topic
+	Rejected        int64  // sent to the dead-letter topic
 	ReroutedOut     int64  // records found in a wrong partition and sent to the right one
 	ReroutedIn      int64  // records that came from another partition
 	ReroutedAgain   int64  // of those, ignored because they came a second time
@@ -34,7 +34,7 @@ type CommitRecord struct {
 const commitRecordVersion = 1
 
 func (r *CommitRecord) fields() []*int64 {
-	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Refused, &r.ReroutedOut,
+	return []*int64{&r.GenerationStart, &r.Records, &r.Events, &r.Duplicates, &r.Rejected, &r.ReroutedOut,
 		&r.ReroutedIn, &r.ReroutedAgain, &r.Markers, &r.MarkersIgnored, &r.DedupeEntries, &r.DedupeOldest}
 }
 

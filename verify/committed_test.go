@@ -42,8 +42,8 @@ func TestTransactionsAndTimes(t *testing.T) {
 	s.stop()
 	r := s.verify()
 	s.mustHold(r)
-	if r.Behind != 0 || r.Refused != 6*20 {
-		t.Errorf("%d offsets are not committed, %d records were rejected: want 0 and %d:\n%s", r.Behind, r.Refused, 6*20, r)
+	if r.Behind != 0 || r.Rejected != 6*20 {
+		t.Errorf("%d offsets are not committed, %d records were rejected: want 0 and %d:\n%s", r.Behind, r.Rejected, 6*20, r)
 	}
 	if n := r.Pageviews + r.Duplicates; n != want+6*(200+20) {
 		t.Errorf("%d pageviews, want %d", n, want+6*(200+20))

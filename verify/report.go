@@ -40,7 +40,7 @@ func (d Difference) String() string {
 	case KindCommit:
 		return fmt.Sprintf("commit   %s at offset %d: %s is %s, expected %s", shard, d.Version, d.Field, d.Stored, d.Expected)
 	case KindRerouted:
-		return fmt.Sprintf("moved    %s: %s", shard, d.Expected)
+		return fmt.Sprintf("rerouted %s: %s", shard, d.Expected)
 	case KindMissing:
 		s = "not stored, expected " + d.Expected
 	default:
@@ -64,7 +64,7 @@ type Report struct {
 	Records     int64            `json:"records"`
 	Pageviews   int64            `json:"pageviews"`
 	Duplicates  int64            `json:"duplicates"`
-	Refused     int64            `json:"refused"`
+	Rejected    int64            `json:"refused"`
 	Rerouted    int64            `json:"moved"`  // records that left their partition
 	Behind      int64            `json:"behind"` // records of the log that no commit covers yet
 	Differences int64            `json:"differences"`
@@ -108,7 +108,7 @@ func (r *Report) merge(max int, o *Report) {
 	r.Records += o.Records
 	r.Pageviews += o.Pageviews
 	r.Duplicates += o.Duplicates
-	r.Refused += o.Refused
+	r.Rejected += o.Rejected
 	r.Rerouted += o.Rerouted
 	r.Behind += o.Behind
 	r.Differences += o.Differences
@@ -128,8 +128,8 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "checked      %d cells of %d shards: %d pageviews, %d uniques, %d bounces\n",
 		r.CellCount(), r.Shards, r.Cells["pageviews"], r.Cells["uniques"], r.Cells["bounces"])
-	fmt.Fprintf(&b, "log          %d records: %d pageviews, %d duplicates, %d refused, %d moved; %d not yet processed\n",
-		r.Records, r.Pageviews, r.Duplicates, r.Refused, r.Rerouted, r.Behind)
+	fmt.Fprintf(&b, "log          %d records: %d pageviews, %d duplicates, %d rejected, %d rerouted; %d not yet processed\n",
+		r.Records, r.Pageviews, r.Duplicates, r.Rejected, r.Rerouted, r.Behind)
 	for _, u := range r.Unchecked {
 		fmt.Fprintf(&b, "not checked  %d cells of epoch %d partition %d: %s\n", u.Cells, u.Epoch, u.Partition, u.Reason)
 	}

@@ -53,7 +53,7 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 	r.progress(j.end - read)
 	rep := &j.report
 	rep.Shards, rep.Records, rep.Pageviews = 1, counts.Records, counts.Events
-	rep.Duplicates, rep.Refused, rep.Rerouted = counts.Duplicates, counts.Refused, counts.ReroutedOut
+	rep.Duplicates, rep.Rejected, rep.Rerouted = counts.Duplicates, counts.Rejected, counts.ReroutedOut
 	r.noteDepartures(j.shard, o.Rerouted()[:departed])
 	r.compareCells(j, o)
 	r.compareCommit(j, counts)

@@ -41,7 +41,7 @@ func TestRightStore(t *testing.T) {
 	r := s.verify()
 	s.stop()
 	s.mustHold(r)
-	if r.Shards != partitions || r.Duplicates == 0 || r.Refused != 40 || r.Rerouted != 10 || r.Behind != 0 ||
+	if r.Shards != partitions || r.Duplicates == 0 || r.Rejected != 40 || r.Rerouted != 10 || r.Behind != 0 ||
 		r.Pageviews+r.Duplicates != 28_000+40+10 {
 		t.Errorf("%+v", r)
 	}

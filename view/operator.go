@@ -70,7 +70,7 @@ func newPageviews(s Settings, l Limits) *Pageviews {
 
 // Decode reads a record's value and keeps it as the operator's current event.
 // It returns who viewed (the record's owner, valid until the next Decode) and
-// the nonce, nil if it has none. An error says why the record is refused.
+// the nonce, nil if it has none. An error says why the record is rejected.
 func (p *Pageviews) Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error) {
 	if p.page, err = p.decoder.Accept(p.page[:0], value, recordTime, logTime, &p.pv); err != nil {
 		return nil, nil, err

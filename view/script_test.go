@@ -119,7 +119,7 @@ func (w *world) pageview(t *testing.T, d *datadriven.TestData) string {
 	e.logTime = w.logTime
 	w.next++
 	if err := w.take(e); err != nil {
-		return "refused: " + err.Error()
+		return "rejected: " + err.Error()
 	}
 	w.log = append(w.log, e)
 	return w.show(d, w.flush(t, []int64{e.logTime}))

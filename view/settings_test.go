@@ -7,7 +7,7 @@ import (
 	"speedlayer/store"
 )
 
-// Each refusal names the setting, what it is, and what is allowed.
+// Each error names the setting, what it is, and what is allowed.
 func TestSettings(t *testing.T) {
 	const longest = 24 * 24 * 3600 * 1000
 	for _, c := range []struct {

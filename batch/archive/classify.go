@@ -75,7 +75,7 @@ func (c *classifier) row(r *kgo.Record, mem []byte) (row Row, used []byte) {
 		row.Kind, row.Generation = Marker.String(), &generation
 		return c.keepRaw(row, r, c.mem)
 	case record.KindRejected:
-		row.Kind, row.Reason = Refused.String(), strings.ToValidUTF8(is.Err.Error(), "\uFFFD")
+		row.Kind, row.Reason = Rejected.String(), strings.ToValidUTF8(is.Err.Error(), "\uFFFD")
 		return c.keepRaw(row, r, c.mem)
 	case record.KindMisplaced:
 		row.Kind = Misplaced.String()

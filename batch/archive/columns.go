@@ -39,7 +39,7 @@ type Columns struct {
 
 	Page, Person, Nonce, URL, Referrer, UserAgent Text // empty if the row has none
 
-	Rerouted []ReroutedRow // rows that were rerouted here, ascending; also refused ones
+	Rerouted []ReroutedRow // rows that were rerouted here, ascending; also rejected ones
 
 	kinds Text
 }

@@ -15,8 +15,8 @@ const (
 	// Misplaced is a record in a partition other than its person's. It is not an event
 	// here: the processor rerouted it to where it counts.
 	Misplaced
-	// Refused is a record that breaks the rules of pageviews or of markers.
-	Refused
+	// Rejected is a record that breaks the rules of pageviews or of markers.
+	Rejected
 	kinds = 4
 )
 

@@ -33,7 +33,7 @@ type Row struct {
 	SourceOffset    *int64 `parquet:"source_offset,optional"`
 
 	Generation *int64 `parquet:"generation,optional"` // of a marker
-	Reason     string `parquet:"reason,dict"`         // why it was refused; otherwise empty
+	Reason     string `parquet:"reason,dict"`         // why it was rejected; otherwise empty
 	Wire       int32  `parquet:"wire"`                // how the record was encoded: see wire.go
 	RawKey     []byte `parquet:"raw_key"`             // as in the record, where wire says so
 	RawValue   []byte `parquet:"raw_value"`           //

@@ -14,7 +14,7 @@ type counts struct {
 	Duplicates    int64 `json:"duplicates,omitempty"`
 	Misplaced     int64 `json:"misplaced,omitempty"`
 	ReroutedAgain int64 `json:"moved_again,omitempty"`
-	Refused       int64 `json:"refused,omitempty"`
+	Rejected      int64 `json:"refused,omitempty"`
 	Markers       int64 `json:"markers,omitempty"`
 	Cells         int64 `json:"cells,omitempty"`
 }
@@ -25,7 +25,7 @@ func (c *counts) add(o counts) {
 	c.Duplicates += o.Duplicates
 	c.Misplaced += o.Misplaced
 	c.ReroutedAgain += o.ReroutedAgain
-	c.Refused += o.Refused
+	c.Rejected += o.Rejected
 	c.Markers += o.Markers
 	c.Cells += o.Cells
 }
@@ -34,7 +34,7 @@ func (c *counts) add(o counts) {
 func (c counts) info() map[string]string {
 	info := map[string]string{}
 	for name, n := range map[string]int64{"rows": c.Rows, "events": c.Events, "duplicates": c.Duplicates, "misplaced": c.Misplaced,
-		"moved_again": c.ReroutedAgain, "refused": c.Refused, "markers": c.Markers, "cells": c.Cells} {
+		"moved_again": c.ReroutedAgain, "refused": c.Rejected, "markers": c.Markers, "cells": c.Cells} {
 		info[name] = strconv.FormatInt(n, 10)
 	}
 	return info

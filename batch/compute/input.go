@@ -36,7 +36,7 @@ type Batch struct {
 	Page, Person, Nonce Text
 
 	// Rerouted lists the rows that came from another partition, ascending; it is nil if
-	// there are none. It includes rows of every kind, also refused ones.
+	// there are none. It includes rows of every kind, also rejected ones.
 	Rerouted []archive.ReroutedRow
 }
 

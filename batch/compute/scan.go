@@ -91,7 +91,7 @@ func (s *scanner) batch(b *Batch) error {
 		case b.Kind[i] == archive.Marker:
 			s.c.Markers++
 		default:
-			s.c.Refused++
+			s.c.Rejected++
 		}
 	}
 	s.r.progress.add(int64(b.N), int64(b.N))
@@ -109,7 +109,7 @@ func renew[T any](a []T, n int) []T {
 }
 
 // again reports whether a rerouted row is ignored: a row at or below the highest offset
-// seen from its source was rerouted a second time (law 5). Refused rows count here;
+// seen from its source was rerouted a second time (law 5). Rejected rows count here;
 // markers do not come from elsewhere.
 func (s *scanner) again(m *archive.ReroutedRow, k archive.Kind) bool {
 	if k == archive.Marker {

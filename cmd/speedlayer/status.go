@@ -38,8 +38,8 @@ func newStatus(io streams) *cobra.Command {
 func printStatus(w writer, s *query.StatusAnswer) {
 	c := &s.Counts
 	fmt.Fprintf(w, "pageviews counted\t%s\n", groups(c.Events))
-	fmt.Fprintf(w, "records\t%s\tof them %s duplicates, %s refused, %s moved to the right partition\n",
-		groups(c.Records), groups(c.Duplicates), groups(c.Refused), groups(c.ReroutedOut))
+	fmt.Fprintf(w, "records\t%s\tof them %s duplicates, %s rejected, %s rerouted to their partition\n",
+		groups(c.Records), groups(c.Duplicates), groups(c.Rejected), groups(c.ReroutedOut))
 	fmt.Fprintf(w, "lag\t%s\n", lagText(s.Covered.Lag))
 	printHeld(w, s.Info)
 	fmt.Fprintf(w, "generations\t%v\n", s.Generations)

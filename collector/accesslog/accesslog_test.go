@@ -37,8 +37,8 @@ func TestPageview(t *testing.T) {
 		{front + `"-" 408` + behind, NotGET, "", ""},
 		{front + `"GET /a HTTP/1.1" 301` + behind, BadStatus, "", ""},
 		{front + `"GET /a.png HTTP/1.1" 200` + behind, OtherFile, "", ""},
-		{front + `"GET * HTTP/1.1" 200` + behind, RefusedTarget, "", ""},
-		{front + `"GET http://a..b/ HTTP/1.1" 200` + behind, RefusedTarget, "", ""},
+		{front + `"GET * HTTP/1.1" 200` + behind, RejectedTarget, "", ""},
+		{front + `"GET http://a..b/ HTTP/1.1" 200` + behind, RejectedTarget, "", ""},
 	} {
 		var l Line
 		if err := parse(c.line, Combined, &l); err != nil {
@@ -47,7 +47,7 @@ func TestPageview(t *testing.T) {
 		}
 		var pv event.Pageview
 		reason, err := l.Pageview("h", &pv)
-		if reason != c.reason || (err != nil) != (reason == RefusedTarget) {
+		if reason != c.reason || (err != nil) != (reason == RejectedTarget) {
 			t.Errorf("%s: reason %q, %v, want %q", c.line, reason, err, c.reason)
 			continue
 		}
@@ -104,7 +104,7 @@ func FuzzParse(f *testing.F) {
 }
 
 // What a client sent as headers may be any bytes; they reach the queue as UTF-8,
-// or a processor would refuse the pageview.
+// or a processor would reject the pageview.
 func TestPageviewIsUTF8(t *testing.T) {
 	read := func(text string) (pv event.Pageview, why Reason, err error) {
 		t.Helper()
@@ -125,9 +125,9 @@ func TestPageviewIsUTF8(t *testing.T) {
 	var d event.Decoder
 	var back event.Pageview
 	if err := d.Decode(event.AppendJSON(nil, &pv), &back); err != nil {
-		t.Errorf("a processor would refuse it: %v", err)
+		t.Errorf("a processor would reject it: %v", err)
 	}
-	if _, why, err := read(`1.2.3.4 - s\xff [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "-"`); why != RefusedTarget || err == nil {
+	if _, why, err := read(`1.2.3.4 - s\xff [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "-"`); why != RejectedTarget || err == nil {
 		t.Errorf("a user that is not UTF-8: %q, %v", why, err)
 	}
 }

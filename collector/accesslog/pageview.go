@@ -15,11 +15,11 @@ type Reason string
 // The reasons, in the order in which they are looked for: a line counts under
 // the first that holds.
 const (
-	NotALine      Reason = "not a log line"
-	NotGET        Reason = "method is not GET"
-	BadStatus     Reason = "status is not 200-299 or 304"
-	RefusedTarget Reason = "target or url refused"
-	OtherFile     Reason = "last segment of the path has another extension"
+	NotALine       Reason = "not a log line"
+	NotGET         Reason = "method is not GET"
+	BadStatus      Reason = "status is not 200-299 or 304"
+	RejectedTarget Reason = "target or url refused"
+	OtherFile      Reason = "last segment of the path has another extension"
 )
 
 // Pageview makes a pageview of a line; its nonce is the caller's. host is that
@@ -36,12 +36,12 @@ func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 	url := l.Target
 	if !bytes.Contains(url, []byte("://")) || url[0] == '/' {
 		if len(url) == 0 || url[0] != '/' {
-			return RefusedTarget, errTarget
+			return RejectedTarget, errTarget
 		}
 		at := append([]byte("http://"), l.Host...)
 		if len(l.Host) == 0 {
 			if host == "" {
-				return RefusedTarget, ErrNoHost
+				return RejectedTarget, ErrNoHost
 			}
 			at = append(at, host...)
 		}
@@ -49,7 +49,7 @@ func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 	}
 	page, err := event.IsPage(url)
 	if err != nil {
-		return RefusedTarget, err
+		return RejectedTarget, err
 	}
 	if !page {
 		return OtherFile, nil
@@ -60,10 +60,10 @@ func (l *Line) Pageview(host string, pv *event.Pageview) (Reason, error) {
 	}
 	*pv = event.Pageview{Person: person, URL: url, TS: l.Time, Referrer: text(l.Referrer), UserAgent: text(l.UserAgent)}
 	if err := pv.Check(); err != nil {
-		return RefusedTarget, err
+		return RejectedTarget, err
 	}
 	if !utf8.Valid(person) {
-		return RefusedTarget, errUser
+		return RejectedTarget, errUser
 	}
 	return "", nil
 }

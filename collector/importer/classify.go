@@ -70,7 +70,7 @@ func (f *file) logLine(text []byte, pv *event.Pageview) (ok, named bool, err err
 		return true, l.Host != nil, nil
 	case errors.Is(err, accesslog.ErrNoHost) && f.pageviews == 0 && !f.report.Format.NamesHosts():
 		return false, false, errNoHost
-	case why == accesslog.RefusedTarget:
+	case why == accesslog.RejectedTarget:
 		f.reject(string(why)+": "+reason(err), text)
 	default:
 		f.good++
@@ -95,7 +95,7 @@ func (f *file) jsonLine(line []byte, pv *event.Pageview) bool {
 // reason is an error without what only the one line has, so that it can be
 // counted.
 func reason(err error) string {
-	var r *event.Refusal
+	var r *event.Rejection
 	if !errors.As(err, &r) {
 		return err.Error()
 	}

@@ -32,7 +32,7 @@ type Config struct {
 	Bots     *bots.List // that says which are; nil is bots.Default
 	Sink     Sink
 	Stdin    io.Reader        // for the file "-"
-	Now      func() time.Time // lines more than 12 hours ahead are refused
+	Now      func() time.Time // lines more than 12 hours ahead are rejected
 	// Progress, if not nil, is told now and then how many bytes of the packed
 	// files were read, and how many there are (0 if that is not known).
 	Progress func(read, total int64, lines int64)

@@ -39,7 +39,7 @@ func unpack(in io.Reader, stream bool, note func(string)) (r *bufio.Reader, pack
 			return nil, packed, err
 		}
 		if inner == nil {
-			return b, packed, refuse(magic)
+			return b, packed, notText(magic)
 		}
 		b, packed = bufio.NewReaderSize(inner, 1<<16), true
 	}
@@ -78,8 +78,8 @@ func isZstd(magic []byte) bool {
 		len(magic) >= 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:4], []byte{0x2a, 0x4d, 0x18})
 }
 
-// refuse names what is not a text file of lines, by its first bytes.
-func refuse(magic []byte) error {
+// notText names what is not a text file of lines, by its first bytes.
+func notText(magic []byte) error {
 	for _, k := range []struct {
 		at           int
 		bytes, error string

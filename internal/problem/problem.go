@@ -17,7 +17,7 @@ type Details struct {
 	Detail   string `json:"detail,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Allowed  string `json:"allowed,omitempty"`
-	Rejected any    `json:"rejected,omitempty"` // collector: what was refused, by index
+	Rejected any    `json:"rejected,omitempty"` // collector: what was rejected, by index
 
 	// RetryAfter in seconds goes into the header of that name; 0 leaves it out.
 	RetryAfter int `json:"-"`

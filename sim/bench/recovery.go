@@ -68,21 +68,21 @@ func recover(ctx context.Context, o Options, every time.Duration, kills int) (r 
 	r.detail("max", times.at(1).Seconds(), "s")
 	r.detail("until it listens, mean", ms(v.listening)/float64(kills), "ms")
 	r.detail("events acknowledged", float64(sum(v.acked())), "")
-	r.detail("times that the load failed", float64(v.refused), "")
+	r.detail("times that the load failed", float64(v.failures), "")
 	r.detail("peak resident of serve", v.peak, "MiB")
 	return r, nil
 }
 
 // victim is serve under load that is killed and started again.
 type victim struct {
-	serve   func(context.Context) (*served, error)
-	every   time.Duration // between snapshots
-	proc    *served
-	client  *queue.Client
-	cancel  context.CancelFunc // ends the load
-	load    errgroup.Group
-	random  *rand.Rand
-	refused int
+	serve    func(context.Context) (*served, error)
+	every    time.Duration // between snapshots
+	proc     *served
+	client   *queue.Client
+	cancel   context.CancelFunc // ends the load
+	load     errgroup.Group
+	random   *rand.Rand
+	failures int
 
 	startup, listening time.Duration // of the last start until all was queryable; of all starts until they listened
 	peak               float64
@@ -130,7 +130,7 @@ func (v *victim) underLoad(ctx context.Context, o Options, kills int) error {
 	v.load.Go(func() error {
 		_, err := feed(run, a, g, recoveryRate)
 		if a.drain() != nil {
-			v.refused++
+			v.failures++
 		}
 		return err
 	})

@@ -82,7 +82,7 @@ func counts(ctx context.Context, st store.Store) (sum store.CommitRecord, err er
 		sum.Records += r.Records
 		sum.Events += r.Events
 		sum.Duplicates += r.Duplicates
-		sum.Refused += r.Refused
+		sum.Rejected += r.Rejected
 		sum.ReroutedOut += r.ReroutedOut
 	}
 	return sum, nil

@@ -89,8 +89,8 @@ func logToViews(ctx context.Context, o Options, q *logQueue, info queue.TopicInf
 		return r, err
 	}
 	if counts.Records != o.Events || counts.Events+counts.Duplicates != o.Events {
-		return r, fmt.Errorf("of %d records %d were read, %d counted, %d duplicates, %d refused, %d moved: the measurement is void",
-			o.Events, counts.Records, counts.Events, counts.Duplicates, counts.Refused, counts.ReroutedOut)
+		return r, fmt.Errorf("of %d records %d were read, %d counted, %d duplicates, %d rejected, %d rerouted: the measurement is void",
+			o.Events, counts.Records, counts.Events, counts.Duplicates, counts.Rejected, counts.ReroutedOut)
 	}
 	r = Result{Name: "views", What: "log to durable, deduped views of all three kinds", Value: c.rate(o.Events), Unit: "events/s"}
 	c.add(&r, o.Events)

@@ -271,11 +271,11 @@ func (l *life) checkEnd() error {
 		}
 		for _, d := range o.DeadLetters() {
 			if at := fmt.Sprintf("%d/%d/%d", l.epoch.Number, part, d.Record.Offset); !l.log.dead[at] {
-				return fmt.Errorf("the record at %s was refused (%s) and is no dead letter", at, d.Reason)
+				return fmt.Errorf("the record at %s was rejected (%s) and is no dead letter", at, d.Reason)
 			}
 		}
-		l.r.Done["moved"] += len(o.Rerouted())
-		l.r.Done["refused"] += len(o.DeadLetters())
+		l.r.Done["rerouted"] += len(o.Rerouted())
+		l.r.Done["rejected"] += len(o.DeadLetters())
 		l.r.Done["duplicates"] += int(o.Counts().Duplicates)
 		l.r.Done["markers"] += int(o.Counts().Markers)
 	}

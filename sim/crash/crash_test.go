@@ -59,7 +59,7 @@ func checkFired(t *testing.T, r *Report) {
 			t.Errorf("no %s failed", kind)
 		}
 	}
-	for _, what := range []string{"check", "duplicates", "refused", "moved", "markers", "settings changed", "generation dropped", "take-over",
+	for _, what := range []string{"check", "duplicates", "rejected", "rerouted", "markers", "settings changed", "generation dropped", "take-over",
 		"zombie at work", "snapshot step", "snapshot given up", "log dropped below a snapshot", "processes ended by an error",
 		"store refused, offered again", "processor gave up",
 		"run completed", "run failed", "run done again", "rolled back", "answers over batch views", "run: vector", "run: leave"} {

@@ -78,7 +78,7 @@ func (t *traffic) append(to *topic, n int) {
 
 var markerHeader = []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}
 
-// broken is a record that must be refused.
+// broken is a record that must be rejected.
 func (t *traffic) broken(now int64) []byte {
 	switch t.rng.IntN(4) {
 	case 0:

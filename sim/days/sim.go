@@ -269,9 +269,9 @@ func (r *run) end() error {
 		return err
 	}
 	r.m.counts.add("pageviews", len(r.clients.valid))
-	r.m.counts.add("moved", r.reroutedSoFar())
+	r.m.counts.add("rerouted", r.reroutedSoFar())
 	for _, o := range r.checker.oracles {
-		r.m.counts.add("refused", len(o.DeadLetters()))
+		r.m.counts.add("rejected", len(o.DeadLetters()))
 		r.m.counts.add("duplicates", int(o.Counts().Duplicates))
 		r.m.counts.add("markers", int(o.Counts().Markers))
 	}

@@ -84,7 +84,7 @@ var engineMutants = []mutant{
 	{name: "evicted-cells-taken-for-new", line: "10, 11", what: "cells that left the cache are taken for cells that the store cannot have",
 		edits: []edit{{cellsGo, "\t\t\tc.known.gone(s.hash, s.hour)\n", ""}},
 		pkg:   worldsPkg, run: worldsRun},
-	{name: "refused-uses-nonce", line: "12", what: "a refused event uses its nonce up",
+	{name: "rejected-uses-nonce", line: "12", what: "a rejected event uses its nonce up",
 		edits: []edit{{operatorGo, "logTime, &p.pv); err != nil {\n\t\treturn nil, nil, err", "logTime, &p.pv); err != nil {\n\t\treturn p.pv.Person, p.pv.Nonce, err"},
 			{processorGo, "p.reject(r, is.Err)\n",
 				"if len(is.Nonce) > 0 {\nowner, nonce := p.cfg.Operator.Hash(is.Owner, is.Nonce)\np.state.dedupe.first(nonce, owner, r.Offset, c.LogTime)\n}\np.reject(r, is.Err)\n"}},

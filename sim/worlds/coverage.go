@@ -36,7 +36,7 @@ const (
 	RecordReroutedAgain
 	ReroutedSentAgain
 	RecordOfOtherEpoch
-	RecordRefused
+	RecordRejected
 	Duplicate
 	DedupeForgot
 	VisitsForgot
@@ -76,7 +76,7 @@ var situationNames = [situations]string{
 	"put never arrived", "put below the stored version", "same version put twice", "commit at or below the stored one",
 	"batch offered again", "cell read again after eviction", "events of a dropped generation replayed",
 	"put into a dropped generation", "marker counted", "marker ignored", "settings changed twice", "record moved",
-	"record moved again", "moved records sent again after a failure", "moved record of another epoch", "record refused",
+	"record rerouted again", "rerouted records sent again after a failure", "rerouted record of another epoch", "record rejected",
 	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
 	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
 	"set put as a delta", "deltas of two processors in one cell",

@@ -105,7 +105,7 @@ func (w *world) note(p *partition, r *kgo.Record, before, after store.CommitReco
 	w.sawIf(SettingsChangedTwice, after.Markers > 1)
 	w.sawIf(RecordRerouted, after.ReroutedOut > before.ReroutedOut)
 	w.sawIf(RecordReroutedAgain, after.ReroutedAgain > before.ReroutedAgain)
-	w.sawIf(RecordRefused, after.Refused > before.Refused)
+	w.sawIf(RecordRejected, after.Rejected > before.Rejected)
 	w.sawIf(Duplicate, after.Duplicates > before.Duplicates)
 	w.sawIf(DedupeForgot, after.DedupeEntries < after.Events)
 	was, err1 := view.DecodeCounts(before.Operator)
@@ -123,8 +123,8 @@ func verdict(before, after store.CommitRecord) string {
 		return "(came before)"
 	case after.ReroutedOut > before.ReroutedOut:
 		return "(to another partition)"
-	case after.Refused > before.Refused:
-		return "(refused)"
+	case after.Rejected > before.Rejected:
+		return "(rejected)"
 	case after.Duplicates > before.Duplicates:
 		return "(a duplicate)"
 	}

@@ -17,7 +17,7 @@ func (o *Oracle) addMarker(r Record) {
 	m, err := parseMarker(r.Value)
 	switch {
 	case err != nil:
-		o.counts.Refused++
+		o.counts.Rejected++
 		o.dead = append(o.dead, DeadLetter{r, err.Error()})
 	case m.Generation <= o.counts.Generation:
 		o.counts.MarkersIgnored++
@@ -32,7 +32,7 @@ func (o *Oracle) addMarker(r Record) {
 }
 
 // addPageview classifies a record that is no marker. Its error is why the record is
-// refused.
+// rejected.
 func (o *Oracle) addPageview(r Record) error {
 	pv, here, err := o.classify(r)
 	if err != nil || !here {
@@ -48,7 +48,7 @@ func (o *Oracle) addPageview(r Record) error {
 }
 
 // classify says what a record is but for duplicates: a pageview that counts in this
-// partition, or not here, or refused.
+// partition, or not here, or rejected.
 func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
 	origin := here

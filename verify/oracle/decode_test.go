@@ -9,7 +9,7 @@ import (
 func TestDecode(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	const rest = `,"url":"http://foo.com/","ts":1000000000000}`
-	for value, want := range map[string]string{ // empty: refused; else person|nonce|ts
+	for value, want := range map[string]string{ // empty: rejected; else person|nonce|ts
 		`{"person":"p"` + rest:                        "p||1000000000000",
 		`{"person":"p","nonce":null` + rest:           "p||1000000000000",
 		`{"person":"p","nonce":"n"` + rest:            "p|n|1000000000000",

@@ -19,9 +19,9 @@ func agree(t *testing.T, value []byte) (understood bool) {
 	if err == nil {
 		page, err = event.Page(string(pv.URL))
 	}
-	got, refused := decode(value, 0, Page)
-	if (err != nil) != (refused != nil) {
-		t.Fatalf("%q: event says %v, the oracle %v", value, err, refused)
+	got, rejected := decode(value, 0, Page)
+	if (err != nil) != (rejected != nil) {
+		t.Fatalf("%q: event says %v, the oracle %v", value, err, rejected)
 	}
 	if err != nil {
 		return false

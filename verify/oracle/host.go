@@ -14,7 +14,7 @@ import (
 
 // pageHost is WHATWG's host parser for http and https, and then the rules for
 // pages. The library parses IPv6; names are done here, since it decodes the xn--
-// labels of ASCII hosts, takes signs in numbers, and refuses a_b beside letters
+// labels of ASCII hosts, takes signs in numbers, and rejects a_b beside letters
 // outside ASCII.
 func pageHost(raw string) (string, error) {
 	if strings.HasPrefix(raw, "[") {

@@ -101,7 +101,7 @@ func TestFiguresOfTheRealLog(t *testing.T) {
 			oracles[partitionOf(string(r.Key), partitions)].Add(r)
 		}
 		for _, o := range oracles {
-			if c := o.Counts(); c.Duplicates+c.Refused+c.ReroutedOut != 0 || c.Events != c.Records {
+			if c := o.Counts(); c.Duplicates+c.Rejected+c.ReroutedOut != 0 || c.Events != c.Records {
 				t.Errorf("partition %d: %+v", o.opt.Partition, c)
 			}
 		}

@@ -189,7 +189,7 @@ func (o *Oracle) Add(r Record) {
 	if len(r.Key) == 0 && r.has("speedlayer-marker") {
 		o.addMarker(r)
 	} else if err := o.addPageview(r); err != nil {
-		o.counts.Refused++
+		o.counts.Rejected++
 		o.dead = append(o.dead, DeadLetter{r, err.Error()})
 	}
 	o.counts.DedupeOldest = o.dedupe.oldest()

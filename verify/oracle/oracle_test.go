@@ -178,7 +178,7 @@ func TestMemories(t *testing.T) {
 		o.Add(bad)
 		o.Add(view(3, "m", "p", "foo.com/", day0))
 		o.Add(view(4, "n", "p", "foo.com/", day0))
-		if c := o.Counts(); c.Refused != 2 || c.Events != 3 || len(o.DeadLetters()) != 2 {
+		if c := o.Counts(); c.Rejected != 2 || c.Events != 3 || len(o.DeadLetters()) != 2 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -235,7 +235,7 @@ func TestGenerations(t *testing.T) {
 	o.Add(view(7, "c", "p", "foo.com/", day0+1))
 	o.Add(view(8, "a", "p", "foo.com/", day0+1)) // forgotten by now, and so is the visit's first part
 	want := store.CommitRecord{LogTime: day0 + 1, Generation: 6, GenerationStart: 7, Records: 9, Events: 4,
-		Duplicates: 1, Refused: 1, Markers: 2, MarkersIgnored: 1, DedupeEntries: 1, DedupeOldest: day0 + 1,
+		Duplicates: 1, Rejected: 1, Markers: 2, MarkersIgnored: 1, DedupeEntries: 1, DedupeOldest: day0 + 1,
 		Operator: visits(1, day0+1)}
 	if got := o.Counts(); got != want {
 		t.Errorf("\n%+v, want\n%+v", got, want)
@@ -288,7 +288,7 @@ func TestReroutedRecords(t *testing.T) {
 		t.Errorf("moved: %+v", m)
 	}
 	c := o.Counts()
-	if c.ReroutedOut != 2 || c.ReroutedIn != 7 || c.ReroutedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Refused != 2 {
+	if c.ReroutedOut != 2 || c.ReroutedIn != 7 || c.ReroutedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Rejected != 2 {
 		t.Errorf("%+v", c)
 	}
 }
