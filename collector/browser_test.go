@@ -215,7 +215,7 @@ func TestTrackerChangesOfPage(t *testing.T) {
 }
 
 // What else is in the page does not break the script, however it is loaded.
-func TestTrackerAmongOthers(t *testing.T) {
+func TestTrackerBesideOthers(t *testing.T) {
 	tab := newTab(t)
 	script := tab.server + "/js/script.js"
 	origin := site(t, map[string]string{

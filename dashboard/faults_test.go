@@ -55,7 +55,7 @@ func TestServerGone(t *testing.T) {
 
 // A request that the server refuses as wrong is reported once. Repeating it would not
 // help.
-func TestARefusedQuestion(t *testing.T) {
+func TestARejectedQuestion(t *testing.T) {
 	p := open(t, serve(t, filled()), "?domain=foo!bar&range=24h")
 	p.until(`document.getElementById('notice').textContent === 'Bad Request: not a domain.'`)
 }

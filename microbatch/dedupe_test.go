@@ -191,7 +191,7 @@ func FuzzDedupeState(f *testing.F) {
 	})
 }
 
-func TestDedupeStateRefuses(t *testing.T) {
+func TestDedupeStateRejects(t *testing.T) {
 	pair := func(nonce uint64, offset, time int64) []byte {
 		b := binary.LittleEndian.AppendUint64(nil, nonce)
 		for _, x := range []int64{5, offset, time} {

@@ -123,7 +123,7 @@ type chunked struct {
 func (s *chunked) ChunkBytes() int { return s.bytes }
 
 // A record below Next is state applied twice: refused, whatever it costs.
-func TestProcessRefusesOldRecords(t *testing.T) {
+func TestProcessRejectsOldRecords(t *testing.T) {
 	p := processor(t, openStore(t))
 	ctx := context.Background()
 	if err := p.Process(ctx, records(0, 5)); err != nil {

@@ -159,7 +159,7 @@ func TestMorePartitionsWhileRunning(t *testing.T) {
 	eventually(t, "the partitions are not shared", func() bool { return len(a.owned()) == 6 && len(b.owned()) == 6 })
 	close(stop)
 	posting.Wait()
-	// Records appended by the old number of partitions are moved first: they count
+	// Records appended by the old number of partitions are rerouted first: they count
 	// behind the end that the log has now.
 	eventually(t, "what was posted is not counted", func() bool {
 		a, err := front.engine.Pageviews(t.Context(), query.URLQuery{URL: "foo.com/a", From: "2026-01-05T10:00Z", To: "2026-01-05T11:00Z"})

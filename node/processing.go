@@ -80,7 +80,7 @@ func (n *Node) position(partition int32) int64 {
 	return committed[partition]
 }
 
-// waitApplied returns when records that were appended are queryable, be they moved
+// waitApplied returns when records that were appended are queryable, be they rerouted
 // to other partitions first.
 func (n *Node) waitApplied(ctx context.Context, records []queue.Position) error {
 	return n.progress.WaitCounted(ctx, records, func(ctx context.Context) ([]int64, error) {

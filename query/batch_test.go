@@ -142,15 +142,15 @@ func TestViewsAreNeverEmpty(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	s.fail, s.steps = "views", nil
-	moved := false
+	changed := false
 	s.hook = func(step string) {
-		if step == "views" && !moved {
-			moved = true
+		if step == "views" && !changed {
+			changed = true
 			s.move(1, 2)
 		}
 	}
 	if a, err := s.ask(t); err != nil {
-		t.Errorf("the pointer moved: %+v, %v", a, err)
+		t.Errorf("the pointer changed: %+v, %v", a, err)
 	}
 	none := query.New(query.Config{Store: s, Edges: query.NewEdges(), Now: time.Now})
 	if a, err := none.Pageviews(context.Background(), query.URLQuery{URL: "foo.com", From: "1970-01-01", To: "1970-01-02"}); err == nil {

@@ -97,7 +97,7 @@ func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {
 func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard]int64) (_ Covered, moving bool, _ error) {
 	c := Covered{Position: make([]Position, len(r.commits)), Settled: !r.ahead}
 	now := e.cfg.Now().UnixMilli()
-	var lag, age, newest, moved int64
+	var lag, age, newest, pending int64
 	with := 0 // shards of ends that have a commit
 	for i := range r.commits {
 		sc := &r.commits[i]
@@ -113,7 +113,7 @@ func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard
 		newest = max(newest, rec.LogTime)
 		if end, ok := ends[sc.Shard]; ok {
 			with++
-			moved += rec.ReroutedOut - (rec.ReroutedIn - rec.ReroutedAgain)
+			pending += rec.ReroutedOut - (rec.ReroutedIn - rec.ReroutedAgain)
 			if end > sc.Commit.Offset {
 				lag += end - sc.Commit.Offset
 				age = max(age, now-rec.LogTime)
@@ -137,7 +137,7 @@ func (e *Engine) coveredBy(ctx context.Context, r *reading, ends map[store.Shard
 	}
 	seconds := math.Max(0, float64(age)/1000)
 	c.Lag, c.AgeSeconds = &lag, &seconds
-	return c, moved > 0, nil
+	return c, pending > 0, nil
 }
 
 // uncommitted counts the records of shards that have no commit row yet.

@@ -13,8 +13,8 @@ import (
 // a few times in a batch run, so two moves in a row are rare.
 const attempts = 10
 
-// errMoved: generations changed during every attempt.
-var errMoved = errors.New("query: the list of generations changed during every attempt")
+// errChanged: generations changed during every attempt.
+var errChanged = errors.New("query: the list of generations changed during every attempt")
 
 // reading is one consistent reading of the store.
 //
@@ -39,22 +39,22 @@ type reading struct {
 	ahead       bool // a cell is above what is covered
 }
 
-// read calls do with a reading, and repeats it from the start if the pointer moved
+// read calls do with a reading, and repeats it from the start if the pointer changed
 // in the meantime. do must then discard its previous results.
 func (e *Engine) read(ctx context.Context, do func(r *reading) error) error {
 	for range attempts {
-		moved, err := e.readOnce(ctx, do)
+		changed, err := e.readOnce(ctx, do)
 		if err != nil {
 			return err
 		}
-		if !moved {
+		if !changed {
 			return nil
 		}
 	}
-	return errMoved
+	return errChanged
 }
 
-func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved bool, err error) {
+func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (changed bool, err error) {
 	reader, err := e.cfg.Store.Read(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading the store: %w", err)
@@ -65,7 +65,7 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 		return false, err
 	}
 	if r.views, err = e.openViews(ctx, r.pointer.Current); err != nil {
-		return e.movedSince(ctx, &r.pointer, err)
+		return e.changedSince(ctx, &r.pointer, err)
 	}
 	if r.views != nil {
 		defer func() { err = errors.Join(err, r.views.Close()) }()
@@ -75,24 +75,24 @@ func (e *Engine) readOnce(ctx context.Context, do func(r *reading) error) (moved
 		return false, err // everything was read at one moment
 	}
 	// The error may come from a generation that was dropped during the read. Then the
-	// pointer has moved, and the answer is in the generations that it names now.
+	// pointer has changed, and the answer is in the generations that it names now.
 	again, err2 := reader.Pointer(ctx)
 	if err2 != nil {
 		return false, errors.Join(err, fmt.Errorf("reading the pointer again: %w", err2))
 	}
-	if answersMoved(&r.pointer, &again) {
+	if answersChange(&r.pointer, &again) {
 		return true, nil
 	}
 	return false, err
 }
 
-// answersMoved reports whether queries read other views or generations by a pointer
+// answersChange reports whether queries read other views or generations by a pointer
 // than by the previous one. Other changes of the row do not matter to them: the
 // renewal of a run, a number that is taken, generations that leave the list after a
 // run. Views and generations cannot change and change back, because no number is used
 // twice: a run that becomes current, also by a rollback, leaves a different list than
 // it found.
-func answersMoved(before, now *store.Pointer) bool {
+func answersChange(before, now *store.Pointer) bool {
 	name := func(r *store.Run) (n uint32, views string) {
 		if r == nil {
 			return 0, ""
@@ -104,16 +104,16 @@ func answersMoved(before, now *store.Pointer) bool {
 	return n != n2 || views != views2 || !slices.Equal(before.Open(), now.Open())
 }
 
-// movedSince reports whether the pointer has moved, and returns err if it has not:
+// changedSince reports whether the pointer has changed, and returns err if it has not:
 // views that cannot be opened may be those of a run that two others have followed.
-func (e *Engine) movedSince(ctx context.Context, before *store.Pointer, err error) (bool, error) {
+func (e *Engine) changedSince(ctx context.Context, before *store.Pointer, err error) (bool, error) {
 	reader, err2 := e.cfg.Store.Read(ctx)
 	if err2 != nil {
 		return false, errors.Join(err, err2)
 	}
 	p, err2 := reader.Pointer(ctx)
 	err2 = errors.Join(err2, reader.Close())
-	if err2 == nil && answersMoved(before, &p) {
+	if err2 == nil && answersChange(before, &p) {
 		return true, nil
 	}
 	return false, errors.Join(err, err2)

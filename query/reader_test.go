@@ -272,8 +272,8 @@ func TestNeverEmpty(t *testing.T) {
 	}
 }
 
-// TestPointerNeverRests checks that a query gives up rather than give half an answer.
-func TestPointerNeverRests(t *testing.T) {
+// TestPointerAlwaysChanges checks that a query gives up rather than give half an answer.
+func TestPointerAlwaysChanges(t *testing.T) {
 	s := newTorn()
 	n := uint32(0)
 	s.hook = func(string) { n++; s.move(0, n) }
@@ -282,9 +282,9 @@ func TestPointerNeverRests(t *testing.T) {
 	}
 }
 
-// TestSignsOfLife: the owner of a run changes the counter all the time, which does not
+// TestHeartbeatOfARun: the owner of a run changes the counter all the time, which does not
 // matter to a query.
-func TestSignsOfLife(t *testing.T) {
+func TestHeartbeatOfARun(t *testing.T) {
 	s := newTorn()
 	s.move(0)
 	s.put(0, 0, 1, 1, 1)
@@ -338,8 +338,8 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestExportMoved checks that a part of an export is never taken for the whole.
-func TestExportMoved(t *testing.T) {
+// TestExportOfAChangedList checks that a part of an export is never taken for the whole.
+func TestExportOfAChangedList(t *testing.T) {
 	s := newTorn()
 	s.move(0)
 	s.put(0, 0, 1, 1, 1)

@@ -100,25 +100,25 @@ func (m *member) wait(ctx context.Context, kafka *kgo.Client) {
 	}
 }
 
-// commit commits to the group what moved since the last time. A failure is of no
+// commit commits to the group what changed since the last time. A failure is of no
 // consequence: nothing is read from there.
 func (m *member) commit(ctx context.Context, kafka *kgo.Client) {
 	if m.group.cfg.Position == nil {
 		return
 	}
-	moved := map[int32]kgo.EpochOffset{}
+	changed := map[int32]kgo.EpochOffset{}
 	m.mu.Lock()
 	for p, last := range m.mu.held {
 		if at := m.group.cfg.Position(p); at != last {
-			moved[p] = kgo.EpochOffset{Epoch: -1, Offset: at}
+			changed[p] = kgo.EpochOffset{Epoch: -1, Offset: at}
 			m.mu.held[p] = at
 		}
 	}
 	m.mu.Unlock()
-	if len(moved) == 0 {
+	if len(changed) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, positionsEvery)
 	defer cancel()
-	kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.group.client.cfg.Topic: moved}, nil)
+	kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.group.client.cfg.Topic: changed}, nil)
 }

@@ -41,5 +41,5 @@ func (c *Client) Renew() {
 
 // Refresh asks for the topics' partitions now, and does not wait for the answer.
 // Until it is there, records are spread over the partitions that were known before,
-// and processors move them.
+// and processors reroute them.
 func (c *Client) Refresh() { c.kafka.ForceMetadataRefresh() }

@@ -254,7 +254,7 @@ func TestRerouteAndDeadLetter(t *testing.T) {
 	if err := c.ReadAll(t.Context(), 3, 0, 50, func(r *kgo.Record) error {
 		src, err := record.ParseSource(r.Headers[0].Value)
 		if err != nil || src != (record.Source{Epoch: 1, Partition: 2, Offset: int64(i)}) || string(r.Value) != fmt.Sprint(i) || r.Headers[0].Key != record.ReroutedHeader {
-			return fmt.Errorf("moved record %d: %s from %v, %v", i, r.Value, src, err)
+			return fmt.Errorf("rerouted record %d: %s from %v, %v", i, r.Value, src, err)
 		}
 		i++
 		return nil

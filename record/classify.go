@@ -98,7 +98,7 @@ func (c *Classifier) Classify(r *kgo.Record, logTime int64) *Class {
 	}
 	if is.Target != c.Here.Partition {
 		if is.Rerouted && is.From.Epoch == c.Here.Epoch {
-			return is.reject(fmt.Errorf("moved here from epoch %d partition %d, but belongs to partition %d",
+			return is.reject(fmt.Errorf("rerouted here from epoch %d partition %d, but belongs to partition %d",
 				is.From.Epoch, is.From.Partition, is.Target))
 		}
 		is.Kind = KindMisplaced

@@ -72,7 +72,7 @@ func TestClassify(t *testing.T) {
 		{name: "rerouted", value: here, headers: from("3/2/7"), kind: record.KindEvent,
 			from: record.Source{Epoch: 3, Partition: 2, Offset: 7}, nonce: "words/3/2/7"},
 		{name: "rerouted in this epoch and still misplaced", value: there, headers: from("3/0/7"), kind: record.KindRejected,
-			from: record.Source{Epoch: 3, Offset: 7}, err: "moved here from epoch 3 partition 0, but belongs to partition 2"},
+			from: record.Source{Epoch: 3, Offset: 7}, err: "rerouted here from epoch 3 partition 0, but belongs to partition 2"},
 		{name: "rerouted in an earlier epoch, misplaced now", value: there, headers: from("2/0/7"), kind: record.KindMisplaced,
 			from: record.Source{Epoch: 2, Offset: 7}, nonce: "words/2/0/7"},
 		{name: "from nowhere", value: here, headers: from("3/2"), kind: record.KindRejected,

@@ -402,7 +402,7 @@ func (s *Snapshot) Stats(ctx context.Context) (sum Stats, err error) {
 		sum.Records += r.Records
 		sum.Events += r.Events
 		sum.Duplicates += r.Duplicates
-		sum.Rejected += r.Refused
+		sum.Rejected += r.Rejected
 	}
 	return sum, nil
 }

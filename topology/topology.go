@@ -84,11 +84,11 @@ func (t *Topology) cells() (all []*step) {
 
 // wrong notes a mistake in a step.
 func (t *Topology) wrong(s *step, format string, args ...any) {
-	where := "topology " + t.name
+	place := "topology " + t.name
 	if s.name != "" {
-		where += ": step " + s.name
+		place += ": step " + s.name
 	}
-	t.errs = append(t.errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+	t.errs = append(t.errs, fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...)))
 }
 
 // add enters a step.

@@ -224,7 +224,7 @@ func (r *run) checkRerouted(report *Report, jobs []*job) {
 		}
 	}
 	if skipped > 0 {
-		report.Notes = append(report.Notes, fmt.Sprintf("%d moved records not looked for, in logs that were not read", skipped))
+		report.Notes = append(report.Notes, fmt.Sprintf("%d rerouted records not looked for, in logs that were not read", skipped))
 	}
 }
 

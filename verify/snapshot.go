@@ -14,8 +14,8 @@ import (
 // views are all that a store holds, in the order of their keys.
 var views = []oracle.View{oracle.Pageviews, oracle.Uniques, oracle.Bounces}
 
-// errMoved: the pointer moved while the store was read.
-var errMoved = errors.New("verify: the list of generations changed while the cells were read")
+// errChanged: the pointer moved while the store was read.
+var errChanged = errors.New("verify: the list of generations changed while the cells were read")
 
 // moves is how often in a row the pointer may move before Load gives up.
 const moves = 10
@@ -82,7 +82,7 @@ func again(ctx context.Context, load func() (*Snapshot, error)) (*Snapshot, erro
 		if err == nil {
 			return s, nil
 		}
-		if !errors.Is(err, errMoved) || n == moves || ctx.Err() != nil {
+		if !errors.Is(err, errChanged) || n == moves || ctx.Err() != nil {
 			return nil, err
 		}
 	}
@@ -118,7 +118,7 @@ func walk(ctx context.Context, read func(context.Context) (store.Reader, error),
 		}
 	}
 	if p, err := r.Pointer(ctx); err != nil || p.Counter != h.Pointer.Counter {
-		return errors.Join(err, errMoved)
+		return errors.Join(err, errChanged)
 	}
 	return nil
 }

@@ -245,7 +245,7 @@ func TestLostReroute(t *testing.T) {
 	r, err := verify.Run(t.Context(), cfg)
 	s.must(err)
 	if r.ByKind[verify.KindRerouted] != 6 {
-		t.Errorf("want 6 moved records that did not arrive:\n%s", r)
+		t.Errorf("want 6 rerouted records that did not arrive:\n%s", r)
 	}
 }
 
@@ -329,14 +329,14 @@ func TestServerFails(t *testing.T) {
 		handler http.Handler
 		want    string
 	}{
-		"no store":   {verify.CellsHandler(closed, ""), "503"},
-		"another":    {http.NotFoundHandler(), "404"},
-		"cut off":    {text(`{"format":1}` + "\n" + `{"generation":0,"view":1,"url":"a","version":1,"value":""}`), "cut off after 1 cells"},
-		"too few":    {text(`{"format":1}` + "\n" + `{"end":true,"cells":3}`), "0 cells where 3 were sent"},
-		"its error":  {text(`{"format":1}` + "\n" + `{"end":true,"error":"broken disk"}`), "broken disk"},
-		"format":     {text(`{"format":2}`), "format 2"},
-		"moves on":   {text(`{"format":1}` + "\n" + `{"end":true,"moved":true,"error":"x"}`), "list of generations changed"},
-		"not at all": {text(`<html>`), "first line"},
+		"no store":     {verify.CellsHandler(closed, ""), "503"},
+		"another":      {http.NotFoundHandler(), "404"},
+		"cut off":      {text(`{"format":1}` + "\n" + `{"generation":0,"view":1,"url":"a","version":1,"value":""}`), "cut off after 1 cells"},
+		"too few":      {text(`{"format":1}` + "\n" + `{"end":true,"cells":3}`), "0 cells where 3 were sent"},
+		"its error":    {text(`{"format":1}` + "\n" + `{"end":true,"error":"broken disk"}`), "broken disk"},
+		"format":       {text(`{"format":2}`), "format 2"},
+		"list changes": {text(`{"format":1}` + "\n" + `{"end":true,"moved":true,"error":"x"}`), "list of generations changed"},
+		"not at all":   {text(`<html>`), "first line"},
 	} {
 		server := httptest.NewServer(c.handler)
 		_, err := verify.FromServer(server.Client(), server.URL)(t.Context())

@@ -26,10 +26,10 @@ import (
 const CellsPath = "/api/v1/cells"
 
 type streamEnd struct {
-	End   bool   `json:"end"`
-	Cells int64  `json:"cells"`
-	Moved bool   `json:"moved,omitempty"` // read again
-	Error string `json:"error,omitempty"`
+	End     bool   `json:"end"`
+	Cells   int64  `json:"cells"`
+	Changed bool   `json:"moved,omitempty"` // read again
+	Error   string `json:"error,omitempty"`
 }
 
 // streamLine is a cell or the end.
@@ -63,7 +63,7 @@ func CellsHandler(read func(context.Context) (store.Reader, error), kafka string
 		}
 		end := streamEnd{End: true, Cells: n}
 		if err != nil {
-			end.Moved, end.Error = errors.Is(err, errMoved), err.Error()
+			end.Changed, end.Error = errors.Is(err, errChanged), err.Error()
 		}
 		// Whom the last lines do not reach knows it: the end is missing.
 		_ = enc.Encode(end)
@@ -130,8 +130,8 @@ func parse(in io.Reader) (*Snapshot, error) {
 			return nil, fmt.Errorf("cut off after %d cells: %w", n, err)
 		}
 		switch {
-		case line.Moved:
-			return nil, errMoved
+		case line.Changed:
+			return nil, errChanged
 		case line.Error != "":
 			return nil, errors.New(line.Error)
 		case line.End && line.Cells != n:

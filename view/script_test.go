@@ -175,7 +175,7 @@ func (w *world) put(t *testing.T, c store.Cell) {
 		if w.deltas++; c.Version <= w.cells[c.Key].Version {
 			return // a zombie's: the store leaves it out
 		}
-		c.Value, c.Delta = w.unite(t, c), 0
+		c.Value, c.Delta = w.merge(t, c), 0
 	}
 	v := version{c.Key, c.Version}
 	if other, ok := w.written[v]; ok && !bytes.Equal(other, c.Value) {
@@ -190,8 +190,8 @@ func (w *world) put(t *testing.T, c store.Cell) {
 	}
 }
 
-// unite is what a store that takes deltas has behind one.
-func (w *world) unite(t *testing.T, c store.Cell) []byte {
+// merge is what a store that takes deltas has after one.
+func (w *world) merge(t *testing.T, c store.Cell) []byte {
 	t.Helper()
 	var set crdt.Visitors
 	if before, ok := w.cells[c.Key]; ok {

@@ -72,7 +72,7 @@ func (f *flush) uniques(c *cells) {
 
 // worthWhole says whether to put a set whole: when it is small, when it is large and
 // half of it came since the last time, or when the store has no room for another
-// delta. So a reader unites at most that much, and a member is written a few
+// delta. So a reader merges at most that much, and a member is written a few
 // times in its life, however often its cell changes.
 func (c *cells) worthWhole(s *slot) bool {
 	n := s.persons.set.Len()

@@ -195,7 +195,7 @@ func TestVisitsOfOneKey(t *testing.T) {
 // stateFront is how many bytes of a state stand before its visits.
 var stateFront = len(newPageviews(Settings{}, Limits{}).AppendState(nil)) - 4
 
-// Whatever bytes it is given, LoadState refuses them or becomes a state that
+// Whatever bytes it is given, LoadState rejects them or becomes a state that
 // works and is written as it was read.
 func FuzzLoadState(f *testing.F) {
 	p := newPageviews(Settings{VisitsWindow: hourMS, VisitsEntries: 4}, Limits{Slots: 8})
@@ -234,7 +234,7 @@ func FuzzLoadState(f *testing.F) {
 
 func m0(m *visitMemory) int32 { return m.oldest }
 
-func TestLoadStateRefuses(t *testing.T) {
+func TestLoadStateRejects(t *testing.T) {
 	visit := func(person uint64, start, end, touched int64, multi byte) []byte {
 		b := binary.LittleEndian.AppendUint64(nil, 7)
 		for _, x := range []uint64{person, uint64(start), uint64(end), uint64(touched)} {

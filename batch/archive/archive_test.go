@@ -29,7 +29,7 @@ func everything(partitions int32) *fakeLog {
 		value, header := marker(uint32(p) + 1)
 		l.add(p, 10, nil, value, header)
 		l.add(p, 11, nil, []byte("{"), header)
-		pv := event.Pageview{Nonce: []byte("moved"), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
+		pv := event.Pageview{Nonce: []byte("rerouted"), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
 		l.add(p, 12, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("0/1/77")})
 		l.add(p, 13, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("x")})
 		l.view(p, 24*3600*1000, me, "https://foo.com/next-day")
@@ -108,12 +108,12 @@ func TestEverythingComesBack(t *testing.T) {
 	}
 	s := checkWhole(t, o, l)
 	shard := store.Shard{Partition: 1}
-	var kinds, pages, moved []string
+	var kinds, pages, rerouted []string
 	var logTimes []int64
 	from, to := int64(0), s.Shards[1].End
 	err := s.Scan(t.Context(), shard, from, to, archive.Events|archive.LogTime|archive.Referrer|archive.UserAgent, func(c *archive.Columns) error {
 		for _, m := range c.Rerouted {
-			moved = append(moved, fmt.Sprintf("%d from %d/%d/%d", c.Offset[m.Row], m.Epoch, m.Partition, m.Offset))
+			rerouted = append(rerouted, fmt.Sprintf("%d from %d/%d/%d", c.Offset[m.Row], m.Epoch, m.Partition, m.Offset))
 		}
 		for i := range c.N {
 			kinds, pages = append(kinds, c.Kind[i].String()), append(pages, string(c.Page.Row(i)))
@@ -135,8 +135,8 @@ func TestEverythingComesBack(t *testing.T) {
 	if !slices.Equal(pages, wantPages) {
 		t.Errorf("pages %v\nwant  %v", pages, wantPages)
 	}
-	if !slices.Equal(moved, []string{"8 from 0/1/77"}) {
-		t.Errorf("moved rows are %v", moved)
+	if !slices.Equal(rerouted, []string{"8 from 0/1/77"}) {
+		t.Errorf("rerouted rows are %v", rerouted)
 	}
 	if !slices.IsSorted(logTimes) || logTimes[2] != 5 {
 		t.Errorf("log times %v: want the highest so far", logTimes)
@@ -169,15 +169,15 @@ func TestScanRanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	moved := 0
+	rerouted := 0
 	for _, r := range [][2]int64{{0, n}, {0, 1}, {5, 5}, {99_999, 100_001}, {65_535, 65_537}, {131_072, n}, {12_345, 140_000}} {
 		at := r[0]
 		err := s.Scan(t.Context(), store.Shard{}, r[0], r[1], archive.Offset|archive.Events, func(c *archive.Columns) error {
 			for _, m := range c.Rerouted {
 				if o := c.Offset[m.Row]; m.Offset != 3*o || o%5000 != 7 {
-					return fmt.Errorf("offset %d is said to be moved from %d", o, m.Offset)
+					return fmt.Errorf("offset %d is said to be rerouted from %d", o, m.Offset)
 				}
-				moved++
+				rerouted++
 			}
 			for i := range c.N {
 				if c.Offset[i] != at || c.TS[i] != day0+at || string(c.Page.Row(i)) != fmt.Sprintf("foo.com/%d", at%77) ||
@@ -195,8 +195,8 @@ func TestScanRanges(t *testing.T) {
 			t.Errorf("%v: ended at %d", r, at)
 		}
 	}
-	if want := 30 + 0 + 0 + 0 + 0 + 3 + 25; moved != want {
-		t.Errorf("%d moved rows, want %d", moved, want)
+	if want := 30 + 0 + 0 + 0 + 0 + 3 + 25; rerouted != want {
+		t.Errorf("%d rerouted rows, want %d", rerouted, want)
 	}
 }
 

@@ -23,12 +23,12 @@ func (a *Archiver) sweep(ctx context.Context) error {
 		return err
 	}
 	named := a.m.names()
-	var leftover []string
+	var unreferenced []string
 	for _, topic := range [...]string{queue.TopicPageviews, queue.TopicEquivs} {
 		err := a.cfg.Objects.List(ctx, topic+"/", func(name string, _ int64) error {
 			term, ok := termOf(name)
 			if ok && term < a.m.Term && !named[name] {
-				leftover = append(leftover, name)
+				unreferenced = append(unreferenced, name)
 			}
 			return nil
 		})
@@ -36,7 +36,7 @@ func (a *Archiver) sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, name := range leftover {
+	for _, name := range unreferenced {
 		a.cfg.Logger.Info("a file of the archive that is in no manifest is removed", "file", name)
 		if err := a.cfg.Objects.Delete(ctx, name); err != nil {
 			return fmt.Errorf("removing %s: %w", name, err)

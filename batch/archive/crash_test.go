@@ -225,8 +225,8 @@ func logTime(recs []*kgo.Record) (highest int64) {
 	return highest
 }
 
-// leftovers returns data files that no manifest names or retires.
-func (w *world) leftovers() (all []string) {
+// unreferenced returns data files that no manifest names or retires.
+func (w *world) unreferenced() (all []string) {
 	s, err := archive.New(w.base).Snapshot(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
@@ -331,7 +331,7 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 	if err := w.work(w.archiver(w.base)); err != nil {
 		return steps, f.fired, err
 	}
-	if left := w.leftovers(); len(left) > 0 {
+	if left := w.unreferenced(); len(left) > 0 {
 		return steps, f.fired, fmt.Errorf("left over: %v", left)
 	}
 	return steps, f.fired, errors.Join(w.check(true), w.checkHeld())

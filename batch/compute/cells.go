@@ -174,7 +174,7 @@ func (c *celler) close(g views.Granularity) error {
 		}
 		up.open, up.bucket = true, bucket
 		up.views += l.views
-		c.scratch = up.persons.unite(&l.persons, c.r.canonical, c.scratch)
+		c.scratch = up.persons.merge(&l.persons, c.r.canonical, c.scratch)
 	}
 	l.open, l.views = false, 0
 	l.persons.reset()

@@ -117,11 +117,11 @@ func TestCrashAtEveryChange(t *testing.T) {
 	points := 0
 	for at := 1; at <= changes; at += crashEvery {
 		disk := start.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: r})
-		for life := 0; ; life++ {
+		for attempt := 0; ; attempt++ {
 			p := &power{disk: disk, rng: r}
-			if life == 0 {
+			if attempt == 0 {
 				p.at = at
-			} else if life <= 2 && r.IntN(2) == 0 {
+			} else if attempt <= 2 && r.IntN(2) == 0 {
 				p.at = 1 + r.IntN(changes)
 			}
 			in.FS = errorfs.Wrap(disk, p)
@@ -132,7 +132,7 @@ func TestCrashAtEveryChange(t *testing.T) {
 				continue // whether it had returned or not
 			}
 			if err != nil {
-				t.Fatalf("crash at change %d: the next life says %v", at, err)
+				t.Fatalf("crash at change %d: the next attempt says %v", at, err)
 			}
 			sameFiles(t, read(t, disk, dir), want)
 			break
@@ -302,7 +302,7 @@ func TestDamagedSpill(t *testing.T) {
 	}
 }
 
-func TestTwoRunsAtOnceAreRefused(t *testing.T) {
+func TestTwoRunsAtOnce(t *testing.T) {
 	w := newWorld(t, seeded(t))
 	w.incarnation(1, 10)
 	in := w.input(w.vector(true))

@@ -71,12 +71,12 @@ func (r *runner) scan(ctx context.Context, w *worker, v store.VectorEntry) (err 
 func (s *scanner) batch(b *Batch) error {
 	s.pages = renew(s.pages, b.Page.Texts.Len())
 	s.persons = renew(s.persons, b.Person.Texts.Len())
-	moved := b.Rerouted
+	rerouted := b.Rerouted
 	for i := range b.N {
 		again := false
-		if len(moved) > 0 && moved[0].Row == i {
-			again = s.again(&moved[0], b.Kind[i])
-			moved = moved[1:]
+		if len(rerouted) > 0 && rerouted[0].Row == i {
+			again = s.again(&rerouted[0], b.Kind[i])
+			rerouted = rerouted[1:]
 		}
 		s.c.Rows++
 		switch {

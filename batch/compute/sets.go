@@ -31,9 +31,9 @@ func (s *personSet) toSketch(c canonical) {
 	s.raw = s.raw[:0]
 }
 
-// unite makes s the union of s and o. scratch is memory to use; unite returns what is
+// merge makes s the union of s and o. scratch is memory to use; merge returns what is
 // left of it.
-func (s *personSet) unite(o *personSet, c canonical, scratch []uint64) []uint64 {
+func (s *personSet) merge(o *personSet, c canonical, scratch []uint64) []uint64 {
 	if s.sketch == nil && o.sketch == nil {
 		if len(s.raw) == 0 {
 			s.raw = append(s.raw, o.raw...)

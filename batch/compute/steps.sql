@@ -27,7 +27,7 @@ WITH RECURSIVE
         SELECT r.raw, e.b FROM reach r JOIN links e ON r.b = e.a)
 SELECT raw, min(b) AS canonical FROM reach GROUP BY raw;
 
--- scan: a row that was moved here is left out if its offset is at or below the
+-- scan: a row that was rerouted here is left out if its offset is at or below the
 -- highest that came from its source before (law 5); refused rows came too. A
 -- misplaced original is of another kind, so no event.
 CREATE TABLE candidates AS

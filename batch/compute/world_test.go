@@ -52,7 +52,7 @@ type world struct {
 	now    int64 // of the records
 
 	persons, urls, nonces []string
-	moves                 []move // misplaced records that were not moved yet, or may be again
+	moves                 []move // misplaced records that were not rerouted yet, or may be again
 	objects               objects.Store
 	archiver              *archive.Archiver
 }
@@ -163,7 +163,7 @@ func (w *world) record() {
 	}
 }
 
-// move moves a misplaced record on, perhaps not for the first time, perhaps
+// move reroutes a misplaced record, perhaps not for the first time, perhaps
 // where it does not belong, or what is broken.
 func (w *world) move() {
 	if len(w.moves) == 0 {

@@ -48,13 +48,13 @@ func BenchmarkYear(b *testing.B) {
 	b.Run("uniques", func(b *testing.B) {
 		var u crdt.Merger
 		for b.Loop() {
-			must(b, unite(v, views.Cover(from, from+yearHours, nil), &u))
+			must(b, merge(v, views.Cover(from, from+yearHours, nil), &u))
 		}
 	})
 	b.Run("uniques-hour-by-hour", func(b *testing.B) {
 		var u crdt.Merger
 		for b.Loop() {
-			must(b, unite(v, []views.Piece{{Granularity: views.Hour, From: from, To: from + yearHours}}, &u))
+			must(b, merge(v, []views.Piece{{Granularity: views.Hour, From: from, To: from + yearHours}}, &u))
 		}
 	})
 	b.Run("bounces", func(b *testing.B) {
@@ -97,7 +97,7 @@ func count(v *views.Views, pieces []views.Piece) error {
 	return nil
 }
 
-func unite(v *views.Views, pieces []views.Piece, u *crdt.Merger) error {
+func merge(v *views.Views, pieces []views.Piece, u *crdt.Merger) error {
 	u.Reset()
 	for _, p := range pieces {
 		err := v.Scan(views.Uniques, p.Granularity, "big.com", p.From, p.To, func(_ int32, value []byte) error { return u.Add(value, v.Canonical) })

@@ -132,7 +132,7 @@ type cursor struct {
 	url      []byte
 	last     int32           // last bucket of the pack
 	pack     []byte          // owned by the iterator
-	moved    bool            // reading cells has advanced to the next url
+	advanced bool            // reading cells has advanced to the next url
 	key      []byte          // scratch
 	ctx      context.Context // of a scan that may find nothing for long; nil: none
 	taken    int             // packs
@@ -233,16 +233,16 @@ const nextSteps = 4
 
 // next moves to the first url after the current one that seek would find.
 func (c *cursor) next() error {
-	if c.moved {
-		c.moved = false
+	if c.advanced {
+		c.advanced = false
 		return c.settle()
 	}
 	for range nextSteps {
-		moved, err := c.step()
+		advanced, err := c.step()
 		if err != nil {
 			return err
 		}
-		if moved {
+		if advanced {
 			return c.settle()
 		}
 	}
@@ -257,7 +257,7 @@ func (c *cursor) next() error {
 
 // step moves to the next pack. It reports whether that belongs to another url or
 // does not exist.
-func (c *cursor) step() (moved bool, err error) {
+func (c *cursor) step() (advanced bool, err error) {
 	kv := c.it.Next()
 	if kv == nil {
 		return true, c.end()
@@ -279,7 +279,7 @@ func (c *cursor) cells(fn func(bucket int32, value []byte) error) error {
 		if err != nil || !more {
 			return err
 		}
-		if c.moved, err = c.step(); err != nil || c.moved {
+		if c.advanced, err = c.step(); err != nil || c.advanced {
 			return err
 		}
 	}

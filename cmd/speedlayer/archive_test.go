@@ -63,7 +63,7 @@ func TestArchiveCommands(t *testing.T) {
 }
 
 // Losses are accepted by their exact range; the command says what is wrong.
-func TestAcceptLossRefuses(t *testing.T) {
+func TestAcceptLossRejects(t *testing.T) {
 	n, data := archived(t, 1)
 	if err := n.Close(); err != nil {
 		t.Fatal(err)

@@ -193,18 +193,18 @@ func generateToKafka(ctx context.Context, io streams, g *generate.Generator, kaf
 	// pageviews, nor these for them.
 	edges := make(chan event.Edge, 1024)
 	group.Go(func() error {
-		refused := 0
+		rejected := 0
 		for e := range edges {
 			switch err := client.AppendEdge(ctx, e); {
 			case errors.Is(err, kerr.TopicAuthorizationFailed):
-				refused++
+				rejected++
 			case err != nil:
 				return err
 			}
 		}
-		if refused > 0 {
+		if rejected > 0 {
 			fmt.Fprintf(io.err, "speedlayer: %d equiv edges were not sent: this broker lets nobody else append to %s (send them with `speedlayer equiv add`, or use --edges 0)\n",
-				refused, queue.TopicEquivs)
+				rejected, queue.TopicEquivs)
 		}
 		return nil
 	})

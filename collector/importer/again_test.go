@@ -155,7 +155,7 @@ func TestKilledBetweenBatches(t *testing.T) {
 	log := logOf(100, 1)
 	for n := range 20 {
 		q := &memory{}
-		sink := &dying{Sink: &refusing2{Sink: Local{q.ledger()}, most: 7}, left: n / 2, after: n%2 == 0}
+		sink := &dying{Sink: &limitedSink2{Sink: Local{q.ledger()}, most: 7}, left: n / 2, after: n%2 == 0}
 		_, err := Import(t.Context(), Config{Format: Combined, Host: "h.example", Sink: sink, Stdin: strings.NewReader(log)}, "-")
 		if !errors.Is(err, errKilled) {
 			t.Fatal(err)
@@ -167,13 +167,13 @@ func TestKilledBetweenBatches(t *testing.T) {
 	}
 }
 
-// refusing2 is a sink that takes up to so many messages at once.
-type refusing2 struct {
+// limitedSink2 is a sink that takes up to so many messages at once.
+type limitedSink2 struct {
 	Sink
 	most int
 }
 
-func (r *refusing2) Send(ctx context.Context, id string, b imports.Batch) (Taken, error) {
+func (r *limitedSink2) Send(ctx context.Context, id string, b imports.Batch) (Taken, error) {
 	if len(b.Messages) > r.most {
 		return Taken{}, ErrTooLarge
 	}

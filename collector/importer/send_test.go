@@ -212,13 +212,13 @@ func TestServerThatStaysAway(t *testing.T) {
 	}
 }
 
-// refusing is a sink that takes up to so many messages at once.
-type refusing struct {
+// limitedSink is a sink that takes up to so many messages at once.
+type limitedSink struct {
 	collect
 	most int
 }
 
-func (r *refusing) Send(ctx context.Context, id string, b imports.Batch) (Taken, error) {
+func (r *limitedSink) Send(ctx context.Context, id string, b imports.Batch) (Taken, error) {
 	if len(b.Messages) > r.most {
 		return Taken{}, fmt.Errorf("%w: %d", ErrTooLarge, len(b.Messages))
 	}
@@ -227,7 +227,7 @@ func (r *refusing) Send(ctx context.Context, id string, b imports.Batch) (Taken,
 
 // What was learned is kept: no batch is offered twice for ever.
 func TestHalvingIsLearned(t *testing.T) {
-	s := &refusing{most: 3}
+	s := &limitedSink{most: 3}
 	if r, err := importFrom(t, s, logOf(500, 1)); err != nil || r.Pageviews != 500 || len(s.messages) != 500 {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -36,7 +36,7 @@ func (s *Server) Known(ctx context.Context, id string) (known imports.Known, err
 		return known, errors.New("the server takes no imports: it is of an earlier version, or not a collector")
 	}
 	if status != http.StatusOK {
-		_, err := refused(status, header, answer, 0)
+		_, err := answerError(status, header, answer, 0)
 		return known, err
 	}
 	if err := json.Unmarshal(answer, &known); err != nil {
@@ -67,7 +67,7 @@ func (s *Server) Send(ctx context.Context, id string, b imports.Batch) (Taken, e
 		taken.Behind = status == http.StatusAccepted
 		return taken, err
 	}
-	return refused(status, header, answer, len(b.Messages))
+	return answerError(status, header, answer, len(b.Messages))
 }
 
 func markText(m imports.Mark) string {
@@ -99,7 +99,7 @@ func (s *Server) Applied(ctx context.Context, positions []queue.Position) error 
 		case err == nil && status == http.StatusAccepted:
 			err = errors.New("the server has not processed it yet; see speedlayer status")
 		case err == nil:
-			if _, err = refused(status, header, answer, 0); !errors.As(err, &again) {
+			if _, err = answerError(status, header, answer, 0); !errors.As(err, &again) {
 				return err
 			}
 		}
@@ -174,8 +174,8 @@ func accepted(answer []byte, events int) (Taken, error) {
 	return Taken{Rejected: rejected, Duplicates: a.Duplicates, Positions: a.Positions}, err
 }
 
-// refused reads the answer of a server that took nothing.
-func refused(status int, header http.Header, answer []byte, events int) (Taken, error) {
+// answerError reads the answer of a server that took nothing.
+func answerError(status int, header http.Header, answer []byte, events int) (Taken, error) {
 	var p struct {
 		Title, Detail string
 		Rejected      rejections

@@ -45,7 +45,7 @@ func New(t testing.TB) context.Context {
 	ctx, stop := start(context.Background(), path, profile)
 	t.Cleanup(func() {
 		stop()
-		if left := leftovers(profile); len(left) > 0 {
+		if left := strays(profile); len(left) > 0 {
 			t.Errorf("the browser left processes behind: %v", left)
 		}
 		if err := os.RemoveAll(profile); err != nil {

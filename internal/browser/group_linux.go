@@ -34,14 +34,14 @@ func (g *group) end() {
 	}
 	_ = syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
 	// The kernel tells nobody but the parent, so this looks until they are gone.
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && len(leftovers(g.profile)) > 0; {
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && len(strays(g.profile)) > 0; {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// leftovers lists the processes whose command line names the profile: every
+// strays lists the processes whose command line names the profile: every
 // process of the browser does, or is a child of one that does.
-func leftovers(profile string) []string {
+func strays(profile string) []string {
 	var left []string
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {

@@ -10,4 +10,4 @@ type group struct{ profile string }
 func (g *group) lead(*exec.Cmd) {}
 func (g *group) end()           {}
 
-func leftovers(string) []string { return nil }
+func strays(string) []string { return nil }

@@ -35,9 +35,9 @@ const (
 	authority = "kafka/ca.pem"
 )
 
-// certificateLife is how long certificates hold: longer than any folder of a
+// certificateValidity is how long certificates hold: longer than any folder of a
 // development cluster lives.
-const certificateLife = 10 * 365 * 24 * time.Hour
+const certificateValidity = 10 * 365 * 24 * time.Hour
 
 // certificates makes an authority and the brokers' certificate, once a folder.
 // They are for 127.0.0.1 and localhost.
@@ -48,7 +48,7 @@ func (c *Cluster) certificates() error {
 	now := time.Now()
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "speedlayer dev-cluster authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateValidity),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 	broker := &x509.Certificate{

@@ -10,11 +10,11 @@ import (
 // within net/http's ReadTimeout.
 const smallBody = 4 << 10
 
-// paceBodies extends the deadline of a request's body as it comes. Without that,
+// requireRate extends the deadline of a request's body as it comes. Without that,
 // ReadTimeout would cut off large bodies on slow lines; without ReadTimeout, a
 // body could trickle for ever. net/http clears the deadline when a body has
 // ended, so handlers that run for long are not affected.
-func paceBodies(next http.Handler) http.Handler {
+func requireRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 || r.ContentLength > smallBody {
 			r.Body = &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w), began: time.Now()}

@@ -22,8 +22,8 @@ const idleTimeout = 2 * time.Minute
 // New returns a server of h. It must serve a listener that Listen made.
 func New(h http.Handler, errors *log.Logger) *http.Server {
 	return &http.Server{
-		Handler:        protect(paceBodies(h)),
-		ReadTimeout:    ReadGrace, // head and body; paceBodies extends it
+		Handler:        protect(requireRate(h)),
+		ReadTimeout:    ReadGrace, // head and body; requireRate extends it
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       errors,

@@ -23,8 +23,8 @@ type bucket struct {
 	folder string // empty, or ends with /
 	part   int64  // objects above it are sent in parts of this size, or larger ones
 
-	mu      sync.Mutex
-	refuses bool // the store was seen to refuse a name that is taken
+	mu        sync.Mutex
+	exclusive bool // the store was seen to refuse a name that is taken
 }
 
 // partSize is small enough to be sent again after an error, and large enough for
@@ -66,7 +66,7 @@ func (b *bucket) failed(name string, err error) error {
 }
 
 func (b *bucket) Create(ctx context.Context, name string, from io.Reader, size int64) error {
-	if err := b.checkRefuses(ctx); err != nil {
+	if err := b.checkExclusive(ctx); err != nil {
 		return err
 	}
 	return b.create(ctx, name, from, size)
@@ -151,12 +151,12 @@ func eofIsShort(err error) error {
 	return err
 }
 
-// checkRefuses creates an object twice, once in the life of the bucket's user: a
+// checkExclusive creates an object twice, once in the life of the bucket's user: a
 // server that ignores the condition would let two archivers both win a manifest.
-func (b *bucket) checkRefuses(ctx context.Context) (err error) {
+func (b *bucket) checkExclusive(ctx context.Context) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refuses {
+	if b.exclusive {
 		return nil
 	}
 	name := ".create-twice/" + rand.Text()
@@ -172,7 +172,7 @@ func (b *bucket) checkRefuses(ctx context.Context) (err error) {
 	case !errors.Is(err, ErrExists):
 		return err
 	}
-	b.refuses = true
+	b.exclusive = true
 	return nil
 }
 

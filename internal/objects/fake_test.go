@@ -16,10 +16,10 @@ import (
 )
 
 // fakeS3 is as much of S3 as a bucket asks for, in memory. A careless one does
-// not look at If-None-Match; refused answers every request with a code.
+// not look at If-None-Match; code answers every request with a code.
 type fakeS3 struct {
 	careless bool
-	refused  string
+	code     string
 
 	mu   sync.Mutex
 	kept map[string][]byte
@@ -65,8 +65,8 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := strings.TrimPrefix(r.URL.Path, "/bucket/")
 	b, there := f.kept[key]
 	switch {
-	case f.refused != "":
-		fail(w, http.StatusForbidden, f.refused)
+	case f.code != "":
+		fail(w, http.StatusForbidden, f.code)
 	case r.URL.Query().Has("list-type"):
 		_ = xml.NewEncoder(w).Encode(f.list(r.URL.Query().Get("prefix")))
 	case r.Method == http.MethodPut:
@@ -122,7 +122,7 @@ func TestBucket(t *testing.T) { testObjects(t, open(t, fake(t, new(fakeS3))), 5)
 
 // A server that lets an object be created twice is found out before anything
 // that matters lies there.
-func TestCarelessServerIsRefused(t *testing.T) {
+func TestCarelessServerIsRejected(t *testing.T) {
 	f := &fakeS3{careless: true}
 	s := open(t, fake(t, f))
 	for range 2 {
@@ -136,8 +136,8 @@ func TestCarelessServerIsRefused(t *testing.T) {
 	}
 }
 
-func TestRefusedNamesBucketAndServer(t *testing.T) {
-	s := open(t, fake(t, &fakeS3{refused: "AccessDenied"}))
+func TestErrorNamesBucketAndServer(t *testing.T) {
+	s := open(t, fake(t, &fakeS3{code: "AccessDenied"}))
 	err := s.Create(t.Context(), "a", strings.NewReader("x"), 1)
 	if err == nil || errors.Is(err, objects.ErrExists) || !strings.Contains(err.Error(), "s3://bucket/folder/") || !strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("created with %v", err)

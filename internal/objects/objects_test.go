@@ -129,7 +129,7 @@ func open(t *testing.T, url string) objects.Store {
 	return s
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenRejects(t *testing.T) {
 	for _, c := range []struct{ url, want string }{
 		{"ftp://x/y", "allowed is a folder"},
 		{"file://host/x", "file:///FOLDER"},

@@ -39,7 +39,7 @@ const (
 	roomTime     = 5 * time.Second  // that a request waits until others need less room
 	answerTime   = 30 * time.Second // in which a client takes an answer, and answerRate for a long one
 	keptBuffer   = 256 << 10        // bytes of a connection's buffer that are kept between requests
-	replacedKey  = 18               // the request that stands in for one that is refused (ApiVersions)
+	replacedKey  = 18               // the request that stands in for one that is rejected (ApiVersions)
 	notAllowed   = 87               // the protocol's INVALID_RECORD
 	frameAt      = 4                // where a frame's content begins, behind its length
 	headOfFrames = 12               // length, key, version, correlation id
@@ -82,8 +82,8 @@ type outsideConn struct {
 
 	mu struct {
 		sync.Mutex
-		refused map[int32][]byte   // answers to requests that did not reach the broker, by correlation id
-		waiting map[int32]struct{} // requests that the broker may answer late
+		rejected map[int32][]byte   // answers to requests that did not reach the broker, by correlation id
+		waiting  map[int32]struct{} // requests that the broker may answer late
 	}
 	settled sync.Cond // on mu: waiting has become empty, or the connection is closed
 	closed  bool      // guarded by mu
@@ -223,7 +223,7 @@ func (c *outsideConn) admit(frame []byte) ([]byte, error) {
 			return nil, err
 		}
 		if bad != nil {
-			return c.refuse(frame, bad)
+			return c.reject(frame, bad)
 		}
 		return frame, nil
 	case fetchKey:
@@ -247,20 +247,20 @@ func (c *outsideConn) expect(frame []byte) {
 
 func correlation(frame []byte) int32 { return int32(binary.BigEndian.Uint32(frame[8:])) }
 
-// refuse keeps the answer to a produce request that is not passed on. In its place
+// reject keeps the answer to a produce request that is not passed on. In its place
 // the broker gets a small one with the same correlation id, so that the answers
 // keep their order.
-func (c *outsideConn) refuse(frame []byte, why error) ([]byte, error) {
-	answer, err := refuseProduced(frame[frameAt:], notAllowed, why.Error())
+func (c *outsideConn) reject(frame []byte, why error) ([]byte, error) {
+	answer, err := rejectProduced(frame[frameAt:], notAllowed, why.Error())
 	if err != nil || answer == nil {
 		return nil, fmt.Errorf("broker: %w", why) // the client gets no answer; the connection ends
 	}
-	c.log.Warn("broker: records of another program are refused", "from", c.RemoteAddr(), "err", why)
+	c.log.Warn("broker: records of another program are rejected", "from", c.RemoteAddr(), "err", why)
 	c.mu.Lock()
-	if c.mu.refused == nil {
-		c.mu.refused = map[int32][]byte{}
+	if c.mu.rejected == nil {
+		c.mu.rejected = map[int32][]byte{}
 	}
-	c.mu.refused[correlation(frame)] = answer
+	c.mu.rejected[correlation(frame)] = answer
 	c.mu.Unlock()
 	stand := []byte{0, 0, 0, 10, 0, replacedKey, 0, 0, 0, 0, 0, 0, 0xff, 0xff}
 	copy(stand[8:headOfFrames], frame[8:headOfFrames])
@@ -271,7 +271,7 @@ func (c *outsideConn) refuse(frame []byte, why error) ([]byte, error) {
 func (c *outsideConn) Write(p []byte) (int, error) {
 	out := p
 	c.mu.Lock()
-	if len(c.mu.refused) > 0 {
+	if len(c.mu.rejected) > 0 {
 		out = c.replace(p)
 	}
 	for at := p; len(c.mu.waiting) > 0 && len(at) >= 8; {
@@ -295,15 +295,15 @@ func (c *outsideConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// replace puts the answers to refused requests in the place of those to their
+// replace puts the answers to rejected requests in the place of those to their
 // stand-ins. The caller holds mu.
 func (c *outsideConn) replace(p []byte) (out []byte) {
 	for len(p) >= 8 {
 		n := min(len(p), int(binary.BigEndian.Uint32(p))+frameAt)
 		id := int32(binary.BigEndian.Uint32(p[4:]))
-		if answer, ok := c.mu.refused[id]; ok {
+		if answer, ok := c.mu.rejected[id]; ok {
 			out = append(out, answer...)
-			delete(c.mu.refused, id)
+			delete(c.mu.rejected, id)
 		} else {
 			out = append(out, p[:n]...)
 		}

@@ -209,7 +209,7 @@ func TestOutsidersAtWork(t *testing.T) {
 	}
 }
 
-// Records with headers of the system's are refused, however they are packed, and
+// Records with headers of the system's are rejected, however they are packed, and
 // with them the whole request; the connection goes on.
 func TestOutsidersForgeNothing(t *testing.T) {
 	for _, h := range []string{record.MarkerHeader, record.ReroutedHeader, record.ReasonHeader, record.SourceHeader} {
@@ -301,7 +301,7 @@ func TestBoundFetch(t *testing.T) {
 	}
 }
 
-// A batch that unpacks to more than any reader has room for is refused.
+// A batch that unpacks to more than any reader has room for is rejected.
 func TestUnpackBound(t *testing.T) {
 	zeros := make([]byte, maxBatchSize+1)
 	for codec, c := range map[uint16]kgo.CompressionCodec{1: kgo.GzipCompression(), 2: kgo.SnappyCompression(), 3: kgo.Lz4Compression(), 4: kgo.ZstdCompression()} {

@@ -228,9 +228,9 @@ func hasInternal(r []byte) bool {
 	return false
 }
 
-// refuseProduced is the answer to a produce request of which nothing was appended.
+// rejectProduced is the answer to a produce request of which nothing was appended.
 // It is nil if the client wants no answer.
-func refuseProduced(body []byte, code int16, why string) ([]byte, error) {
+func rejectProduced(body []byte, code int16, why string) ([]byte, error) {
 	req := kmsg.NewPtrProduceRequest()
 	req.SetVersion(int16(binary.BigEndian.Uint16(body[2:])))
 	if err := readRequest(body, req); err != nil {

@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunRefusesUnknownNames(t *testing.T) {
+func TestRunRejectsUnknownNames(t *testing.T) {
 	if _, err := Run(t.Context(), Options{Names: []string{"nonsense"}}); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("%v", err)
 	}

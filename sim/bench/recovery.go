@@ -151,10 +151,10 @@ func (v *victim) acked() []int64 {
 
 func (v *victim) killAll(ctx context.Context, o Options, kills int) (times samples, err error) {
 	for n := range kills {
-		// The first snapshots of a life are taken one interval after its start.
-		life := v.every + time.Duration(v.random.Int64N(int64(v.every)))
+		// The first snapshots of a process are taken one interval after its start.
+		uptime := v.every + time.Duration(v.random.Int64N(int64(v.every)))
 		select {
-		case <-time.After(life):
+		case <-time.After(uptime):
 		case <-ctx.Done():
 			return times, ctx.Err()
 		}
@@ -168,7 +168,7 @@ func (v *victim) killAll(ctx context.Context, o Options, kills int) (times sampl
 		}
 		times.add(v.startup)
 		o.Progress("  kill %d of %d after %.1f s: back in %.2f s, it listened after %.2f s", n+1, kills,
-			life.Seconds(), v.startup.Seconds(), (v.listening - before).Seconds())
+			uptime.Seconds(), v.startup.Seconds(), (v.listening - before).Seconds())
 	}
 	return times, nil
 }

@@ -243,7 +243,7 @@ func (l *life) checkLeft(o *oracle.Oracle) error {
 	}
 	for _, m := range o.Rerouted() {
 		if at := fmt.Sprintf("%d/%d/%d", m.Source.Epoch, m.Source.Partition, m.Source.Offset); !arrived[at] {
-			return fmt.Errorf("the record at %s was to be moved and is committed, but did not arrive", at)
+			return fmt.Errorf("the record at %s was to be rerouted and is committed, but did not arrive", at)
 		}
 	}
 	return nil

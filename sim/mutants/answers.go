@@ -11,7 +11,7 @@ var answerMutants = []mutant{
 		edits: []edit{{readGo, "\tslices.Reverse(r.generations)\n", ""}},
 		pkg:   worldsPkg, run: "^TestQueriesAcrossMarker$"},
 	{name: "pointer-not-read-again", line: "17", what: "a query does not look at the pointer again behind the cells",
-		edits: []edit{{readGo, "if answersMoved(&r.pointer, &again) {", "if answersMoved(&again, &again) {"}},
+		edits: []edit{{readGo, "if answersChange(&r.pointer, &again) {", "if answersChange(&again, &again) {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "cells-before-commits", line: "17", what: "a query reads the cells first, then what they are said to cover",
 		edits: []edit{{coveredGo, "func (e *Engine) covered(ctx context.Context, r *reading) (Covered, error) {\n",

@@ -27,7 +27,7 @@ var batchMutants = []mutant{
 	{name: "batch-counts-misplaced", line: "21", what: "the batch run counts the misplaced original too",
 		edits: []edit{{scanGo, "case b.Kind[i] == archive.Pageview:", "case b.Kind[i] == archive.Pageview || b.Kind[i] == archive.Misplaced:"}},
 		pkg:   computePkg, run: computeRun},
-	{name: "batch-moved-again", line: "20, 27", what: "the batch run does not look at where records were moved from",
+	{name: "batch-rerouted-again", line: "20, 27", what: "the batch run does not look at where records were rerouted from",
 		edits: []edit{{scanGo, "had && m.Offset <= last {", "had && m.Offset < 0*last {"}},
 		pkg:   computePkg, run: computeRun},
 	{name: "batch-visit-gap", line: "law 6", what: "exactly thirty minutes end a visit of the batch run",

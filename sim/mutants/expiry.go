@@ -55,10 +55,10 @@ var runMutants = []mutant{
 	{name: "batch-edges-only", line: "law 8", what: "persons of batch views are resolved by the run's edges only",
 		edits: []edit{{"query/uniques.go", "as := w.now\n", "as := w.run\n"}},
 		pkg:   worldsPkg, run: worldsRun},
-	{name: "sketch-by-other-edges", line: "law 8", what: "persons that are united with a sketch of a run are resolved by other edges than its own",
+	{name: "sketch-by-other-edges", line: "law 8", what: "persons that are merged with a sketch of a run are resolved by other edges than its own",
 		edits: []edit{{"query/uniques.go", "if v.byRun {", "if false {"}},
 		pkg:   queryPkg, run: "^TestOracleBatchSketch$"},
 	{name: "views-left-out", line: "law 9", what: "batch views that cannot be opened are taken as empty",
-		edits: []edit{{readGo, "return e.movedSince(ctx, &r.pointer, err)", "r.views = nil"}},
+		edits: []edit{{readGo, "return e.changedSince(ctx, &r.pointer, err)", "r.views = nil"}},
 		pkg:   queryPkg, run: "^TestViewsAreNeverEmpty$"},
 }

@@ -98,7 +98,7 @@ var incarnationMutants = []mutant{
 	{name: "covered-goes-back", line: "covered", what: "progress follows a commit that is behind",
 		edits: []edit{{"microbatch/progress.go", "|| p.mu.committed[partition] >= offset {", "|| p.mu.committed[partition] == offset {"}},
 		pkg:   microbatchPkg, run: "^TestProgressNeverGoesBack$"},
-	{name: "moved-on-under-old-name", line: "28", what: "a record that is moved on in the next epoch keeps the name of where it lay first",
+	{name: "rerouted-under-old-name", line: "28", what: "a record that is rerouted in the next epoch keeps the name of where it lay first",
 		edits: []edit{{processorGo, "Source: p.place(r),\n", "Source: is.From,\n"}},
 		pkg:   worldsPkg, run: worldsRun},
 }

@@ -161,8 +161,8 @@ func (c *client) encode(events []event, single bool) (body []byte, kind string, 
 	return b.Bytes(), "application/x-ndjson", err
 }
 
-// errRefused: the system says that what was sent is wrong, which it is not.
-var errRefused = errors.New("refused")
+// errRejected: the system says that what was sent is wrong, which it is not.
+var errRejected = errors.New("rejected")
 
 // send sends a body until it is acknowledged.
 func (c *client) send(ctx context.Context, body []byte, kind string, n int) error {
@@ -172,7 +172,7 @@ func (c *client) send(ctx context.Context, body []byte, kind string, n int) erro
 			c.counts.retries.Add(1)
 		}
 		err := c.post(ctx, body, kind, n)
-		if err == nil || errors.Is(err, errRefused) {
+		if err == nil || errors.Is(err, errRejected) {
 			return err
 		}
 		pause := time.Duration(5+c.rng.IntN(10*min(attempt+1, 10))) * time.Millisecond
@@ -202,13 +202,13 @@ func (c *client) post(ctx context.Context, body []byte, kind string, n int) erro
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		return fmt.Errorf("%s", resp.Status)
 	case resp.StatusCode != http.StatusAccepted:
-		return fmt.Errorf("%w: %s %s", errRefused, resp.Status, answer)
+		return fmt.Errorf("%w: %s %s", errRejected, resp.Status, answer)
 	case err != nil:
 		return err // cut off: it may or may not say what it seems to
 	}
 	var said struct{ Accepted int }
 	if err := json.Unmarshal(answer, &said); err != nil || said.Accepted != n {
-		return fmt.Errorf("%w: %d of %d accepted: %s", errRefused, said.Accepted, n, answer)
+		return fmt.Errorf("%w: %d of %d accepted: %s", errRejected, said.Accepted, n, answer)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type fake struct {
 	renames bool // a page that ends in 7
 	slips   bool // takes a person for another one, each 50th time
 	differs int64
-	refuses bool
+	rejects bool
 	crashes bool // by itself
 
 	mu    sync.Mutex
@@ -74,7 +74,7 @@ func (i *fakeInstance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"partitions":[{"epoch":0,"partition":0,"offset":5,"lag":0}]}`)
 	case r.Method == http.MethodGet:
 		_, _ = io.WriteString(w, `{"pageviews":1}`)
-	case i.f.refuses:
+	case i.f.rejects:
 		w.WriteHeader(http.StatusBadRequest)
 	default:
 		i.post(w, r)

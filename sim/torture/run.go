@@ -121,7 +121,7 @@ func (t *run) launch() (err error) {
 // live lets an instance live until it shall be killed. It returns how long
 // after the last kill it answered, and had caught up, if it came to that.
 func (t *run) live(ctx context.Context, k Kill) (first, all time.Duration, err error) {
-	ctx, stop := t.whileItLives(ctx)
+	ctx, stop := t.whileRunning(ctx)
 	defer stop()
 	defer func() {
 		if err != nil && context.Cause(ctx) != ctx.Err() {
@@ -170,9 +170,9 @@ func (t *run) sinceKill(all *[]time.Duration) time.Duration {
 	return d
 }
 
-// whileItLives is a context that ends when the instance does by itself, or when
+// whileRunning is a context that ends when the instance does by itself, or when
 // it takes too long.
-func (t *run) whileItLives(ctx context.Context) (context.Context, func()) {
+func (t *run) whileRunning(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(ctx, startTime+t.cfg.Longest)
 	ctx, end := context.WithCancelCause(ctx)
 	left, now := make(chan struct{}), t.now

@@ -46,7 +46,7 @@ func TestRunFails(t *testing.T) {
 	for _, c := range []struct {
 		f    *fake
 		want string
-	}{{&fake{refuses: true}, "refused"}, {&fake{crashes: true}, "it crashed"}} {
+	}{{&fake{rejects: true}, "rejected"}, {&fake{crashes: true}, "it crashed"}} {
 		cfg := quick(c.f)
 		ctx := t.Context()
 		done := make(chan error, 1)

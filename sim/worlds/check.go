@@ -175,7 +175,7 @@ func (w *world) checkOutgoing(p *partition, o *microbatch.Outgoing) {
 	}
 	var a, b any
 	if json.Unmarshal(o.Value, &a) != nil || json.Unmarshal(want.Value, &b) != nil || !reflect.DeepEqual(a, b) {
-		w.fail("record %d of %v is moved as %s, want %s", at, p.shard, o.Value, want.Value)
+		w.fail("record %d of %v is rerouted as %s, want %s", at, p.shard, o.Value, want.Value)
 	}
 }
 
@@ -212,6 +212,6 @@ func (w *world) sawVisitMove(k oracle.CellKey, c oracle.Cell) {
 		return
 	}
 	for i := 1; i < len(c.History); i++ {
-		w.sawIf(VisitMovedHour, c.History[i].Value.Visits < c.History[i-1].Value.Visits)
+		w.sawIf(VisitChangedHour, c.History[i].Value.Visits < c.History[i-1].Value.Visits)
 	}
 }

@@ -111,7 +111,7 @@ func (w *world) pageview(person string) []byte {
 	}
 }
 
-// appendOtherEpoch adds a record that says it was moved here from a partition
+// appendOtherEpoch adds a record that says it was rerouted here from a partition
 // of another incarnation of the log, or from nowhere at all.
 func (w *world) appendOtherEpoch(p *partition) {
 	from := record.Source{Epoch: uint32(1 + w.below(2)), Partition: int32(w.below(2)), Offset: int64(w.below(6))}

@@ -25,7 +25,7 @@ func (s *tornStore) cell(id cellID) (c cellValue, ok bool) {
 	}
 	if ok && members != nil {
 		var err error
-		if c.value, err = oracle.Unite(c.value, members); err != nil {
+		if c.value, err = oracle.AddMembers(c.value, members); err != nil {
 			s.w.fail("%v: %s: %v", id.shard, keyText(id.key), err)
 		}
 	}

@@ -20,7 +20,7 @@ func (w *world) startProcessor(p *partition) {
 	w.processors++
 	name := fmt.Sprintf("processor %d of partition %d", w.processors, p.shard.Partition)
 	for _, t := range w.tasks {
-		w.sawIf(TakeOverWhileAnotherLives, t.part == p)
+		w.sawIf(TakeOverBesideAnother, t.part == p)
 	}
 	t := w.spawn(name, func(t *task) {
 		if err := w.process(t, p); !errors.Is(err, errKilled) {

@@ -77,7 +77,7 @@ var errHole = errors.New("worlds: the archive has a hole")
 
 func (w *world) archived(vector []store.VectorEntry) (logs []simbatch.Log, err error) {
 	if w.fault(20) {
-		w.saw(HoleRefused)
+		w.saw(HoleStopsRun)
 		return nil, errHole
 	}
 	for _, v := range vector {

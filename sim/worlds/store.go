@@ -212,7 +212,7 @@ func (s *tornStore) NameSnapshot(_ context.Context, sh store.Shard, n store.Snap
 	have, named := s.names[sh]
 	switch {
 	case s.commits[sh].Offset < n.Offset:
-		s.w.saw(SnapshotAboveCommitRefused)
+		s.w.saw(SnapshotAboveCommitRejected)
 		return store.ErrAboveCommit
 	case named && have.Offset >= n.Offset:
 		return nil

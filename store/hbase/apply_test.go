@@ -14,14 +14,14 @@ import (
 	"speedlayer/store"
 )
 
-// refuser takes no cells and records the requests that it gets.
-type refuser struct {
+// noCells takes no cells and records the requests that it gets.
+type noCells struct {
 	gohbase.Client
 	mu    sync.Mutex
 	asked []string
 }
 
-func (c *refuser) SendRPC(call hrpc.Call) (proto.Message, error) {
+func (c *noCells) SendRPC(call hrpc.Call) (proto.Message, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if call.Name() == "Multi" {
@@ -41,7 +41,7 @@ func (c *refuser) SendRPC(call hrpc.Call) (proto.Message, error) {
 // The commit row stands for its cells (law 2 of the contract). It is not sent until
 // they are acknowledged, because nobody would write them again after it.
 func TestCommitRowComesLast(t *testing.T) {
-	c := &refuser{}
+	c := &noCells{}
 	s := faked(t, c)
 	s.remember(0, stateCreated)
 	shard := store.Shard{Partition: 3}

@@ -96,7 +96,7 @@ func tablesOf(t *testing.T, o Options, prefix string) []string {
 }
 
 // Tables that others have created are not touched.
-func TestClusterStartAmongOthers(t *testing.T) {
+func TestClusterStartBesideOthers(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(ctx context.Context, s *Store) error

@@ -26,7 +26,7 @@ func TestParseURL(t *testing.T) {
 }
 
 // Errors name what is wrong and what is allowed.
-func TestParseURLRefuses(t *testing.T) {
+func TestParseURLRejects(t *testing.T) {
 	for text, want := range map[string]string{
 		"zk:2181/hbase":                      "does not begin with hbase://",
 		"hbase://":                           "HOST:PORT",

@@ -34,16 +34,16 @@ func TestMergingIsAssociative(t *testing.T) {
 		for len(parts) > 1 { // merges neighbours
 			i := r.IntN(len(parts) - 1)
 			j := i + 2 + r.IntN(len(parts)-i-1)
-			united := unite(t, r, parts[i:j], i == 0)
-			parts = append(parts[:i], append([][]byte{united}, parts[j:]...)...)
+			merged := mergeParts(t, r, parts[i:j], i == 0)
+			parts = append(parts[:i], append([][]byte{merged}, parts[j:]...)...)
 		}
 		if string(parts[0]) != string(want) {
-			t.Fatalf("seed %d: united %x, want %x", seed, parts[0], want)
+			t.Fatalf("seed %d: merged %x, want %x", seed, parts[0], want)
 		}
 	}
 }
 
-func unite(t *testing.T, r *rand.Rand, parts [][]byte, base bool) []byte {
+func mergeParts(t *testing.T, r *rand.Rand, parts [][]byte, base bool) []byte {
 	t.Helper()
 	newer := r.IntN(2) == 0
 	at := func(i int) []byte {

@@ -43,7 +43,7 @@ func same(t *testing.T, view View, v Value, want []byte) {
 	}
 }
 
-func TestParseValueRefuses(t *testing.T) {
+func TestParseValueRejects(t *testing.T) {
 	for _, c := range []struct {
 		view  View
 		bytes string

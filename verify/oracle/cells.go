@@ -167,8 +167,8 @@ func (s *visitors) value() (hashes []uint64, registers []byte) {
 // personHash is XXH64 with seed 42, as Spark SQL's xxhash64.
 func personHash(person string) uint64 { return xxhash.ChecksumString64S(person, 42) }
 
-// Unite is the bytes of a cell of visitors with more members, which may be in it.
-func Unite(b []byte, members []uint64) ([]byte, error) {
+// AddMembers is the bytes of a cell of visitors with more members, which may be in it.
+func AddMembers(b []byte, members []uint64) ([]byte, error) {
 	v, err := ParseValue(Uniques, b)
 	if err != nil {
 		return nil, err

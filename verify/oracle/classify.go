@@ -80,7 +80,7 @@ func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 
 	if target := partitionOf(pv.Person, o.opt.Partitions); target != o.opt.Partition {
 		if reroutedIn && origin.Epoch == here.Epoch {
-			return pv, false, fmt.Errorf("moved twice in an epoch: the person belongs to partition %d", target)
+			return pv, false, fmt.Errorf("rerouted twice in an epoch: the person belongs to partition %d", target)
 		}
 		o.counts.ReroutedOut++
 		o.rerouted = append(o.rerouted, Rerouted{target, []byte(pv.Person), pv.encode(), pv, here})
@@ -124,7 +124,7 @@ var sourceText = regexp.MustCompile(`^(\d+)/(\d+)/(\d+)$`)
 func parseSource(text string) (Source, error) {
 	m := sourceText.FindStringSubmatch(text)
 	if m == nil {
-		return Source{}, fmt.Errorf("moved from %q", text)
+		return Source{}, fmt.Errorf("rerouted from %q", text)
 	}
 	epoch, err1 := strconv.ParseUint(m[1], 10, 32)
 	partition, err2 := strconv.ParseInt(m[2], 10, 32)

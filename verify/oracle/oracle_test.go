@@ -264,11 +264,11 @@ func TestReroutedRecords(t *testing.T) {
 	stray := view(7, "", there, "foo.com/", day0)
 	stray.Value = []byte(strings.Replace(string(stray.Value), `"nonce":""`, `"nonce":null`, 1))
 	o.Add(stray)
-	moved := o.Rerouted()
-	if len(moved) != 1 || moved[0].Target != 0 || moved[0].Source != (Source{4, 1, 7}) || string(moved[0].Key) != there {
-		t.Fatalf("%+v", moved)
+	rerouted := o.Rerouted()
+	if len(rerouted) != 1 || rerouted[0].Target != 0 || rerouted[0].Source != (Source{4, 1, 7}) || string(rerouted[0].Key) != there {
+		t.Fatalf("%+v", rerouted)
 	}
-	if pv, err := decode(moved[0].Value, 0, Page); err != nil || pv.Nonce != "t/4/1/7" || pv.Person != there || pv.TS != day0 {
+	if pv, err := decode(rerouted[0].Value, 0, Page); err != nil || pv.Nonce != "t/4/1/7" || pv.Person != there || pv.TS != day0 {
 		t.Errorf("%+v, %v", pv, err)
 	}
 	reroutedIn := func(offset int64, from, nonce, person string) Record {
@@ -283,9 +283,9 @@ func TestReroutedRecords(t *testing.T) {
 	o.Add(reroutedIn(12, "4/0/11", "a", here)) // a duplicate
 	o.Add(reroutedIn(13, "4/0/12", "e", there))
 	o.Add(reroutedIn(14, "x", "f", here))
-	o.Add(reroutedIn(15, "3/0/11", "g", there)) // moved here when there were other partitions: moved on
+	o.Add(reroutedIn(15, "3/0/11", "g", there)) // rerouted here when there were other partitions: rerouted again
 	if m := o.Rerouted(); len(m) != 2 || m[1].Source != (Source{4, 1, 15}) || m[1].Pageview.Nonce != "g" {
-		t.Errorf("moved: %+v", m)
+		t.Errorf("rerouted: %+v", m)
 	}
 	c := o.Counts()
 	if c.ReroutedOut != 2 || c.ReroutedIn != 7 || c.ReroutedAgain != 2 || c.Events != 2 || c.Duplicates != 1 || c.Rejected != 2 {

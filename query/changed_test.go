@@ -9,7 +9,7 @@ import (
 // Only changes of what answers are made from make a reading start again; no other
 // change of the pointer does. An export takes longer than the interval between two
 // signs of life of a run.
-func TestAnswersMoved(t *testing.T) {
+func TestAnswersChange(t *testing.T) {
 	run := func(n uint32, views string) *store.Run { return &store.Run{Number: n, Views: views} }
 	base := store.Pointer{Counter: 7, Current: run(3, "a"), Previous: run(2, "b"), Next: 5, Generations: []uint32{2, 3, 4}, Marked: true}
 	for _, c := range []struct {
@@ -30,11 +30,11 @@ func TestAnswersMoved(t *testing.T) {
 		now := base
 		now.Counter++
 		c.change(&now)
-		if got := answersMoved(&base, &now); got != c.want {
-			t.Errorf("%s: moved %v, want %v", c.what, got, c.want)
+		if got := answersChange(&base, &now); got != c.want {
+			t.Errorf("%s: changed %v, want %v", c.what, got, c.want)
 		}
 	}
-	if !answersMoved(&store.Pointer{}, &base) {
-		t.Error("the first run has not moved it")
+	if !answersChange(&store.Pointer{}, &base) {
+		t.Error("the first run has not changed it")
 	}
 }
