@@ -83,7 +83,7 @@ func (p *Planned) open(ctx context.Context) (*Node, string, error) {
 	}
 	// What is opened outlives the request; the request bounds how long that takes.
 	if n, err = OpenBackends(ctx, p.cfg); err != nil {
-		return nil, "", p.judge(err)
+		return nil, "", p.classify(err)
 	}
 	if id, err = catalog.Identity(ctx, n.store); err == nil {
 		p.mu.Lock()
@@ -94,8 +94,8 @@ func (p *Planned) open(ctx context.Context) (*Node, string, error) {
 	return nil, "", errors.Join(err, n.Close())
 }
 
-// judge makes a FatalError of an error that only other settings mend.
-func (p *Planned) judge(err error) error {
+// classify makes a FatalError of an error that only other settings mend.
+func (p *Planned) classify(err error) error {
 	explained := p.explain(err)
 	if lasting(err) {
 		return &worker.FatalError{Err: explained}
@@ -121,14 +121,14 @@ func (p *Planned) Plan(ctx context.Context, at worker.Standing) (*worker.Plan, e
 	}
 	e, err := p.settled(ctx, n)
 	if err != nil {
-		return nil, p.judge(err)
+		return nil, p.classify(err)
 	}
 	if err := p.check(id, at); err != nil {
 		return nil, &worker.FatalError{Err: err}
 	}
 	topic, err := n.queue.Info(ctx)
 	if err != nil {
-		return nil, p.judge(err)
+		return nil, p.classify(err)
 	}
 	if topic.ID != e.TopicID || topic.Partitions != e.Partitions {
 		p.forget() // it was made again a moment ago
@@ -165,7 +165,7 @@ func (p *Planned) Commits(ctx context.Context) (*worker.Commits, error) {
 	}
 	e, err := p.settled(ctx, n)
 	if err != nil {
-		return nil, p.judge(err)
+		return nil, p.classify(err)
 	}
 	offsets, err := n.committed(ctx, e)
 	if err != nil {

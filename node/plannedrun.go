@@ -77,7 +77,7 @@ func (p *Planned) Run(ctx context.Context, r worker.Range, alive func()) (*worke
 		after = before
 	}
 	return &worker.Counts{Records: gained(after.Records, before.Records), Events: gained(after.Events, before.Events),
-		Duplicates: gained(after.Duplicates, before.Duplicates), Rejected: gained(after.Refused, before.Refused),
+		Duplicates: gained(after.Duplicates, before.Duplicates), Rejected: gained(after.Rejected, before.Rejected),
 		Rerouted: gained(after.ReroutedOut, before.ReroutedOut)}, nil
 }
 
@@ -208,7 +208,7 @@ func (p *Planned) ended(ctx context.Context, n *Node, r worker.Range, err error)
 		return &worker.FatalError{Err: err}
 	}
 	if !errors.Is(err, microbatch.ErrGap) && !errors.Is(err, catalog.ErrEpochEnded) {
-		return p.judge(err)
+		return p.classify(err)
 	}
 	e, err2 := p.settle(ctx, n, catalog.EndKnownFrom(r.Epoch, err))
 	if err2 != nil {

@@ -108,7 +108,7 @@ var engineMutants = []mutant{
 		edits: []edit{{processorGo, "ok && from.Offset <= last {", "ok && from.Offset <= last && false {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "nonce-without-epoch", line: "22", what: "the nonce made for a record that has none leaves the log epoch out",
-		edits: []edit{{"record/source.go", "dst = strconv.AppendUint(dst, uint64(s.Epoch), 10)", "dst = append(dst, '0')"}},
+		edits: []edit{{"record/source.go", "dst = append(strconv.AppendUint(dst, uint64(s.Epoch), 10), '/')", "dst = append(dst, '0', '/')"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "memory-per-process", line: "26", what: "all partitions of a process share what dedupe remembers",
 		edits: []edit{{stateGo, "dedupe: newDedupe(s.DedupeWindow, s.DedupeEntries)}", "dedupe: shared}\nif shared.limit(s.DedupeWindow, s.DedupeEntries); shared.bound == 0 {\nshared.reset(1, 1)\n}"},
