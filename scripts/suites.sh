@@ -72,11 +72,13 @@ suite_race() {
 # racesims is one process after the other, so it fits beside race.
 suite_racesims() {
 	tested sim/worlds
+	tested sim/topologies
 	tested sim/crash
 	tested sim/days
 	needcompiler
 	gotest -race -timeout 30m ./batch/archive -run '^TestEveryStepFails$' -worlds 1
 	gotest -race -timeout 30m ./sim/worlds -worlds 300
+	gotest -race -timeout 30m ./sim/topologies -worlds 300
 	gotest -race -timeout 30m ./sim/crash -crashes 60
 	gotest -race -timeout 30m ./sim/days -seeds 1 -days 1
 	gotest -race -timeout 30m ./cmd/speedlayer -run '^TestTorture$' -torture.kills 3
@@ -85,6 +87,7 @@ suite_racesims() {
 suite_worlds() {
 	tested sim/worlds
 	gotest -timeout 30m ./sim/worlds -worlds "$WORLDS"
+	gotest -timeout 30m ./sim/topologies -worlds "$WORLDS"
 }
 
 suite_crash() {

@@ -20,7 +20,7 @@ export CI
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with a suite of their own, which the suite unit leaves out, as it leaves
 # out those whose tests drive a browser.
-HEAVY=(sim/worlds sim/crash sim/days sim/bench)
+HEAVY=(sim/worlds sim/topologies sim/crash sim/days sim/bench)
 
 # Suites of the quick run, in two lanes that run beside each other: the second one
 # mostly waits for other processes.
@@ -58,7 +58,7 @@ vulncheck    known vulnerabilities that the code reaches (needs the module proxy
 unit         go test of every package but the heavy ones, architecture included
 race         the same under the race detector
 racesims     the heavy ones, made small, under the race detector
-worlds       random tiny worlds against the oracle: 5,000 in the quick run, 20,000 in full
+worlds       random tiny worlds against their oracles, of web analytics and of random topologies: 5,000 each in the quick run, 20,000 in full
 crash        crash points of the store on a file system that forgets: 300, or 2,000
 days         seeds of whole days in virtual time: 2, or 10
 torture      kill -9 of the real process under load: 5 times, or 30

@@ -60,8 +60,8 @@ type cells struct {
 	ends []int
 }
 
-func newCells(steps []*step, kinds []kind, l limits) *cells {
-	c := &cells{steps: steps, kinds: kinds, maxSlots: l.slots, maxBytes: l.bytes}
+func newCells(steps []*step, kinds []kind, l Limits) *cells {
+	c := &cells{steps: steps, kinds: kinds, maxSlots: l.Slots, maxBytes: l.Bytes}
 	for _, s := range steps {
 		c.prefixes = append(c.prefixes, s.prefix())
 	}

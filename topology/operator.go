@@ -56,15 +56,15 @@ type change struct {
 	cell int32
 }
 
-// limits bound an operator's cache. They change no result.
-type limits struct {
-	slots int // 0 is 128 Ki
-	bytes int // of keys, sets and states; 0 is 32 MiB
+// Limits bound an operator's cache. They change no result.
+type Limits struct {
+	Slots int // cells; 0 is 128 Ki
+	Bytes int // of keys, sets and states; 0 is 32 MiB
 }
 
 // newOperator returns the operator of a stage. parts are the partitions of the topic
 // of each stage.
-func newOperator(t *Topology, g *stage, parts []int32, l limits) *operator {
+func newOperator(t *Topology, g *stage, parts []int32, l Limits) *operator {
 	o := &operator{t: t, stage: g, run: run{parts: parts}}
 	for _, s := range g.cells {
 		o.run.kinds = append(o.run.kinds, s.kind())

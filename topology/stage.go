@@ -149,7 +149,7 @@ func (s *running) processEpoch(ctx context.Context, e store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: s.store, Queue: s.queue, Epoch: e, Progress: s.progress, Topic: s.topic,
 		Operator: func() microbatch.Operator {
-			o := newOperator(s.job.t, s.stage, s.job.parts, limits{})
+			o := newOperator(s.job.t, s.stage, s.job.parts, Limits{})
 			o.failed = func(err error) { stop(fmt.Errorf("an event cannot be applied: %w", err)) }
 			return o
 		},
