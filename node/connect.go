@@ -51,5 +51,6 @@ func lasting(err error) bool {
 			return true
 		}
 	}
-	return false
+	var settings interface{ Lasting() bool } // of a store
+	return errors.As(err, &settings) && settings.Lasting()
 }

@@ -15,7 +15,6 @@ import (
 	"speedlayer/microbatch"
 	"speedlayer/queue"
 	"speedlayer/store"
-	"speedlayer/store/hbase"
 	"speedlayer/view"
 )
 
@@ -63,10 +62,10 @@ func (n *Node) observe(s microbatch.CommitStats) {
 }
 
 // faults is what went wrong with requests to the store, if it counts that.
-func (n *Node) faults() (hbase.Faults, bool) {
-	s, ok := n.store.(interface{ Faults() hbase.Faults })
+func (n *Node) faults() (store.Faults, bool) {
+	s, ok := n.store.(store.CountsFaults)
 	if !ok {
-		return hbase.Faults{}, false
+		return store.Faults{}, false
 	}
 	return s.Faults(), true
 }

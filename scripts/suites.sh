@@ -121,7 +121,7 @@ suite_cluster() {
 	grep -qx speedlayer/sim/faults <<<"$packages" || { echo "sim/faults has no test on a cluster"; return 1; }
 	needjava
 	if [ "$mode" = quick ]; then
-		gotest -timeout 30m -run '^TestClusterConformance$' ./store/hbase
+		gotest -timeout 30m -p 1 -run '^TestClusterConformance$' ./store/hbase ./store/cassandra
 		gotest -timeout 30m -run '^TestClusterFaults$' ./sim/faults -faults "$FAULTS"
 		return
 	fi

@@ -157,6 +157,17 @@ type DomainScanner interface {
 	ScanDomains(ctx context.Context, r Range, fn func(c *ScanCell) error) error
 }
 
+// CountsFaults is implemented by a Store whose servers are elsewhere.
+type CountsFaults interface {
+	// Faults returns the counts so far.
+	Faults() Faults
+}
+
+// Faults counts requests to a store's servers that went wrong since the start: tries
+// that failed and were repeated, requests that were given up (their callers offer the
+// work again), and clients that were replaced because they got no answer.
+type Faults struct{ Retries, Failures, Renewals int64 }
+
 // Stats holds sizes in bytes.
 type Stats struct {
 	DiskBytes   int64 // on disk, everything

@@ -9,6 +9,7 @@ import (
 
 	"speedlayer/node"
 	"speedlayer/store"
+	"speedlayer/store/cassandra"
 	"speedlayer/store/hbase"
 )
 
@@ -66,8 +67,8 @@ func (c *clusterFlags) apply(n *node.Config) (err error) {
 
 // What --store takes.
 const (
-	storeForms = sharedForm + " or pebble:///DIR"
-	sharedForm = "hbase://ZK1:2181,ZK2:2181/hbase?prefix=speedlayer"
+	storeForms = "hbase://ZK1:2181,ZK2:2181/hbase?prefix=speedlayer, cassandra://HOST1:9042,HOST2:9042/KEYSPACE?dc=datacenter1 or pebble:///DIR"
+	sharedForm = "hbase://... or cassandra://... (see --store)"
 )
 
 // applyStore opens nothing yet.
@@ -86,14 +87,25 @@ func (c *clusterFlags) applyStore(n *node.Config) error {
 		}
 		o.Logger = n.Logger
 		n.StoreName = c.store
-		n.OpenStore = func(ctx context.Context) (store.Store, error) {
-			s, err := hbase.Open(ctx, o)
-			if err != nil {
-				return nil, err // not a *Store that is nil
-			}
-			return s, nil
+		n.OpenStore = func(ctx context.Context) (store.Store, error) { return notNil(hbase.Open(ctx, o)) }
+		return nil
+	case scheme == "cassandra":
+		o, err := cassandra.ParseURL(c.store)
+		if err != nil {
+			return usagef("--store %w", err)
 		}
+		o.Logger = n.Logger
+		n.StoreName = c.store
+		n.OpenStore = func(ctx context.Context) (store.Store, error) { return notNil(cassandra.Open(ctx, o)) }
 		return nil
 	}
 	return usagef("--store %q: allowed is %s", c.store, storeForms)
+}
+
+// notNil makes no store of a pointer that is nil.
+func notNil[S store.Store](s S, err error) (store.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -24,13 +24,15 @@ const devClusterLimit = 5 * time.Minute
 func newDevCluster(io streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev-cluster up|status|down",
-		Short: "Run real Kafka, HBase and Spark on this machine, for development",
-		Long: `Starts Apache Kafka, Apache HBase (ZooKeeper, a master, region servers) and Apache
-Spark (a standalone master, two workers), each as a process of its own, all on
-127.0.0.1; Spark's second worker is on 127.0.0.2. The jars come from Maven, are compared
-with a list of SHA-256 sums, and are kept for the next time. Java 17 and Maven
-must be there. Configurations, data and logs lie in one folder.`,
-		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster status\n  speedlayer dev-cluster down",
+		Short: "Run real Kafka, HBase, Cassandra and Spark on this machine, for development",
+		Long: `Starts Apache Kafka, a store, which is Apache HBase (ZooKeeper, a master, region
+servers) or Apache Cassandra, and Apache Spark (a standalone master, two workers),
+each server as a process of its own, all on 127.0.0.1; Spark's second worker is on
+127.0.0.2, as is Cassandra's second node, and its third on 127.0.0.3. The jars come
+from Maven, are compared with a list of SHA-256 sums, and are kept for the next
+time. Java 17 and Maven must be there. Configurations, data and logs lie in one
+folder.`,
+		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka cassandra\n  speedlayer dev-cluster status\n  speedlayer dev-cluster down",
 		Args:    noCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -58,16 +60,16 @@ func devClusterDir() string {
 func newDevClusterUp(io streams) *cobra.Command {
 	var o devcluster.Options
 	cmd := &cobra.Command{
-		Use:     "up [kafka] [hbase] [spark]",
+		Use:     "up [kafka] [hbase] [cassandra] [spark]",
 		Short:   "Start what does not run of the named servers (kafka and hbase if none is named), and return when it is ready",
-		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up kafka hbase spark\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0",
+		Example: "  speedlayer dev-cluster up\n  speedlayer dev-cluster up kafka --brokers 3\n  speedlayer dev-cluster up kafka hbase spark\n  speedlayer dev-cluster up hbase --region-servers 2 --hdfs --zookeeper-port 0\n  speedlayer dev-cluster up kafka cassandra --cassandra-nodes 3",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := selectServers(&o, args); err != nil {
 				return err
 			}
 			if len(args) == 0 {
-				o.Spark = false
+				o.Cassandra, o.Spark = false, false
 			}
 			return runDevClusterUp(cmd.Context(), io, o)
 		},
@@ -84,25 +86,36 @@ func newDevClusterUp(io streams) *cobra.Command {
 	flags.IntVar(&o.SASLPort, "sasl-port", 9192, "of Kafka with TLS and passwords; 0: a free one")
 	flags.IntVar(&o.ZooKeeperPort, "zookeeper-port", 2181, "of ZooKeeper, by which HBase is found; 0: a free one")
 	flags.IntVar(&o.SparkPort, "spark-port", 7077, "of Spark's master; 0: a free one")
+	flags.IntVar(&o.CassandraNodes, "cassandra-nodes", 1, "of Cassandra, 1 to 3: the first on 127.0.0.1, the others on 127.0.0.2 and 127.0.0.3")
+	flags.IntVar(&o.CassandraPort, "cassandra-port", 9042, "of all nodes of Cassandra; 0: a free one")
+	flags.StringVar(&o.CassandraSync, "cassandra-sync", devcluster.SyncGroup, "commitlog_sync of Cassandra: group, batch, or periodic, which loses acknowledged writes at kill -9")
+	flags.BoolVar(&o.CassandraAuth, "cassandra-auth", false, "Cassandra takes TLS too, and asks for a user and a password")
 	flags.DurationVar(&o.Session, "session", 10*time.Second, "after how long a silent server of HBase is taken for dead")
 	return cmd
 }
 
+// servers are what can be started.
+var servers = []string{"kafka", "hbase", "cassandra", "spark"}
+
 // selectServers sets which servers the arguments name.
 func selectServers(o *devcluster.Options, args []string) error {
 	for _, a := range args {
-		if a != "kafka" && a != "hbase" && a != "spark" {
-			return usagef("%q: allowed are kafka, hbase, spark, or nothing", a)
+		if !slices.Contains(servers, a) {
+			return usagef("%q: allowed are %s, or nothing", a, strings.Join(servers, ", "))
 		}
 	}
 	o.Kafka = len(args) == 0 || slices.Contains(args, "kafka")
 	o.HBase = len(args) == 0 || slices.Contains(args, "hbase")
 	o.Spark = len(args) == 0 || slices.Contains(args, "spark")
+	o.Cassandra = len(args) == 0 || slices.Contains(args, "cassandra")
 	return nil
 }
 
 func runDevClusterUp(ctx context.Context, io streams, o devcluster.Options) error {
 	o.Detach, o.Log = true, io.err
+	if o.CassandraNodes == 0 || o.CassandraSync == "" {
+		return usagef("--cassandra-nodes %d, --cassandra-sync %q: allowed are 1 to 3, and group, batch, periodic", o.CassandraNodes, o.CassandraSync)
+	}
 	if o.Brokers == 0 || o.RegionServers == 0 { // defaults for programs, not for people
 		return usagef("--brokers %d, --region-servers %d: allowed are 1 or 3, and 1 to 9", o.Brokers, o.RegionServers)
 	}
@@ -129,6 +142,12 @@ func runDevClusterUp(ctx context.Context, io streams, o devcluster.Options) erro
 	}
 	if o.Spark {
 		fmt.Fprintf(io.out, "spark      %s  (web pages: %s)\n", c.SparkURL(), c.SparkUI())
+	}
+	if nodes := c.CassandraNodes(); len(nodes) > 0 {
+		fmt.Fprintf(io.out, "cassandra  %s\n", strings.Join(nodes, ","))
+	}
+	if o.CassandraAuth {
+		fmt.Fprintf(io.out, "           user %s, password %s; TLS with authority %s\n", devcluster.User, devcluster.Password, c.Authority())
 	}
 	return nil
 }
@@ -203,7 +222,7 @@ func printDevProcesses(io streams, all []devProcess) error {
 func newDevClusterDown(io streams) *cobra.Command {
 	var o devcluster.Options
 	cmd := &cobra.Command{
-		Use:     "down [kafka] [hbase] [spark]",
+		Use:     "down [kafka] [hbase] [cassandra] [spark]",
 		Short:   "Stop it (all, unless some are named); its data stays in the folder",
 		Example: "  speedlayer dev-cluster down --dir dev-cluster-data\n  speedlayer dev-cluster down hbase",
 		Args:    cobra.ArbitraryArgs,

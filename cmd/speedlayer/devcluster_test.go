@@ -26,7 +26,7 @@ func TestDevClusterCalls(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"up flink", exitUsage, `"flink": allowed are kafka, hbase`},
+		{"up flink", exitUsage, `"flink": allowed are kafka, hbase, cassandra, spark`},
 		{"up --brokers 2", exitUsage, "2 brokers: allowed are 1 and 3"},
 		{"up hbase --region-servers 0", exitUsage, "--region-servers 0: allowed are 1 or 3, and 1 to 9"},
 		{"up hbase --sasl", exitUsage, "SASL is a listener of Kafka"},

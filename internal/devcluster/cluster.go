@@ -146,6 +146,17 @@ func (c *Cluster) configure(o Options) error {
 			return err
 		}
 	}
+	if o.Cassandra {
+		if err := c.cassandraPorts(o); err != nil {
+			return err
+		}
+		if err := c.cassandraConfigs(o.CassandraSync); err != nil {
+			return err
+		}
+		for i := 1; i <= o.CassandraNodes; i++ {
+			c.add(c.cassandraProcess(i))
+		}
+	}
 	if err := c.makeFronts(o); err != nil {
 		return err
 	}
@@ -195,7 +206,7 @@ func (c *Cluster) LaunchAll(ctx context.Context) error {
 	if err := c.launchIdle(sparkPrefix); err != nil {
 		return err
 	}
-	if err := c.launchIdle(kafkaPrefix, NameNode, DataNode, ZooKeeper); err != nil {
+	if err := c.launchIdle(kafkaPrefix, cassandraPrefix, NameNode, DataNode, ZooKeeper); err != nil {
 		return err
 	}
 	if c.procs[ZooKeeper] != nil {
@@ -221,7 +232,8 @@ func (c *Cluster) launchIdle(prefixes ...string) error {
 }
 
 // Ready waits until every server that was started does what it is asked: Kafka
-// would create a topic on all brokers, and HBase's master answers.
+// would create a topic on all brokers, HBase's master answers, and each node of
+// Cassandra reads from all.
 func (c *Cluster) Ready(ctx context.Context) error {
 	if len(c.named(sparkPrefix)) > 0 {
 		if err := c.sparkReady(ctx); err != nil {
@@ -239,7 +251,12 @@ func (c *Cluster) Ready(ctx context.Context) error {
 		}
 	}
 	if len(c.named(Master)) > 0 {
-		return c.hbaseReady(ctx)
+		if err := c.hbaseReady(ctx); err != nil {
+			return err
+		}
+	}
+	if len(c.named(cassandraPrefix)) > 0 {
+		return c.cassandraReady(ctx)
 	}
 	return nil
 }
@@ -368,7 +385,8 @@ func (c *Cluster) Meets(o Options) bool {
 	}
 	kafka := !o.Kafka || s.Kafka && (o.Brokers == 0 || o.Brokers == s.Brokers) && (!o.SASL || s.SASL)
 	hbase := !o.HBase || s.HBase && o.RegionServers <= s.RegionServers && o.HDFS == s.HDFS && (!o.Authorize || s.Authorize)
-	return kafka && hbase
+	cassandra := !o.Cassandra || s.Cassandra && (o.CassandraNodes == 0 || o.CassandraNodes == s.CassandraNodes) && o.CassandraAuth == s.CassandraAuth
+	return kafka && hbase && cassandra
 }
 
 // Brokers are the addresses of Kafka, host:port, without encryption or password.

@@ -48,6 +48,11 @@ func (c *Cluster) makeFronts(o Options) error {
 			return err
 		}
 	}
+	for i := 1; o.Cassandra && i <= o.CassandraNodes; i++ {
+		if err := make(CassandraNode(i), c.FrontCassandraNodes()[i-1], c.CassandraNodes()[i-1]); err != nil {
+			return err
+		}
+	}
 	if !o.HBase {
 		return nil
 	}

@@ -43,6 +43,9 @@ func (o Options) jarSets() (sets []jarSet) {
 	if o.Spark {
 		sets = append(sets, loadJarSet("spark"))
 	}
+	if o.Cassandra {
+		sets = append(sets, loadJarSet("cassandra"))
+	}
 	return sets
 }
 

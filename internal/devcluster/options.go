@@ -18,6 +18,8 @@ type Options struct {
 	Kafka bool // start Kafka
 	HBase bool // start ZooKeeper and HBase
 	Spark bool // start a standalone cluster of Spark: a master and SparkWorkers workers
+	// Cassandra starts nodes of Cassandra, on 127.0.0.1, 127.0.0.2 and so on, with one port.
+	Cassandra bool
 
 	Brokers       int // of Kafka: 1 or 3; default 1
 	RegionServers int // of HBase, 1 to 9; default 1
@@ -28,10 +30,14 @@ type Options struct {
 	Authorize        bool // HBase asks who it is, and lets SuperUser do anything and others nothing
 	SASL             bool // brokers listen on a second port with TLS and passwords too
 
+	CassandraNodes int    // 1 to 3; default 1
+	CassandraSync  string // how their commit logs become durable; default SyncGroup
+	CassandraAuth  bool   // Cassandra takes TLS too, and asks for a user and a password: User has all rights, Guest none
+
 	// Ports; 0 is a free one, or the one that this folder had before. With
 	// three brokers they are the first of three in a row.
-	KafkaPort, SASLPort, ZooKeeperPort int
-	SparkPort                          int // of the master
+	KafkaPort, SASLPort, ZooKeeperPort, CassandraPort int
+	SparkPort                                         int // of the master
 
 	// Session is how long ZooKeeper waits for a server that is silent before it
 	// is taken for dead, 4 s to 40 s; default 10 s.
@@ -42,9 +48,10 @@ type Options struct {
 	// Detach leaves the processes running when the one that started them ends.
 	Detach bool
 	// Front, if set, is called for each address on which clients of brokers,
-	// ZooKeeper and region servers are to arrive, before the server starts: what
-	// it sets up listens there and passes on to the upstream. So a test can cut
-	// and slow what clients see (Cluster.FrontBrokers, FrontZooKeeper). Of
+	// ZooKeeper, region servers and nodes of Cassandra are to arrive, before the
+	// server starts: what it sets up listens there and passes on to the upstream. So
+	// a test can cut and slow what clients see (Cluster.FrontBrokers, FrontZooKeeper,
+	// FrontCassandraNodes). Of
 	// HBase's own servers the master comes this way to the region servers, too.
 	// Region servers are then called 127.0.0.2, which only Linux has without more.
 	Front func(name, listen, upstream string) error
@@ -90,6 +97,12 @@ func (o Options) withDefaults() (Options, error) {
 	if o.RegionServerHeap == 0 {
 		o.RegionServerHeap = 1024
 	}
+	if o.CassandraNodes == 0 {
+		o.CassandraNodes = 1
+	}
+	if o.CassandraSync == "" {
+		o.CassandraSync = SyncGroup
+	}
 	if o.Session == 0 {
 		o.Session = 10 * time.Second
 	}
@@ -107,19 +120,21 @@ func (o Options) Check() error {
 
 // has says whether a server of that name is one of those to start.
 func (o Options) has(name string) bool {
-	if strings.HasPrefix(name, sparkPrefix) {
+	switch {
+	case strings.HasPrefix(name, sparkPrefix):
 		return o.Spark
-	}
-	if strings.HasPrefix(name, kafkaPrefix) {
+	case strings.HasPrefix(name, kafkaPrefix):
 		return o.Kafka
+	case strings.HasPrefix(name, cassandraPrefix):
+		return o.Cassandra
 	}
 	return o.HBase
 }
 
 func (o Options) check() error {
 	switch {
-	case !o.Kafka && !o.HBase && !o.Spark:
-		return errors.New("nothing to start: allowed are Kafka, HBase and Spark")
+	case !o.Kafka && !o.HBase && !o.Cassandra && !o.Spark:
+		return errors.New("nothing to start: allowed are Kafka, HBase, Cassandra and Spark")
 	case o.Brokers != 1 && o.Brokers != 3:
 		return fmt.Errorf("%d brokers: allowed are 1 and 3", o.Brokers)
 	case o.RegionServers < 1 || o.RegionServers > maxRegionServers:
@@ -135,12 +150,12 @@ func (o Options) check() error {
 	case o.HDFS && !o.HBase:
 		return errors.New("HDFS is for HBase, which is not to be started")
 	}
-	for _, p := range []int{o.KafkaPort, o.SASLPort, o.ZooKeeperPort, o.SparkPort} {
+	for _, p := range []int{o.KafkaPort, o.SASLPort, o.ZooKeeperPort, o.CassandraPort, o.SparkPort} {
 		if p < 0 || p > 65535-o.Brokers {
 			return fmt.Errorf("port %d: allowed are 1 to %d, and 0 for a free one", p, 65535-o.Brokers)
 		}
 	}
-	return nil
+	return o.checkCassandra()
 }
 
 // DefaultJars is where jars are kept unless told otherwise.

@@ -13,19 +13,22 @@ import (
 
 // state is state.json: what a folder's cluster is, and which processes are of it.
 type state struct {
-	Version       int            `json:"version"` // 1
-	Kafka         bool           `json:"kafka"`   // started last time
-	HBase         bool           `json:"hbase"`
-	Brokers       int            `json:"brokers"`
-	RegionServers int            `json:"region_servers"`
-	HDFS          bool           `json:"hdfs"`
-	Authorize     bool           `json:"authorize"`
-	SASL          bool           `json:"sasl"`
-	Spark         bool           `json:"spark"`
-	ClusterID     string         `json:"cluster_id"`  // of Kafka: a UUID as Kafka writes them
-	Directories   []string       `json:"directories"` // ids of the brokers' data folders, in order; the same form
-	Ports         ports          `json:"ports"`
-	Processes     map[string]int `json:"processes"` // name to process id
+	Version        int            `json:"version"` // 1
+	Kafka          bool           `json:"kafka"`   // started last time
+	HBase          bool           `json:"hbase"`
+	Brokers        int            `json:"brokers"`
+	RegionServers  int            `json:"region_servers"`
+	HDFS           bool           `json:"hdfs"`
+	Authorize      bool           `json:"authorize"`
+	SASL           bool           `json:"sasl"`
+	Cassandra      bool           `json:"cassandra"`
+	CassandraNodes int            `json:"cassandra_nodes"`
+	CassandraAuth  bool           `json:"cassandra_auth"`
+	Spark          bool           `json:"spark"`
+	ClusterID      string         `json:"cluster_id"`  // of Kafka: a UUID as Kafka writes them
+	Directories    []string       `json:"directories"` // ids of the brokers' data folders, in order; the same form
+	Ports          ports          `json:"ports"`
+	Processes      map[string]int `json:"processes"` // name to process id
 }
 
 const stateVersion = 1
@@ -83,6 +86,15 @@ func stateFor(o Options, running map[string]int) (*state, error) {
 	if o.HBase && s.RegionServers > 0 && s.HDFS != o.HDFS {
 		return nil, fmt.Errorf("%s was made with HDFS %v, and is to start with %v: begin with a fresh folder", o.Dir, s.HDFS, o.HDFS)
 	}
+	if o.Cassandra && s.CassandraNodes > 0 && s.CassandraNodes != o.CassandraNodes {
+		return nil, fmt.Errorf("%s was made with %d nodes of Cassandra, and is to start with %d: begin with a fresh folder", o.Dir, s.CassandraNodes, o.CassandraNodes)
+	}
+	if o.Cassandra || len(running) == 0 {
+		s.Cassandra, s.CassandraAuth = o.Cassandra, o.CassandraAuth
+	}
+	if o.Cassandra {
+		s.CassandraNodes = o.CassandraNodes
+	}
 	if o.Kafka || len(running) == 0 {
 		s.Kafka, s.SASL = o.Kafka, o.SASL
 	}
@@ -116,13 +128,17 @@ func (o Options) fitsRunning(running map[string]int) error {
 	if err != nil {
 		return err
 	}
-	var kafka, hbase bool
+	var kafka, hbase, cassandra bool
 	for name := range running {
-		if strings.HasPrefix(name, sparkPrefix) {
-			continue
+		switch {
+		case strings.HasPrefix(name, sparkPrefix):
+		case strings.HasPrefix(name, kafkaPrefix):
+			kafka = true
+		case strings.HasPrefix(name, cassandraPrefix):
+			cassandra = true
+		default:
+			hbase = true
 		}
-		kafka = kafka || strings.HasPrefix(name, kafkaPrefix)
-		hbase = hbase || !strings.HasPrefix(name, kafkaPrefix)
 	}
 	end := fmt.Sprintf("repeat the flags that it was started with, or end it first, as with: speedlayer dev-cluster down --dir %s", o.Dir)
 	if kafka && o.Kafka {
@@ -145,6 +161,14 @@ func (o Options) fitsRunning(running map[string]int) error {
 	}
 	if asked := o.SparkPort; o.Spark && running[SparkMaster] != 0 && asked != 0 && s.Ports[SparkMaster] != asked {
 		return fmt.Errorf("%s: Spark runs there, on port %d, not %d: %s", o.Dir, s.Ports[SparkMaster], asked, end)
+	}
+	if cassandra && o.Cassandra {
+		if s.CassandraNodes != o.CassandraNodes || s.CassandraAuth != o.CassandraAuth {
+			return fmt.Errorf("%s: Cassandra runs there, with %d nodes and passwords %v, not %d and %v: %s", o.Dir, s.CassandraNodes, s.CassandraAuth, o.CassandraNodes, o.CassandraAuth, end)
+		}
+		if asked := o.CassandraPort; asked != 0 && s.Ports[CassandraNode(1)] != asked {
+			return fmt.Errorf("%s: Cassandra runs there, on port %d, not %d: %s", o.Dir, s.Ports[CassandraNode(1)], asked, end)
+		}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // stopOrder: masters before region servers, which would else be taken for dead,
 // and those on whom others rest last.
-var stopOrder = []string{sparkPrefix, kafkaPrefix, Master, "regionserver-", ZooKeeper, DataNode, NameNode}
+var stopOrder = []string{sparkPrefix, kafkaPrefix, cassandraPrefix, Master, "regionserver-", ZooKeeper, DataNode, NameNode}
 
 // Stop asks every process to end, in order, kills those that do not, and unlocks
 // the folder. The data stays.
@@ -75,7 +75,7 @@ func Open(dir string) (*Cluster, error) {
 
 // Down ends the cluster of a folder, whoever started it: what its state names,
 // and then what runs with the folder in its command line; of these Kafka, HBase
-// (with what it rests on), or both, as Options.Dir, Kafka and HBase say. It returns
+// (with what it rests on) and Cassandra, as Options.Dir, Kafka, HBase and Cassandra say. It returns
 // the names of the processes that ran.
 func Down(ctx context.Context, o Options) (names []string, err error) {
 	dir, err := filepath.Abs(o.Dir)

@@ -42,7 +42,7 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 }
 
 // Deltas implements store.TakesDeltas. Each delta has a column, which keeps the
-// highest version.
+// highest version. Package parts merges them.
 func (s *Store) Deltas() int { return deltas }
 
 // sections splits the cells of a batch by generation and leaves out dropped

@@ -17,7 +17,6 @@
 //	lookup.go       cells that a processor misses
 //	reader.go       what queries scan, merged over buckets
 //	stream.go       one bucket of a scan
-//	merge.go        a cell made of its whole and its deltas
 //	control.go      epochs and pointer, by check-and-put
 //	snapshots.go    operator state, in tables that rotate
 package hbase

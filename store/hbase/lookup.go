@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/store"
 	"speedlayer/store/hbase/client"
+	"speedlayer/store/parts"
 )
 
 // lookup is one get of a look-up: the columns of one url and hour, for all
@@ -60,7 +61,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 	groups := s.lookups(id, keys)
 	var one sync.Mutex // serialises the calls of fn
 	var stop error
-	var parts merger
+	var merged parts.Merger
 	all, within := errgroup.WithContext(ctx)
 	all.SetLimit(s.opts.Parallel)
 	for _, group := range groups {
@@ -76,7 +77,7 @@ func (s *Store) lookUp(ctx context.Context, id store.Shard, keys []store.Key, fn
 					one.Lock()
 					defer one.Unlock()
 					if stop == nil {
-						stop = found(cells, keys, part[i].keys, id, &parts, fn)
+						stop = found(cells, keys, part[i].keys, id, &merged, fn)
 					}
 					return stop
 				})
@@ -178,21 +179,21 @@ func encoded(f *pb.Filter) []byte {
 }
 
 // found matches the cells of one row to the keys that asked for them.
-func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *merger, fn func(i int, version int64, value []byte) error) error {
+func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *parts.Merger, fn func(i int, version int64, value []byte) error) error {
 	for len(cells) > 0 {
 		kv, _, err := client.NextKeyValue(cells)
 		if err != nil {
 			return err
 		}
-		u.reset()
+		u.Reset()
 		view := kv.Family
 		if cells, err = partsOf(cells, view, &keys[of[0]], id, u); err != nil {
 			return err
 		}
-		if len(u.parts) == 0 {
+		if u.Len() == 0 {
 			continue
 		}
-		version, value, err := u.cell()
+		version, value, err := u.Cell()
 		if err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func found(cells []byte, keys []store.Key, of []int, id store.Shard, u *merger, 
 
 // partsOf takes the cells of one family from the front, and passes to u those that
 // have the hour and shard of the key.
-func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *merger) (rest []byte, err error) {
+func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *parts.Merger) (rest []byte, err error) {
 	for len(cells) > 0 {
 		kv, behind, err := client.NextKeyValue(cells)
 		if err != nil {
@@ -234,7 +235,7 @@ func partsOf(cells, view []byte, k *store.Key, id store.Shard, u *merger) (rest 
 			}
 		}
 		if shard == id && hour == k.Hour%hoursADay {
-			u.add(part{int64(kv.Timestamp), value, delta > 0})
+			u.Add(parts.Part{Version: int64(kv.Timestamp), Value: value, Delta: delta > 0})
 		}
 	}
 	return nil, nil

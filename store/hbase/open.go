@@ -190,11 +190,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Faults counts requests that failed since the start.
-type Faults = client.Faults
-
-// Faults returns the counts so far.
-func (s *Store) Faults() Faults { return s.client.Faults() }
+// Faults implements store.CountsFaults.
+func (s *Store) Faults() store.Faults { return s.client.Faults() }
 
 // Rows returns how many rows of cells were put and acknowledged since the start.
 func (s *Store) Rows() int64 { return s.put.Load() }

@@ -7,6 +7,7 @@ import (
 
 	"speedlayer/store"
 	"speedlayer/store/hbase/client"
+	"speedlayer/store/parts"
 )
 
 // stream yields the rows of one bucket in a range, in order of url and day. It holds
@@ -24,7 +25,7 @@ type stream struct {
 	held   *line // the row after those that were sorted together
 
 	columns []column // columns of the current row; reused
-	merger  merger
+	merger  parts.Merger
 }
 
 type fetched struct {
@@ -206,7 +207,7 @@ type column struct {
 	hour  int32
 	shard store.Shard
 	delta int32 // 0 for the whole
-	part
+	part  parts.Part
 }
 
 func (c column) compare(o column) int {
@@ -238,9 +239,9 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 		if h := l.day*hoursADay + k.hour; h < rg.From || h >= rg.To {
 			continue
 		}
-		k.part = part{int64(kv.Timestamp), kv.Value, k.delta > 0}
+		k.part = parts.Part{Version: int64(kv.Timestamp), Value: kv.Value, Delta: k.delta > 0}
 		if l.hashed {
-			if _, k.part.value, err = urlOfValue(kv.Value); err != nil {
+			if _, k.part.Value, err = urlOfValue(kv.Value); err != nil {
 				return err
 			}
 		}
@@ -255,12 +256,12 @@ func (st *stream) emit(rg store.Range, c *store.ScanCell, fn func(c *store.ScanC
 	}
 	for len(columns) > 0 {
 		k := columns[0]
-		st.merger.reset()
+		st.merger.Reset()
 		for len(columns) > 0 && columns[0].hour == k.hour && columns[0].shard == k.shard {
-			st.merger.add(columns[0].part)
+			st.merger.Add(columns[0].part)
 			columns = columns[1:]
 		}
-		version, value, err := st.merger.cell()
+		version, value, err := st.merger.Cell()
 		if err != nil {
 			return err
 		}

@@ -52,8 +52,8 @@ func Start(t testing.TB, o devcluster.Options) *devcluster.Cluster {
 }
 
 func start(o devcluster.Options, dir string) (*devcluster.Cluster, error) {
-	o.Dir, o.KafkaPort, o.SASLPort, o.ZooKeeperPort = filepath.Join(dir, "cluster"), 0, 0, 0
-	o.SparkPort = 0
+	o.Dir = filepath.Join(dir, "cluster")
+	o.KafkaPort, o.SASLPort, o.ZooKeeperPort, o.CassandraPort, o.SparkPort = 0, 0, 0, 0, 0
 	o.Quick, o.Detach = true, false
 	if o.Log == nil {
 		o.Log = os.Stderr

@@ -75,15 +75,9 @@ func Over(o Options, c gohbase.Client) *Client {
 	return l
 }
 
-// Faults counts requests that went wrong since the start: tries that failed and
-// were repeated, requests that were given up (their callers offer the work
-// again), and clients of gohbase that were replaced because a region did not
-// answer.
-type Faults struct{ Retries, Failures, Renewals int64 }
-
 // Faults returns the counts so far.
-func (l *Client) Faults() Faults {
-	return Faults{l.retries.Load(), l.failures.Load(), l.renewals.Load()}
+func (l *Client) Faults() store.Faults {
+	return store.Faults{Retries: l.retries.Load(), Failures: l.failures.Load(), Renewals: l.renewals.Load()}
 }
 
 // Abandoned counts requests that outlived their callers. The memory that such a

@@ -1,4 +1,4 @@
-package hbase
+package parts
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 // same places, each of which keeps the highest version. Whichever put came last or
 // was lost, the cell contains all members below its version.
 func TestMerge(t *testing.T) {
-	var u merger
+	var u Merger
 	for range 300 {
 		seed := rand.Uint64()
 		r := rand.New(rand.NewPCG(seed, 8))
-		places := map[int]part{}
-		put := func(place int, p part) {
-			if places[place].version <= p.version {
+		places := map[int]Part{}
+		put := func(place int, p Part) {
+			if places[place].Version <= p.Version {
 				places[place] = p
 			}
 		}
@@ -30,16 +30,16 @@ func TestMerge(t *testing.T) {
 			from := at[w]
 			at[w] += 1 + r.IntN(4)
 			if place[w]++; place[w] > 5 || from == 0 {
-				put(0, part{int64(at[w]), wholeTo(at[w]), false})
+				put(0, Part{int64(at[w]), wholeTo(at[w]), false})
 				place[w] = 0
 			} else {
-				put(place[w], part{int64(at[w]), deltaOf(from, at[w]), true})
+				put(place[w], Part{int64(at[w]), deltaOf(from, at[w]), true})
 			}
-			u.reset()
+			u.Reset()
 			for _, p := range places { // in any order
-				u.add(p)
+				u.Add(p)
 			}
-			version, value, err := u.cell()
+			version, value, err := u.Cell()
 			if want := max(at[0], at[1]); err != nil || version != int64(want) || !bytes.Equal(value, wholeTo(want)) {
 				t.Fatalf("seed %d: version %d of %v, %v", seed, version, at, err)
 			}
@@ -67,15 +67,15 @@ func deltaOf(from, to int) []byte {
 }
 
 func TestMergeOfBadParts(t *testing.T) {
-	var u merger
-	u.add(part{1, []byte{9, 9}, false})
-	u.add(part{2, deltaOf(0, 1), true})
-	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
+	var u Merger
+	u.Add(Part{1, []byte{9, 9}, false})
+	u.Add(Part{2, deltaOf(0, 1), true})
+	if _, _, err := u.Cell(); !errors.Is(err, crdt.ErrCorrupt) {
 		t.Errorf("a whole that is none: %v", err)
 	}
-	u.reset()
-	u.add(part{2, deltaOf(0, 1)[:5], true})
-	if _, _, err := u.cell(); !errors.Is(err, crdt.ErrCorrupt) {
+	u.Reset()
+	u.Add(Part{2, deltaOf(0, 1)[:5], true})
+	if _, _, err := u.Cell(); !errors.Is(err, crdt.ErrCorrupt) {
 		t.Errorf("half a delta: %v", err)
 	}
 }
@@ -84,9 +84,9 @@ func TestMergeOfBadParts(t *testing.T) {
 // cell is what its column makes it.
 func TestMergeOfCounts(t *testing.T) {
 	for _, whole := range [][]byte{crdt.AppendCount(nil, 3), crdt.VisitCount{Visits: -2, Bounces: 1}.Append(nil)} {
-		u := merger{}
-		u.add(part{7, whole, false})
-		if version, value, err := u.cell(); err != nil || version != 7 || !bytes.Equal(value, whole) {
+		u := Merger{}
+		u.Add(Part{7, whole, false})
+		if version, value, err := u.Cell(); err != nil || version != 7 || !bytes.Equal(value, whole) {
 			t.Errorf("version %d, value %x, %v: want 7, %x", version, value, err, whole)
 		}
 	}
@@ -94,9 +94,9 @@ func TestMergeOfCounts(t *testing.T) {
 
 // A count of 3 has the byte that a delta begins with, and is a count all the same.
 func TestMergeOfACount(t *testing.T) {
-	var u merger
-	u.add(part{5, crdt.AppendCount(nil, 3), false})
-	if version, value, err := u.cell(); err != nil || version != 5 || !bytes.Equal(value, []byte{3}) {
+	var u Merger
+	u.Add(Part{5, crdt.AppendCount(nil, 3), false})
+	if version, value, err := u.Cell(); err != nil || version != 5 || !bytes.Equal(value, []byte{3}) {
 		t.Errorf("%x at %d, %v", value, version, err)
 	}
 }
