@@ -127,7 +127,7 @@ func TestClusterStart(t *testing.T) {
 }
 
 // Keyspaces that others have created are not touched.
-func TestClusterStartAmongOthers(t *testing.T) {
+func TestClusterStartInSharedCluster(t *testing.T) {
 	good := options(t)
 	session := admin(t, good)
 	const replication = " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"

@@ -38,7 +38,7 @@ func TestParseURL(t *testing.T) {
 }
 
 // Errors name what is wrong and what is allowed, and show no password.
-func TestParseURLRefuses(t *testing.T) {
+func TestParseURLRejects(t *testing.T) {
 	t.Setenv(PasswordEnv, "")
 	notPEM := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(notPEM, []byte("words"), 0o600); err != nil {
