@@ -185,6 +185,7 @@ func (f *sparkSubmitFlags) settings() []string {
 		"spark.scheduler.minRegisteredResourcesRatio=1.0",
 		// Executors that are killed count; a fatal error is tried so often in a second.
 		"spark.task.maxFailures=16",
+		"spark.log.level=WARN",
 		"spark.ui.showConsoleProgress=false",
 		"spark.sql.streaming.noDataMicroBatches.enabled=false",
 	}

@@ -58,7 +58,7 @@ final class Protocol {
         break;
     }
     String[] all = space < 0 ? new String[0] : rest.split(" ", -1);
-    if (!first.equals(name) || all.length != words) {
+    if (!first.equals(name) || all.length != words || Arrays.asList(all).contains("")) {
       throw new IOException("speedlayer: the worker answers \"" + (line.length() > 200 ? line.substring(0, 200) : line) + "\", not " + name + " with " + words + " words");
     }
     return all;
