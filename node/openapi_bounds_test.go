@@ -60,13 +60,8 @@ func TestOpenAPIBounds(t *testing.T) {
 				for _, v := range s.candidates(p.schema) {
 					q := maps.Clone(base)
 					q.Set(p.name, asParameter(v))
-					if p.name == "from" && !p.required {
-						q.Set("to", "now") // both, or neither
-					} else if p.name == "to" {
+					if p.name == "to" && p.required {
 						q.Set("from", "1970-01-01T00:00Z")
-					}
-					if v == "" && (p.name == "from" || p.name == "to") && !p.required {
-						continue
 					}
 					try(method, path, q.Encode(), text(body), s.validText(p.schema, asParameter(v)), s.more(p.schema), p.name)
 				}

@@ -23,8 +23,13 @@ const maxSearch = 253
 // Domains implements Answers. It reads the counts of domains without those of
 // their pages.
 func (e *Engine) Domains(ctx context.Context, req DomainsQuery) (*DomainsAnswer, error) {
-	if req.From == "" && req.To == "" {
+	switch {
+	case req.From == "" && req.To == "":
 		req.From, req.To = "now-30d", "now"
+	case req.From == "":
+		req.From = "1970-01-01"
+	case req.To == "":
+		req.To = "now"
 	}
 	hours, err := ParseHours(req.From, req.To, e.cfg.Now())
 	if err != nil {

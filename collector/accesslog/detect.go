@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 )
 
@@ -24,6 +25,21 @@ func Detect(line []byte, o Options) Format {
 		line = trimEnd(rest)
 	}
 	return detect(line, o)
+}
+
+// Why tells what is wrong with a line whose format Detect does not find, where more is
+// known than that: it is nearly a line of some format. "" if not.
+func Why(line []byte, o Options) string {
+	line = trimEnd(line)
+	if bytes.HasPrefix(line, []byte("{")) && json.Valid(line) {
+		return "it is JSON with other names of fields: say what they mean, as in --format json --fields time=at,client=ip,url=page"
+	}
+	o.Format = Combined
+	var l Line
+	if err := NewParser(o).Parse(line, &l); err != nil && err != ErrFormat {
+		return err.Error()
+	}
+	return ""
 }
 
 func detect(line []byte, o Options) Format {

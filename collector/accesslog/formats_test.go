@@ -3,6 +3,7 @@ package accesslog
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,17 +57,23 @@ func TestFormats(t *testing.T) {
 		"combined": {Combined, combined, noon("site.example")},
 		"common": {Common, `127.0.0.1 user-identifier frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.html HTTP/1.0" 200 2326`,
 			[]want{{"2000-10-10T20:55:36Z", "frank", "http://site.example/apache_pb.html", ""}}},
-		"vhost_combined":         {VHost, "www.shop.example:443 " + combined, noon("www.shop.example")},
-		"vhost, IPv6 client":     {VHost, `shop.example:80 2001:DB8::0:1 - - [02/Nov/2026:12:00:01 +0000] "GET /a HTTP/1.1" 200 612 "-" "x"`, []want{{"2026-11-02T12:00:01Z", "2001:db8::1", "http://shop.example/a", "x"}}},
-		"vhost without a port":   {VHost, "shop.example " + combined, noon("shop.example")},
-		"vhost by address":       {VHost, "192.0.2.1:443 " + combined, noon("192.0.2.1")},
-		"vhost_common":           {VHost, `shop.example:80 203.0.113.30 - - [02/Nov/2026:12:00:01 +0000] "GET /a HTTP/1.1" 200 612`, []want{{"2026-11-02T12:00:01Z", "203.0.113.30", "http://shop.example/a", ""}}},
-		"host names looked up":   {Combined, strings.Replace(combined, "203.0.113.30", "Dial-7.ISP.example.", 1), []want{{"2026-11-02T12:00:01Z", "dial-7.isp.example", "http://site.example/a", firefox}}},
-		"mapped IPv4":            {Combined, strings.Replace(combined, "203.0.113.30", "::ffff:203.0.113.30", 1), noon("site.example")},
-		"with a port":            {Combined, strings.Replace(combined, "203.0.113.30", "203.0.113.30:51312", 1), noon("site.example")},
-		"forwarded list":         {Combined, strings.Replace(combined, "203.0.113.30", "203.0.113.30, 10.0.0.2", 1), noon("site.example")},
-		"list without spaces":    {Combined, strings.Replace(combined, "203.0.113.30", "unknown,203.0.113.30,10.0.0.2", 1), noon("site.example")},
-		"list after a vhost":     {VHost, "shop.example:80 " + strings.Replace(combined, "203.0.113.30", "203.0.113.30, 10.0.0.2", 1), noon("shop.example")},
+		"vhost_combined":       {VHost, "www.shop.example:443 " + combined, noon("www.shop.example")},
+		"vhost, IPv6 client":   {VHost, `shop.example:80 2001:DB8::0:1 - - [02/Nov/2026:12:00:01 +0000] "GET /a HTTP/1.1" 200 612 "-" "x"`, []want{{"2026-11-02T12:00:01Z", "2001:db8::1", "http://shop.example/a", "x"}}},
+		"vhost without a port": {VHost, "shop.example " + combined, noon("shop.example")},
+		"vhost by address":     {VHost, "192.0.2.1:443 " + combined, noon("192.0.2.1")},
+		"vhost_common":         {VHost, `shop.example:80 203.0.113.30 - - [02/Nov/2026:12:00:01 +0000] "GET /a HTTP/1.1" 200 612`, []want{{"2026-11-02T12:00:01Z", "203.0.113.30", "http://shop.example/a", ""}}},
+		"host names looked up": {Combined, strings.Replace(combined, "203.0.113.30", "Dial-7.ISP.example.", 1), []want{{"2026-11-02T12:00:01Z", "dial-7.isp.example", "http://site.example/a", firefox}}},
+		"mapped IPv4":          {Combined, strings.Replace(combined, "203.0.113.30", "::ffff:203.0.113.30", 1), noon("site.example")},
+		"with a port":          {Combined, strings.Replace(combined, "203.0.113.30", "203.0.113.30:51312", 1), noon("site.example")},
+		"forwarded list":       {Combined, strings.Replace(combined, "203.0.113.30", "203.0.113.30, 10.0.0.2", 1), noon("site.example")},
+		"list without spaces":  {Combined, strings.Replace(combined, "203.0.113.30", "unknown,203.0.113.30,10.0.0.2", 1), noon("site.example")},
+		"list after a vhost":   {VHost, "shop.example:80 " + strings.Replace(combined, "203.0.113.30", "203.0.113.30, 10.0.0.2", 1), noon("shop.example")},
+		"Cloudflare Logpush": {JSON, `{"ClientIP":"203.0.113.30","ClientRequestHost":"shop.example","ClientRequestMethod":"GET","ClientRequestURI":"/a","EdgeStartTimestamp":"2026-11-02T12:00:01Z","EdgeResponseStatus":200,"ClientRequestUserAgent":"` + firefox + `"}`,
+			noon("shop.example")},
+		"Google's load balancer": {JSON, `{"httpRequest":{"requestMethod":"GET","requestUrl":"http://shop.example/a","status":200,"userAgent":"` + firefox + `","remoteIp":"203.0.113.30"},"timestamp":"2026-11-02T12:00:01Z"}`, noon("shop.example")},
+		"Azure Front Door":       {JSON, `{"time":"2026-11-02T12:00:01Z","properties":{"httpMethod":"GET","requestUri":"http://shop.example/a","clientIp":"203.0.113.30","httpStatusCode":"200","userAgent":"` + firefox + `"}}`, noon("shop.example")},
+		"GELF":                   {Combined, `{"version":"1.1","host":"web1","short_message":` + strconv.Quote(combined) + `,"timestamp":1793620801.1}`, noon("site.example")},
+		"Filebeat":               {Combined, `{"@timestamp":"2026-11-02T12:00:02Z","message":` + strconv.Quote(combined) + `,"agent":{"type":"filebeat"}}`, noon("site.example")},
 		"nginx main":             {Combined, strings.Replace(combined, "203.0.113.30", "10.0.0.2", 1) + ` "203.0.113.30"`, noon("site.example")},
 		"nginx main, no proxy":   {Combined, combined + ` "-"`, noon("site.example")},
 		"nginx main, forged":     {Combined, combined + ` "192.0.2.66"`, noon("site.example")},
@@ -299,7 +306,8 @@ func TestW3CWithoutWhatIsNeeded(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	for _, line := range []string{"", "x", "#Version: 1.0", "{}", `{"a":1}`, "<?xml version='1.0'?>", "Nov  2 12:00:01 web1 sshd[1]: Accepted publickey", "\x00\x00", "{{{", "<1>", "1 - - - - -"} {
+	for _, line := range []string{"", "x", "#Version: 1.0", "{}", `{"a":1}`, "<?xml version='1.0'?>", "Nov  2 12:00:01 web1 sshd[1]: Accepted publickey", "\x00\x00", "{{{", "<1>", "1 - - - - -",
+		"1794304800.123    100 203.0.113.10 TCP_MISS/200 5 GET http://h.example/a - DIRECT/1.2.3.4 text/html", "2026-11-02T12:00:01Z  ", "Nov  2 12:00:01   x", "<165>", "web |"} {
 		if f := Detect([]byte(line), Options{}); f != "" {
 			t.Errorf("%q: found %q", line, f)
 		}
@@ -309,6 +317,9 @@ func TestUnknown(t *testing.T) {
 func FuzzDetect(f *testing.F) {
 	f.Add([]byte("<165>1 2026-11-02T12:00:01.003Z web1 nginx 812 - [a b=\"c\"] " + combined))
 	f.Add([]byte("#Fields: date time c-ip"))
+	f.Add([]byte("1794304800.123    100 203.0.113.10 x"))
+	f.Add([]byte("<1>Nov  2 12:00:01  web1 nginx: x"))
+	f.Add([]byte("[pod/a/b] web-1  | 2026-11-02T12:00:01Z stdout F x"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		o := Options{Format: Detect(line, Options{})}
 		var l Line

@@ -39,18 +39,19 @@ var caddyFields = fieldMap{
 }
 
 // usualFields are the names that people give to nginx's variables, and those of
-// Traefik, CloudFront and the Elastic Common Schema.
+// Traefik, CloudFront, the Elastic Common Schema, Cloudflare's Logpush, and the load
+// balancers of Google and Azure.
 var usualFields = fieldMap{
-	fieldTime:      {"StartUTC", "time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts", "StartLocal", "datetime", "date"},
-	fieldClient:    {"remote_addr", "remote_ip", "client_ip", "clientip", "client", "ip", "ClientHost", "ClientAddr", "c-ip", "source.ip", "client.ip", "request.client_ip", "request.remote_ip"},
+	fieldTime:      {"StartUTC", "time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts", "StartLocal", "datetime", "date", "EdgeStartTimestamp"},
+	fieldClient:    {"remote_addr", "remote_ip", "client_ip", "clientip", "client", "ip", "ClientHost", "ClientAddr", "c-ip", "source.ip", "client.ip", "request.client_ip", "request.remote_ip", "ClientIP", "httpRequest.remoteIp", "properties.clientIp"},
 	fieldUser:      {"remote_user", "ClientUsername", "user", "user_id"},
-	fieldHost:      {"host", "http_host", "server_name", "vhost", "RequestHost", "RequestAddr", "x-host-header", "cs(Host)", "url.domain", "request.host"},
-	fieldMethod:    {"request_method", "method", "RequestMethod", "cs-method", "http.request.method", "verb", "request.method"},
-	fieldTarget:    {"request_uri", "uri", "RequestPath", "path", "url", "cs-uri-stem", "url.original", "url.path", "request.uri"},
+	fieldHost:      {"host", "http_host", "server_name", "vhost", "RequestHost", "RequestAddr", "x-host-header", "cs(Host)", "url.domain", "request.host", "ClientRequestHost"},
+	fieldMethod:    {"request_method", "method", "RequestMethod", "cs-method", "http.request.method", "verb", "request.method", "ClientRequestMethod", "httpRequest.requestMethod", "properties.httpMethod"},
+	fieldTarget:    {"request_uri", "uri", "RequestPath", "path", "url", "cs-uri-stem", "url.original", "url.path", "request.uri", "ClientRequestURI", "httpRequest.requestUrl", "properties.requestUri"},
 	fieldRequest:   {"request", "request_line"},
-	fieldStatus:    {"status", "DownstreamStatus", "status_code", "response", "sc-status", "http.response.status_code"},
-	fieldReferrer:  {"http_referer", "http_referrer", "referer", "referrer", "request_Referer", "cs(Referer)", "http.request.referrer"},
-	fieldAgent:     {"http_user_agent", "user_agent", "useragent", "agent", "request_User-Agent", "cs(User-Agent)", "user_agent.original"},
+	fieldStatus:    {"status", "DownstreamStatus", "status_code", "response", "sc-status", "http.response.status_code", "EdgeResponseStatus", "httpRequest.status", "properties.httpStatusCode"},
+	fieldReferrer:  {"http_referer", "http_referrer", "referer", "referrer", "request_Referer", "cs(Referer)", "http.request.referrer", "ClientRequestReferer", "httpRequest.referer", "properties.referer"},
+	fieldAgent:     {"http_user_agent", "user_agent", "useragent", "agent", "request_User-Agent", "cs(User-Agent)", "user_agent.original", "ClientRequestUserAgent", "httpRequest.userAgent", "properties.userAgent"},
 	fieldForwarded: {"http_x_forwarded_for", "x_forwarded_for", "request_X-Forwarded-For", "x-forwarded-for", "xff"},
 }
 

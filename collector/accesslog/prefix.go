@@ -48,13 +48,14 @@ func cutColours(b []byte) []byte {
 }
 
 // unwrap takes a line out of an object: Docker's json-file driver writes log,
-// journald MESSAGE, many shippers message.
+// journald MESSAGE, many shippers message, GELF short_message, Google's logs
+// textPayload.
 func unwrap(b []byte) (line []byte, kind string, ok bool) {
 	var o map[string]json.RawMessage
 	if json.Unmarshal(b, &o) != nil {
 		return nil, "", false
 	}
-	for _, key := range []string{"log", "MESSAGE", "message", "msg"} {
+	for _, key := range []string{"log", "MESSAGE", "message", "msg", "short_message", "textPayload", "line"} {
 		var text string
 		if raw, ok := o[key]; ok && json.Unmarshal(raw, &text) == nil && text != "" {
 			return []byte(text), "JSON of a log driver (field " + key + ")", true
@@ -188,6 +189,7 @@ func cutBSDTime(b []byte) ([]byte, bool) {
 // Kubernetes (stdout F), or host and program of syslog (web1 nginx[12]:), or
 // nothing, as `docker logs --timestamps` has it.
 func cutSender(b []byte) (rest []byte, kind string, ok bool) {
+	b = bytes.TrimLeft(b, " ") // columns may be padded
 	first, after, ok := word(b)
 	if !ok {
 		return nil, "", false

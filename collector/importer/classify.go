@@ -71,6 +71,10 @@ func (f *file) logLine(text []byte, pv *event.Pageview) (ok, named bool, err err
 	case errors.Is(err, accesslog.ErrNoHost) && f.pageviews == 0 && !f.report.Format.NamesHosts():
 		return false, false, errNoHost
 	case why == accesslog.RejectedTarget:
+		if r := new(event.Rejection); errors.As(err, &r) && r.Field != "url" {
+			f.reject(reason(err), text) // its time, for example
+			break
+		}
 		f.reject(string(why)+": "+reason(err), text)
 	default:
 		f.good++
@@ -99,8 +103,12 @@ func reason(err error) string {
 	if !errors.As(err, &r) {
 		return err.Error()
 	}
-	if r.Field == "" {
-		return r.Code
+	code := r.Code
+	if code == event.Code1990 {
+		code = "is before 1990 (were seconds meant, where milliseconds are read?)"
 	}
-	return r.Field + " " + r.Code
+	if r.Field == "" {
+		return code
+	}
+	return r.Field + " " + code
 }

@@ -235,6 +235,13 @@ func (f *file) likely() string {
 			return fmt.Sprintf("they look like format %s, not %s (--format %s)", format, f.report.Format, format)
 		}
 	}
+	if f.report.Format == "" {
+		for _, text := range f.guesses {
+			if why := accesslog.Why(text, f.im.cfg.Log); why != "" {
+				return why
+			}
+		}
+	}
 	most := ""
 	for why, n := range f.reasons {
 		if n > f.reasons[most] || n == f.reasons[most] && why < most {

@@ -272,7 +272,7 @@ func TestNothingUnderstood(t *testing.T) {
 		"syslog":           {Combined, "Nov  2 12:00:01 web1 sshd[1]: Accepted publickey\n", "not a log line"},
 		"no address":       {Combined, `- - - [02/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-"` + "\n", "address of the client is -"},
 		"unknown":          {"", "hello\nworld\n", "format is not known"},
-		"seconds for ms":   {JSONLines, `{"person":"p","url":"http://a.b/","ts":1762077600}` + "\n", "before_1990"},
+		"seconds for ms":   {JSONLines, `{"person":"p","url":"http://a.b/","ts":1762077600}` + "\n", "before 1990"},
 		"w3c, no #Fields":  {accesslog.W3C, "2026-11-02 00:00:05 GET / 203.0.113.102 200\n", "#Fields"},
 		"directives alone": {accesslog.W3C, "#Fields: date time\n", ""},
 		"not pageviews":    {"", strings.ReplaceAll(logLines(1), "GET", "POST"), ""},
@@ -325,5 +325,31 @@ func TestLateFormat(t *testing.T) {
 	_, given := importing(t, Config{Format: Combined}, "access.log", []byte("garbage\n\n"+logLines(2)))
 	if sink.values() != given.values() {
 		t.Errorf("the nonces depend on how the format was known")
+	}
+}
+
+// The likely reason why no line of a file was understood.
+func TestLikelyReasons(t *testing.T) {
+	const rest = ` - - [02/Nov/2026:12:00:01 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"` + "\n"
+	for content, want := range map[string]string{
+		"-" + rest: "the address of the client is -",
+		`{"at":"2026-11-02T12:00:01Z","page":"/a"}` + "\n":                                      "--format json --fields",
+		`{"person":"a","url":"http://h.example/","ts":1793620801}` + "\n":                       "were seconds meant",
+		strings.Replace("203.0.113.1"+rest, "2026", "1986", 1):                                  "before 1990",
+		"\x5d\x00\x00\x80\x00\xff\xff":                                                          "lzma",
+		"1793620801.123    100 203.0.113.10 TCP_MISS/200 5 GET http://h.example/a - DIRECT/1\n": "the format is not known",
+	} {
+		name := filepath.Join(t.TempDir(), "access.log")
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		q := &memory{}
+		r, err := Import(t.Context(), Config{Host: "h.example", Sink: Local{q.ledger()}}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Err(); err == nil || !strings.Contains(err.Error(), want) || len(q.records) > 0 {
+			t.Errorf("%q: %v, want %s", content, err, want)
+		}
 	}
 }
