@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/*": {},
 
 	"internal/devcluster/clustertest": {"internal/devcluster"},
+	"internal/devcluster":             {"internal/sealed"},
 	"internal/httpserver":             {"internal/problem"},
 
 	"queue":           {"event", "record"},

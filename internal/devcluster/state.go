@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"speedlayer/internal/sealed"
 )
 
 // state is state.json: what a folder's cluster is, and which processes are of it.
@@ -42,8 +44,8 @@ func readState(dir string) (*state, error) {
 		return nil, err
 	}
 	s := new(state)
-	if err := json.Unmarshal(text, s); err != nil {
-		return nil, fmt.Errorf("%s: %w", stateFile(dir), err)
+	if err := sealed.Unmarshal(stateFile(dir), text, s); err != nil {
+		return nil, fmt.Errorf("%w: end the servers that were started in %s (ps shows them), remove that folder, and begin with a fresh one", err, dir)
 	}
 	if s.Version != stateVersion {
 		return nil, fmt.Errorf("%s: version %d; this program knows %d: begin with a fresh folder", stateFile(dir), s.Version, stateVersion)
@@ -64,7 +66,7 @@ func (s *state) write(dir string) error {
 		return err
 	}
 	temp := stateFile(dir) + ".new"
-	if err := os.WriteFile(temp, append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(temp, append(sealed.Seal(text), '\n'), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(temp, stateFile(dir))

@@ -49,6 +49,8 @@ type Broker struct {
 	out   *outside
 	opts  []kfake.Opt // of openSync
 
+	controlling sync.Mutex // held while the copy of control files is written
+
 	mu struct {
 		sync.Mutex
 		cluster *kfake.Cluster // nil after Close, or a Repair that failed
@@ -95,6 +97,7 @@ func Start(cfg Config) (*Broker, error) {
 	b := &Broker{cfg: cfg, lock: lock}
 	b.out = newOutside(cfg.Logger)
 	b.group = newGroupSync(func() error { return b.dir.sync() }, cfg.failed)
+	b.group.changed = b.sealTopics
 	if b.dir, b.opts, err = openSync(cfg.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: %w", err), lock.Unlock())
 	}
@@ -106,7 +109,13 @@ func Start(cfg Config) (*Broker, error) {
 
 // start repairs the log where it is damaged, and starts the broker on it.
 func (b *Broker) start() error {
+	if err := b.checkControl(); err != nil {
+		return err
+	}
 	if err := b.repairLog(); err != nil {
+		return err
+	}
+	if err := b.sealTopics(); err != nil {
 		return err
 	}
 	listen := net.Listen
@@ -201,10 +210,12 @@ func (b *Broker) Close() error {
 	cluster := b.mu.cluster
 	b.mu.cluster = nil
 	b.mu.Unlock()
+	var err error
 	if cluster != nil {
 		cluster.Close()
+		err = b.sealStopped()
 	}
-	return errors.Join(b.dir.close(), b.lock.Unlock())
+	return errors.Join(err, b.dir.close(), b.lock.Unlock())
 }
 
 // brokerLog passes the broker's messages on.

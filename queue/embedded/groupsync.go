@@ -32,6 +32,7 @@ type groupSync struct {
 	failed  func(error)   // told once, of a sync that failed
 	closed  chan struct{} // ends retries
 	closing sync.Once
+	changed func() error // is told of a change of topics before it is acknowledged; nil: nobody
 	mu      struct {
 		sync.Mutex
 		running bool
@@ -162,6 +163,15 @@ const (
 	maxHeld = 1 << 20
 )
 
+// changesTopics are the requests that create, delete or alter topics.
+func changesTopics(key int16) bool {
+	switch key {
+	case 19, 20, 33, 37, 44:
+		return true
+	}
+	return false
+}
+
 // Read checks requests, and stamps the records of produce requests; for that it
 // counts on the broker reading a request's length first and then all the rest.
 func (c *syncConn) Read(p []byte) (n int, err error) {
@@ -176,7 +186,7 @@ func (c *syncConn) Read(p []byte) (n int, err error) {
 	c.requests.follow(p[:n], 12, func(head []byte) {
 		bad = errors.Join(bad, checkRequest(head))
 		key := int16(binary.BigEndian.Uint16(head[4:]))
-		if key != produceKey && key != endTxnKey && key != describeKey {
+		if key != produceKey && key != endTxnKey && key != describeKey && !changesTopics(key) {
 			return
 		}
 		c.mu.Lock()
@@ -207,6 +217,9 @@ func (c *syncConn) Write(p []byte) (int, error) {
 		case !ok:
 		case key == describeKey:
 			p = fillReplicas(p) // the broker writes an answer at once
+		case changesTopics(key) && c.group.changed != nil:
+			c.mu.err = errors.Join(c.mu.err, c.group.changed())
+			produced = true
 		default:
 			produced = true
 		}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -62,4 +63,13 @@ func readAll(t testing.TB, c *queue.Client) (recs []kgo.Record) {
 		}
 	}
 	return recs
+}
+
+// entryOf is an entry of the broker's logs of groups and producers.
+func entryOf(data []byte) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(data)+2))
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = append(binary.LittleEndian.AppendUint16(b, 1), data...)
+	binary.LittleEndian.PutUint32(b[4:], checksum(b[entryHead:]))
+	return b
 }
