@@ -206,8 +206,8 @@ func (j *Job) Append(ctx context.Context, records ...[]byte) error {
 	m := make([]queue.Message, len(records))
 	for i, value := range records {
 		m[i].Value = value
-		if j.t.nonce != nil {
-			m[i].Person = j.t.nonce(value) // so that it lies where it belongs
+		if j.t.key != nil {
+			m[i].Person = j.t.key(value) // so that it lies where it belongs
 		}
 	}
 	_, err := j.stages[0].queue.AppendSync(ctx, m)

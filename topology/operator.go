@@ -21,6 +21,7 @@ type operator struct {
 	run   run
 	value []byte // of the current event
 	rows  []row
+	taken int32 // events since the last Run
 	cells *cells
 	ready []microbatch.Outgoing // forwarded by the events taken
 	// foreign: the generation has cells of other meanings, which a processor of
@@ -29,24 +30,31 @@ type operator struct {
 	failed  func(error) // is told why an Update cannot go on; may be nil
 }
 
-// row is one change of one cell by an event.
+// row is one change of one cell by an event, or an event that waits in a memory.
 type row struct {
 	offset int64
 	arg    int64
-	slot   int32
+	slot   int32 // -1-n: it waits in the n-th memory
+	event  int32 // of a waiting one: its place among those taken; ^place if it is not live
 }
 
 // run is the current event on its way through the steps.
 type run struct {
 	at      *step // that runs, for errors
 	err     error
+	owner   []byte
 	nonce   []byte
 	kinds   []kind  // of the stage's cells
 	parts   []int32 // partitions of each stage's topic
 	changes []change
-	entries []entry
-	packed  []byte // of the entries
-	scratch []byte
+	// memories are those of the stage that reads the source; live tells the steps
+	// after one whether the event changes cells.
+	memories []memory
+	later    []later
+	live     bool
+	entries  []entry
+	packed   []byte // of the entries
+	scratch  []byte
 }
 
 type change struct {
@@ -69,13 +77,21 @@ func newOperator(t *Topology, g *stage, parts []int32, l Limits) *operator {
 	for _, s := range g.cells {
 		o.run.kinds = append(o.run.kinds, s.kind())
 	}
+	if g.by == nil {
+		for _, s := range t.memories {
+			o.run.memories = append(o.run.memories, s.memory())
+		}
+	}
 	o.cells = newCells(g.cells, o.run.kinds, l)
 	return o
 }
 
 func (r *run) begin() {
 	r.err, r.at = nil, nil
-	r.changes, r.entries, r.packed = r.changes[:0], r.entries[:0], r.packed[:0]
+	r.changes, r.entries, r.packed, r.later = r.changes[:0], r.entries[:0], r.packed[:0], r.later[:0]
+	for _, m := range r.memories {
+		m.begin()
+	}
 	for _, k := range r.kinds {
 		k.begin()
 	}
@@ -105,11 +121,11 @@ func (o *operator) Decode(value []byte, _, _ int64) (owner, nonce []byte, err er
 	if o.stage.by != nil {
 		return nil, nil, o.run.unpack(o.stage, value)
 	}
-	nonce, err = o.t.decode(&o.run, value)
+	owner, nonce, err = o.t.decode(&o.run, value)
 	if err == nil {
 		err = o.run.tooLarge()
 	}
-	return nonce, nonce, err
+	return owner, nonce, err
 }
 
 func (o *operator) panicked(p any) error {
@@ -140,13 +156,24 @@ func (o *operator) Take(offset int64, _ uint64, live bool) {
 	for _, k := range o.run.kinds {
 		k.took(live)
 	}
+	for _, m := range o.run.memories {
+		m.took()
+	}
+	event := o.taken
+	o.taken++
 	if !live {
+		event = ^event
 		o.cells.known.restart()
+	}
+	for _, l := range o.run.later {
+		o.rows = append(o.rows, row{offset, l.arg, -1 - l.memory, event})
+	}
+	if !live {
 		return
 	}
 	for i := range o.run.changes {
 		c := &o.run.changes[i]
-		o.rows = append(o.rows, row{offset, c.arg, o.cells.slot(c.cell, c.key, c.hour)})
+		o.rows = append(o.rows, row{offset: offset, arg: c.arg, slot: o.cells.slot(c.cell, c.key, c.hour)})
 	}
 	o.ready = o.run.pack(o.ready, offset)
 }
@@ -163,7 +190,7 @@ func (o *operator) Fill(n int, version int64, value []byte) error {
 func (o *operator) Filled() { o.cells.missing = o.cells.missing[:0] }
 
 // Run implements microbatch.Operator.
-func (o *operator) Run([]int64, func() error) (err error) {
+func (o *operator) Run(logTimes []int64, load func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = o.panicked(p)
@@ -174,17 +201,57 @@ func (o *operator) Run([]int64, func() error) (err error) {
 	}()
 	for i := range o.rows {
 		r := &o.rows[i]
-		s := &o.cells.slots[r.slot]
-		o.run.at = o.stage.cells[s.cell]
-		if err := o.cells.apply(r.slot, r.offset, r.arg); err != nil {
-			return fmt.Errorf("step %s, key %.100q: %w", o.run.at.name, s.key(), err)
+		if r.slot < 0 {
+			err = o.remember(r, logTimes, load)
+		} else {
+			err = o.apply(r.slot, r.offset, r.arg)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	o.rows = o.rows[:0]
+	o.rows, o.taken = o.rows[:0], 0
+	for _, m := range o.run.memories {
+		m.ran()
+	}
 	for _, k := range o.run.kinds {
 		k.ran()
 	}
 	return nil
+}
+
+// apply lets an event change a cell.
+func (o *operator) apply(slot int32, offset, arg int64) error {
+	s := &o.cells.slots[slot]
+	o.run.at = o.stage.cells[s.cell]
+	if err := o.cells.apply(slot, offset, arg); err != nil {
+		return fmt.Errorf("step %s, key %.100q: %w", o.run.at.name, s.key(), err)
+	}
+	return nil
+}
+
+// remember runs an event that waits in a memory, and the steps after it.
+func (o *operator) remember(w *row, logTimes []int64, load func() error) error {
+	r := &o.run
+	event := w.event
+	if r.live = event >= 0; !r.live {
+		event = ^event
+	}
+	r.changes, r.err = r.changes[:0], nil
+	r.memories[-1-w.slot].run(r, w.arg, logTimes[event])
+	for i := range r.changes {
+		c := &r.changes[i]
+		slot := o.cells.slot(c.cell, c.key, c.hour)
+		if len(o.cells.missing) > 0 {
+			if err := load(); err != nil {
+				return err
+			}
+		}
+		if err := o.apply(slot, w.offset, c.arg); err != nil {
+			return err
+		}
+	}
+	return r.err
 }
 
 // AppendForwarded implements microbatch.Forwarder.
@@ -218,25 +285,30 @@ func (o *operator) Begin(generation uint32, start int64, text string) error {
 // AppendCounts implements microbatch.Operator.
 func (o *operator) AppendCounts(dst []byte) []byte { return dst }
 
-// AppendState appends the operator state, which is the definition that made it:
+// AppendState appends the operator state: the definition that made it, and what its
+// steps remember.
 //
-//	version u8 | settings
+//	version u8 | settings, behind their length as a uvarint | memories (remember.go)
 func (o *operator) AppendState(dst []byte) []byte {
-	return append(append(dst, stateVersion), o.stage.settings(o.t)...)
+	return o.appendMemories(appendSized(append(dst, stateVersion), o.stage.settings(o.t)))
 }
 
-const stateVersion = 1
+const stateVersion = 2
 
 var errState = errors.New("topology: operator state cannot be what was written")
 
-// LoadState implements microbatch.Operator. The state of another definition is as
-// good: what it remembers is in cells.
+// LoadState implements microbatch.Operator. Of the state of another definition, what
+// means the same is kept.
 func (o *operator) LoadState(b []byte) error {
 	if len(b) == 0 || b[0] != stateVersion {
 		return fmt.Errorf("%w: does not begin with version %d", errState, stateVersion)
 	}
 	o.cells.known.restart()
-	return nil
+	_, rest, err := sized(b[1:])
+	if err != nil {
+		return err
+	}
+	return o.loadMemories(rest)
 }
 
 // A key in a store has no byte 0. So 0 is written as 1 1, and 1 as 1 2, which keeps

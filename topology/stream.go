@@ -27,13 +27,17 @@ func (s *Stream[T]) stepOf() *step {
 }
 
 // SourceOption changes how a source's records are taken.
-type SourceOption[T any] struct{ nonce func(T) string }
+type SourceOption[T any] struct{ nonce, owner func(T) string }
 
 // Nonce makes records with the same nonce one event: the first in the log counts. So
 // a producer may send a record again when it does not know whether it arrived. The
 // nonce has 1 byte or more; an event whose nonce is "" is not compared with others.
 // Records are remembered for an hour of log time, or 512 Ki of them in each partition.
 func Nonce[T any](of func(T) string) SourceOption[T] { return SourceOption[T]{nonce: of} }
+
+// Owner gives each event an owner, whose events all lie in one partition: what lies in
+// another one is rerouted. Without it, an event's owner is its nonce, if it has one.
+func Owner[T any](of func(T) string) SourceOption[T] { return SourceOption[T]{owner: of} }
 
 // Source begins a topology: the records of a topic with its name, decoded. A record
 // that cannot be decoded is rejected. A topology has one source.
@@ -45,36 +49,41 @@ func Source[T any](t *Topology, name string, codec Codec[T], options ...SourceOp
 		return s
 	}
 	t.source, t.stages[0].topic = s.step, name
-	var nonce func(T) string
+	var nonce, owner func(T) string
 	for _, o := range options {
 		if o.nonce != nil {
 			nonce = o.nonce
 		}
+		if o.owner != nil {
+			owner = o.owner
+		}
 	}
-	if nonce != nil {
-		t.nonce = func(value []byte) []byte {
+	if owner == nil {
+		owner = nonce
+	}
+	if owner != nil {
+		t.key = func(value []byte) []byte {
 			v, err := codec.Decode(value)
 			if err != nil {
 				return nil
 			}
-			return []byte(nonce(v))
+			return []byte(owner(v))
 		}
 	}
-	t.decode = func(r *run, value []byte) ([]byte, error) {
+	t.decode = func(r *run, value []byte) (of, id []byte, err error) {
 		r.at = s.step
 		v, err := codec.Decode(value)
 		if err != nil {
-			return nil, fmt.Errorf("step %s: %w", name, err)
+			return nil, nil, fmt.Errorf("step %s: %w", name, err)
 		}
-		var id []byte
+		if owner != nil {
+			of = some(&r.owner, owner(v))
+		}
 		if nonce != nil {
-			if n := nonce(v); n != "" {
-				id = append(r.nonce[:0], n...)
-				r.nonce = id
-			}
+			id = some(&r.nonce, nonce(v))
 		}
 		s.emit(r, v)
-		return id, r.err
+		return of, id, r.err
 	}
 	return s
 }
@@ -124,4 +133,13 @@ func FlatMapSeq[T, U any](in *Stream[T], name string, f func(T) iter.Seq[U]) *St
 		}
 	})
 	return s
+}
+
+// some is a text as bytes in a buffer, nil if it is empty.
+func some(buf *[]byte, text string) []byte {
+	if text == "" {
+		return nil
+	}
+	*buf = append((*buf)[:0], text...)
+	return *buf
 }

@@ -15,9 +15,11 @@ type Topology struct {
 	steps  []*step
 	errs   []error
 	source *step
-	nonce  func(value []byte) []byte // of a record; nil: they have none
-	decode func(r *run, value []byte) (nonce []byte, err error)
-	stages []*stage // the first reads the source, each other one the topic of a By
+	key    func(value []byte) []byte // owner of a record; nil: they have none
+	// memories are the steps that remember.
+	memories []*step
+	decode   func(r *run, value []byte) (owner, nonce []byte, err error)
+	stages   []*stage // the first reads the source, each other one the topic of a By
 }
 
 // step is a node of the topology.
@@ -34,6 +36,7 @@ type step struct {
 	kind   func() kind
 	apply  func(r *run, s *step, key string, hour int32, value []byte) error // of a step behind a shuffle
 	target *stage                                                            // of a By whose events are forwarded
+	memory func() memory                                                     // of a Remember
 }
 
 // stage is the part of a topology that reads one topic.
@@ -131,7 +134,11 @@ func (s *step) prefix() string { return s.name + "/" }
 func (s *step) meaning() string {
 	var path []string
 	for at := s; at != nil; at = at.from {
-		path = append([]string{at.name + ":" + at.what}, path...)
+		text := at.name + ":" + at.what
+		if at.what == "remember" {
+			text += " " + at.detail
+		}
+		path = append([]string{text}, path...)
 	}
 	text := strings.Join(path, " ")
 	if s.hours {

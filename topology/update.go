@@ -28,6 +28,9 @@ func Update[T, S any](in *Grouped[T], name string, values Codec[T], states Codec
 
 func update[T, V, S any](in *Grouped[T], what, name string, pick func(T) V, values Codec[V], states Codec[S], next func(S, V) S) *step {
 	s := follow(in.stepOf(), what, name, next == nil || pick == nil)
+	if s.after("remember") {
+		s.t.wrong(s, "%s cannot follow a Remember", what)
+	}
 	if !values.complete() || !states.complete() {
 		s.t.wrong(s, "a codec has no Append or no Decode")
 	}

@@ -16,6 +16,7 @@ import (
 type def struct {
 	nonce  bool // events have nonces, and may lie anywhere
 	locals []local
+	memory bool // the step that remembers follows: see seen
 	bys    []byDef
 }
 
@@ -63,16 +64,32 @@ const (
 
 func (d *def) String() string { return fmt.Sprintf("%+v", *d) }
 
+// What is remembered of first letters: how often each has come, for few of them.
+const (
+	seenEntries = 2
+	seenWindow  = 3 * time.Second
+)
+
+var numbers = topology.Codec[int]{Name: "number",
+	Append: func(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) },
+	Decode: func(b []byte) (int, error) { return strconv.Atoi(string(b)) }}
+
 // draw makes a definition.
 func draw(random *rand.Rand) *def {
 	d := &def{nonce: random.IntN(2) == 0}
+	d.memory = !d.nonce && random.IntN(2) == 0
 	for range random.IntN(4) {
 		d.locals = append(d.locals, local(random.IntN(int(locals))))
 	}
 	for range 1 + random.IntN(2) {
 		b := byDef{key: keyKind(random.IntN(int(keyKinds))), hourly: random.IntN(2) == 0}
 		for _, k := range random.Perm(int(stateKinds))[:1+random.IntN(3)] {
-			b.states = append(b.states, stateKind(k))
+			if k := stateKind(k); !d.memory || k != list && k != often { // those cannot follow
+				b.states = append(b.states, k)
+			}
+		}
+		if len(b.states) == 0 {
+			b.states = []stateKind{count}
 		}
 		d.bys = append(d.bys, b)
 	}
@@ -149,6 +166,14 @@ func (d *def) build() (*topology.Topology, []handles) {
 	})
 	for i, l := range d.locals {
 		at = l.add(at, fmt.Sprintf("local-%d", i), i)
+	}
+	if d.memory {
+		at = topology.Remember(at, "seen", func(it item) string { return it.word[:1] },
+			topology.Memory[int]{States: numbers, Window: seenWindow, Entries: seenEntries},
+			func(n int, it item) (int, []item) {
+				it.word += "#" + strconv.Itoa(n)
+				return n + 1, []item{it}
+			})
 	}
 	var all []handles
 	for i, b := range d.bys {

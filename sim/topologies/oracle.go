@@ -2,6 +2,7 @@ package topologies
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -58,13 +59,46 @@ func (d *def) interpret(e *event) (out []item, ok bool) {
 	return out, true
 }
 
-// want interprets all events.
+// letter is what is remembered of a first letter.
+type letter struct {
+	text    string
+	n       int
+	touched int64
+}
+
+// remember interprets the step that remembers: past has the letters of a partition,
+// the one that came longest ago first.
+func remember(past []letter, e *event, items []item) []letter {
+	for i := range items {
+		for len(past) > 0 && e.logTime-past[0].touched > seenWindow.Milliseconds() {
+			past = past[1:]
+		}
+		l := letter{text: items[i].word[:1]}
+		if at := slices.IndexFunc(past, func(o letter) bool { return o.text == l.text }); at >= 0 {
+			l = past[at]
+			past = append(append([]letter{}, past[:at]...), past[at+1:]...)
+		}
+		items[i].word += fmt.Sprintf("#%d", l.n)
+		l.n, l.touched = l.n+1, e.logTime
+		if past = append(past, l); len(past) > seenEntries {
+			past = past[1:]
+		}
+	}
+	return past
+}
+
+// want interprets all events, in the order of each partition.
 func (d *def) want(b *byDef, events []*event) wanted {
 	w := wanted{map[cellOf]int{}, map[cellOf]int{}, map[cellOf]map[string]int{}, map[cellOf]map[int][]int{}}
+	past := map[[2]int][]letter{} // by log epoch and partition
 	for _, e := range events {
 		items, ok := d.interpret(e)
 		if !ok {
 			continue
+		}
+		if d.memory {
+			at := [2]int{e.epoch, e.part}
+			past[at] = remember(past[at], e, items)
 		}
 		for _, it := range items {
 			c := cellOf{it.word, -1}

@@ -67,6 +67,8 @@ type event struct {
 	words        []string
 	part         int   // of the first append
 	offset       int64 // of the first append
+	epoch        int   // log epoch of the first append
+	logTime      int64 // there
 	wrong        bool  // it lay in a wrong partition once
 }
 
@@ -252,7 +254,7 @@ func (w *world) transmit(e *event) {
 	}
 	offset := w.append(parts[at], key, []byte(text(e.number, e.hour, e.words)), headers...)
 	if e.offset < 0 {
-		e.part, e.offset = at, offset
+		e.part, e.offset, e.epoch, e.logTime = at, offset, int(w.stages[0].epoch.Number), w.now
 	}
 }
 
