@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 
 	// Jobs of one's own on the engine: no pageviews, no view.
 	"topology":   {"catalog", "crdt", "microbatch", "queue", "queue/*", "record", "store", "store/pebble"},
-	"examples/*": {"topology", "internal/*", "examples/internal/*"},
+	"examples/*": {"topology", "event", "internal/*", "examples/internal/*"},
 
 	// It shares with the speed layer what a record is, and no view.
 	"batch/archive": {"event", "queue", "store", "record", "internal/objects", "internal/sealed"},

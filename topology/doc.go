@@ -16,6 +16,7 @@
 //	Count, Sum, Unique   partial results in each partition, merged when they are read
 //	Top                  the first keys of a Count, found when it is read
 //	Update, TopBy        state of one's own, from all events of a key in their order
+//	Remember             what a partition remembers of a key makes other events
 //
 // What merges needs no shuffle. Update and TopBy are sent to the partition of their
 // key through a topic of the topology's own, with the protocol of rerouted records,
@@ -37,6 +38,7 @@
 //	topology.go   names, errors, settings      codec.go     values as bytes
 //	stream.go     batch-local steps            group.go     By and windows
 //	steps.go      steps with state             update.go    state of one's own
+//	remember.go   what partitions remember
 //	operator.go   what the engine runs         cells.go     its cache of cells
 //	kinds.go      what a cell holds            packet.go    what By forwards
 //	job.go        a running topology           feed.go      files and other ordered sources

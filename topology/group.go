@@ -35,8 +35,8 @@ func By[T any](in *Stream[T], name string, key func(T) string, windows ...Window
 		}
 		g.hours, at = true, w.at
 	}
-	if g.hours {
-		g.step.detail = "by hour"
+	if g.step.detail = "key"; g.hours {
+		g.step.detail = "key and hour"
 	}
 	in.out = append(in.out, func(r *run, v T) {
 		r.at = g.step

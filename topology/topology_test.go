@@ -109,11 +109,11 @@ func TestPictures(t *testing.T) {
     split: flatmap
       long: filter
         lower: map
-          word: by
+          word: by key
             count: count, partial in each partition, merged when read
               top: top, the first 2
             lengths: sum, partial in each partition, merged when read
-          first: by, forwards through topic everything-first
+          first: by key, forwards through topic everything-first
             unique: unique, partial in each partition, merged when read
             last: update, in the partition of the key
             often: topby, the first 2, in the partition of the key
