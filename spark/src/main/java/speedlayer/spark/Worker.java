@@ -9,6 +9,8 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +28,9 @@ final class Worker {
   /** Silence of a worker after which it is killed. It sends a line each second. */
   static final long SILENCE_MILLIS = 30_000;
 
+  /** The exit status of speedlayer after a wrong call. */
+  private static final int USAGE = 2;
+
   private static final Map<List<String>, Worker> WORKERS = new HashMap<>();
   private static final ScheduledExecutorService WATCH = Executors.newSingleThreadScheduledExecutor(r -> {
     Thread t = new Thread(r, "speedlayer-watchdog");
@@ -38,12 +43,20 @@ final class Worker {
   private final ConcurrentLinkedDeque<Connection> idle = new ConcurrentLinkedDeque<>();
 
   private Worker(List<String> command) throws IOException {
-    process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    try {
+      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    } catch (IOException e) {
+      throw new Protocol.FatalException(command.get(0) + " cannot be started (" + e.getMessage()
+          + "): give the binary with --files, or its path on each machine with the option binary");
+    }
     ScheduledFuture<?> late = WATCH.schedule(process::destroyForcibly, SILENCE_MILLIS, TimeUnit.MILLISECONDS);
     try {
       BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
       String first = out.readLine();
       String ready = "speedlayer-spark-worker " + Protocol.VERSION + " ";
+      if (first == null && process.waitFor(1, TimeUnit.SECONDS) && process.exitValue() == USAGE) {
+        throw new Protocol.FatalException(String.join(" ", command) + " is not a right call; its error is in this process's stderr, and the options of the source are at fault");
+      }
       if (first == null) {
         throw new IOException("speedlayer: " + String.join(" ", command) + " ended at once; its error is in this process's stderr");
       }
@@ -51,6 +64,10 @@ final class Worker {
         throw new Protocol.FatalException(command.get(0) + " prints \"" + first + "\", not \"" + ready + "SOCKET\": take the jar and the binary of one release");
       }
       address = UnixDomainSocketAddress.of(first.substring(ready.length()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      process.destroyForcibly();
+      throw new IOException("speedlayer: interrupted", e);
     } catch (IOException | RuntimeException e) {
       process.destroyForcibly();
       throw e;
@@ -64,10 +81,24 @@ final class Worker {
     synchronized (WORKERS) {
       Worker w = WORKERS.get(command);
       if (w == null || !w.process.isAlive()) {
+        if (w != null) {
+          w.remove();
+        }
         w = new Worker(command);
         WORKERS.put(command, w);
       }
       return w;
+    }
+  }
+
+  /** Removes what a worker leaves that was killed. */
+  private void remove() {
+    Path socket = address.getPath();
+    try {
+      Files.deleteIfExists(socket);
+      Files.deleteIfExists(socket.getParent());
+    } catch (IOException e) {
+      // An empty folder that stays is no loss.
     }
   }
 

@@ -17,6 +17,7 @@ public final class SourceTest {
     offsets();
     limits();
     settings();
+    workers();
     System.out.println(failed == 0 ? "ok" : failed + " failed");
     System.exit(failed == 0 ? 0 : 1);
   }
@@ -89,6 +90,14 @@ public final class SourceTest {
     check("in proportion", Arrays.toString(end.limited(at(1, 0, 0, 0), 100).offsets), "[25, 75, 0]");
     check("at least one", Arrays.toString(end.limited(at(1, 99, 0, 0), 3).offsets), "[100, 3, 0]");
     check("never back", Arrays.toString(end.limited(at(1, 200, 0, 0), 30).offsets), "[200, 30, 0]");
+  }
+
+  /** What cannot work ends the query; what may is tried again. */
+  private static void workers() {
+    wantThrown("FatalException", "give the binary with --files", () -> Worker.get(List.of("/no/such/speedlayer", "spark-worker")));
+    wantThrown("FatalException", "is not a right call", () -> Worker.get(List.of("sh", "-c", "exit 2")));
+    wantThrown("IOException", "ended at once", () -> Worker.get(List.of("sh", "-c", "exit 1")));
+    wantThrown("FatalException", "the jar and the binary of one release", () -> Worker.get(List.of("sh", "-c", "echo speedlayer-spark-worker 2 /x; cat")));
   }
 
   private static void settings() {
