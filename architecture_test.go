@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"batch/archive": {"event", "queue", "store", "record", "internal/objects", "internal/sealed"},
 	// No code of view, and none of microbatch's operators: it is a second writing.
 	"batch/compute": {"batch/archive", "batch/views", "event", "crdt", "store"},
-	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "store", "internal/objects"},
+	"batch/layer":   {"batch/archive", "batch/compute", "batch/views", "event", "record", "store", "internal/objects"},
 
 	// The hub: it puts all stages together, and no simulation.
 	"node": {"event", "crdt", "record", "queue", "queue/*", "store", "store/*", "view", "microbatch", "catalog", "batch", "query", "query/*", "collector", "collector/*", "dashboard",

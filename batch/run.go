@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -60,6 +61,8 @@ type Runs struct {
 	// CheckSettings is what the processors' operator has (record.Rules): it decides
 	// which markers are rejected. Nil takes all.
 	CheckSettings func(operator string) error
+	// Trust is that of the processors; nil: every internal record counts.
+	Trust func() *record.Trust
 
 	// DropAfter is the longest deadline of a query: so long a generation is
 	// kept after it has left the list. 0 is right where a reader is a snapshot.
@@ -288,6 +291,13 @@ func (r *Runs) checkSettings(operator string) error {
 		return nil
 	}
 	return r.CheckSettings(operator)
+}
+
+func (r *Runs) trust() *record.Trust {
+	if r.Trust == nil {
+		return nil
+	}
+	return r.Trust()
 }
 
 func (r *Runs) step(name string, run uint32) {

@@ -35,7 +35,7 @@ func (a *attempt) vector(ctx context.Context) error {
 	if info.ID != newest.TopicID || info.Partitions != newest.Partitions {
 		return errors.New("the log is not that of the newest log epoch: start a processor, then do the run again")
 	}
-	v := vectors{log: a.Log, st: a.Store, info: info, number: a.number(), current: a.p.Current, check: a.checkSettings}
+	v := vectors{log: a.Log, st: a.Store, info: info, number: a.number(), current: a.p.Current, check: a.checkSettings, trust: a.trust()}
 	var vector []store.VectorEntry
 	for i := range epochs {
 		for part := range epochs[i].Partitions {
@@ -65,6 +65,7 @@ type vectors struct {
 	number  uint32
 	current *store.Run
 	check   func(operator string) error
+	trust   *record.Trust
 }
 
 // of is the offset at which the generation begins in a shard: behind the marker
@@ -104,22 +105,25 @@ func (v *vectors) of(ctx context.Context, e *store.Epoch, part int32, newest boo
 	if e.TopicID != v.info.ID || part >= v.info.Partitions || from < v.info.Starts[part] {
 		return 0, fmt.Errorf("%w: the log from %d on is gone", ErrNotCounted, from)
 	}
-	return v.behindMarker(ctx, part, from, generation)
+	return v.behindMarker(ctx, shard, from, generation)
 }
 
 var errFound = errors.New("found")
 
 // behindMarker runs the log from an offset on, where the newest generation is
 // known, to the marker that begins the run's.
-func (v *vectors) behindMarker(ctx context.Context, part int32, from int64, newest uint32) (int64, error) {
-	behind := int64(-1)
+func (v *vectors) behindMarker(ctx context.Context, shard store.Shard, from int64, newest uint32) (int64, error) {
+	behind, part := int64(-1), shard.Partition
 	err := v.log.Scan(ctx, part, from, v.info.Ends[part], func(r *kgo.Record) error {
-		if !record.IsMarker(r) {
-			return nil
-		}
-		m, err := record.ParseMarker(r.Value, v.check)
-		if err != nil || m.Generation <= newest {
+		at := record.Source{Epoch: shard.Epoch, Partition: part, Offset: r.Offset}
+		m, ok, err := v.trust.ReadMarker(r, at, v.check)
+		if !ok || err != nil || m.Generation <= newest {
 			return nil // it changes nothing
+		}
+		if v.trust != nil && m.Generation > v.number {
+			if p, err := v.st.Pointer(ctx); err != nil || m.Generation >= p.Next {
+				return err // the processors reject it
+			}
 		}
 		newest = m.Generation
 		if newest == v.number {

@@ -10,6 +10,7 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -24,6 +25,7 @@ type PartitionConfig struct {
 	// Fence keeps it from writing when its log epoch has ended; nil: no other
 	// process could end it.
 	Fence *catalog.Fence
+	Trust *record.Trust // that of Config
 
 	MaxBatch      int           // records of one commit at most; 0 is 131,072
 	SnapshotEvery time.Duration // between snapshots, at the end of a range; 0 is 5 s, negative is never
@@ -76,7 +78,7 @@ func NewPartition(cfg PartitionConfig) (*Partition, error) {
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 5 * time.Second
 	}
-	return &Partition{cfg: cfg, work: newWork(cfg.Store, cfg.Queue, cfg.Epoch, cfg.Topic, cfg.Operator, cfg.Fence),
+	return &Partition{cfg: cfg, work: newWork(cfg.Store, cfg.Queue, cfg.Epoch, cfg.Topic, cfg.Operator, cfg.Fence, cfg.Trust),
 		shard: store.Shard{Epoch: cfg.Epoch.Number, Partition: cfg.Partition}, now: time.Now}, nil
 }
 

@@ -19,6 +19,7 @@ type Config struct {
 	Topic    string      // part of the nonce of a record that has none
 	Operator Operator
 	Sink     Sink
+	Trust    *record.Trust // which internal records count; nil: all
 
 	// Rejected is told of each record that is rejected; may be nil.
 	Rejected func(offset int64, reason error)
@@ -87,7 +88,7 @@ func (p *Processor) Counts() store.CommitRecord { return p.state.counts }
 // not kept. A batch ends at a marker: it is committed before the next begins.
 func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 	for len(recs) > 0 {
-		n, marker, err := p.classify(recs)
+		n, marker, err := p.classify(ctx, recs)
 		if err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func (p *Processor) Process(ctx context.Context, recs []*kgo.Record) error {
 func (p *Processor) Advance(to int64) { p.next = max(p.next, to) }
 
 // classify goes through records up to and including the first marker that counts.
-func (p *Processor) classify(recs []*kgo.Record) (n int, counts *record.Marker, err error) {
+func (p *Processor) classify(ctx context.Context, recs []*kgo.Record) (n int, counts *record.Marker, err error) {
 	for _, r := range recs {
 		if r.Offset < p.next {
 			return n, nil, fmt.Errorf("microbatch: %v: record %d where %d was due: state would be applied twice", p.cfg.Shard, r.Offset, p.next)
@@ -143,6 +144,14 @@ func (p *Processor) classify(recs []*kgo.Record) (n int, counts *record.Marker, 
 				c.MarkersIgnored++
 				continue
 			}
+			known, err := p.begunInCatalog(ctx, is.Marker.Generation)
+			if err != nil {
+				return n, nil, err
+			}
+			if !known {
+				p.reject(r, fmt.Errorf("%w: %d", record.ErrUnknownGeneration, is.Marker.Generation))
+				continue
+			}
 			c.Markers++
 			m := is.Marker
 			return n, &m, nil
@@ -155,6 +164,21 @@ func (p *Processor) classify(recs []*kgo.Record) (n int, counts *record.Marker, 
 		}
 	}
 	return n, nil, nil
+}
+
+// begunInCatalog reports whether the catalog has given out a generation's number.
+// A generation takes its number before its markers are appended, so the answer for
+// a marker of the system's is always yes.
+func (p *Processor) begunInCatalog(ctx context.Context, generation uint32) (known bool, err error) {
+	if p.cfg.Trust == nil {
+		return true, nil
+	}
+	err = p.retry(ctx, func() error {
+		pointer, err := p.cfg.Store.Pointer(ctx)
+		known = generation < pointer.Next
+		return err
+	})
+	return known, err
 }
 
 // again reports whether a rerouted record has come a second time, which changes

@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -31,6 +32,7 @@ type RunnerConfig struct {
 	// Fence stops the runner when its log epoch has ended; nil: no other process
 	// could end it.
 	Fence *catalog.Fence
+	Trust *record.Trust // that of Config
 
 	// Repairs: who runs the runner can repair a log that cannot be read. Run returns
 	// *queue.ErrUnreadable then; else it goes on trying.
@@ -90,7 +92,7 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.Assignment == nil {
 		cfg.Assignment = everything(cfg.Epoch.Partitions)
 	}
-	r := &Runner{cfg: cfg, work: newWork(cfg.Store, cfg.Queue, cfg.Epoch, cfg.Topic, cfg.Operator, cfg.Fence),
+	r := &Runner{cfg: cfg, work: newWork(cfg.Store, cfg.Queue, cfg.Epoch, cfg.Topic, cfg.Operator, cfg.Fence, cfg.Trust),
 		snapshots: make(chan []byte, 1), large: make(chan struct{}, 2), health: newHealth(cfg.Logger, time.Now)}
 	r.snapshots <- nil
 	if cfg.Fence == nil {

@@ -144,7 +144,7 @@ func (d *stateReader) count(size int) int {
 func Load(ctx context.Context, cfg Config) (*Processor, error) {
 	p := &Processor{cfg: cfg}
 	p.classifier = record.Classifier{Here: record.Source{Epoch: cfg.Shard.Epoch, Partition: cfg.Shard.Partition},
-		Partitions: cfg.Epoch.Partitions, Topic: cfg.Topic, Rules: cfg.Operator}
+		Partitions: cfg.Epoch.Partitions, Topic: cfg.Topic, Rules: cfg.Operator, Trust: cfg.Trust}
 	settings, err := record.ParseSettings(cfg.Epoch.Settings)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -19,10 +20,11 @@ type work struct {
 	topic    string
 	operator func() Operator
 	fence    *catalog.Fence
+	trust    *record.Trust
 }
 
-func newWork(st store.Store, q *queue.Client, e store.Epoch, topic string, operator func() Operator, fence *catalog.Fence) work {
-	w := work{store: st, plain: st, queue: q, epoch: e, topic: topic, operator: operator, fence: fence}
+func newWork(st store.Store, q *queue.Client, e store.Epoch, topic string, operator func() Operator, fence *catalog.Fence, trust *record.Trust) work {
+	w := work{store: st, plain: st, queue: q, epoch: e, topic: topic, operator: operator, fence: fence, trust: trust}
 	if fence != nil {
 		w.store = &fencedStore{st, fence}
 	}
@@ -50,7 +52,7 @@ func (w *work) takeOver(ctx context.Context, part int32, retry func(ctx context.
 	}
 	proc, err := Load(ctx, Config{
 		Store: w.store, Shard: store.Shard{Epoch: w.epoch.Number, Partition: part}, Epoch: w.epoch,
-		Topic: w.topic, Operator: w.operator(), Sink: sink, Retry: retry, Rejected: rejected,
+		Topic: w.topic, Operator: w.operator(), Sink: sink, Retry: retry, Rejected: rejected, Trust: w.trust,
 	})
 	if err != nil {
 		return nil, err

@@ -70,9 +70,9 @@ func (n *Node) openBatch(ctx context.Context) error {
 	if o.Dir == "" {
 		o.Dir = filepath.Join(n.opts.Data, "batch")
 	}
-	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store, CheckSettings: view.CheckSettings,
+	b.layer = layer.New(layer.Config{Dir: o.Dir, Archive: o.Archive, Views: o.Views, Source: n.source(), Commits: n.store, CheckSettings: view.CheckSettings, Trust: n.trust.Load,
 		MemoryBytes: o.MemoryBytes, Progress: b.progress, Logger: n.opts.Logger})
-	b.runs = &batch.Runs{Store: n.store, Log: n.queue, Job: b.layer, CheckSettings: view.CheckSettings, Owner: memberName(), Step: b.step, Compare: b.compare, Logger: n.opts.Logger}
+	b.runs = &batch.Runs{Store: n.store, Log: n.queue, Job: b.layer, CheckSettings: view.CheckSettings, Trust: n.trust.Load, Owner: memberName(), Step: b.step, Compare: b.compare, Logger: n.opts.Logger}
 	if n.opts.shared() {
 		b.runs.DropAfter, b.runs.Lease = o.QueryTime+dropMargin, o.Lease
 	}

@@ -169,7 +169,7 @@ func TestMorePartitionsWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantViews(t, front, uint64(posted))
-	report, err := verify.Run(t.Context(), verify.Config{Cells: verify.FromStore(c.store.Read), Log: front.queue})
+	report, err := verify.Run(t.Context(), verify.Config{Cells: verify.FromStore(c.store), Log: front.queue})
 	if err != nil || !report.OK() {
 		t.Errorf("%v, %v", report, err)
 	}

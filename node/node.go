@@ -107,6 +107,7 @@ type Node struct {
 	broker *embedded.Broker // the embedded one; nil with a cluster
 	store  store.Store
 	queue  *queue.Client
+	trust  atomic.Pointer[record.Trust] // which internal records count
 	ends   *queue.Ends
 	edges  *query.Edges
 	engine *query.Engine
@@ -185,6 +186,9 @@ func Open(ctx context.Context, o Config) (n *Node, err error) {
 		}
 	}()
 	if err := n.openBackends(ctx); err != nil {
+		return n, err
+	}
+	if err := n.ensureTrust(ctx); err != nil {
 		return n, err
 	}
 	n.ends = n.queue.NewEnds()

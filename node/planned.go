@@ -85,7 +85,10 @@ func (p *Planned) open(ctx context.Context) (*Node, string, error) {
 	if n, err = OpenBackends(ctx, p.cfg); err != nil {
 		return nil, "", p.classify(err)
 	}
-	if id, err = catalog.Identity(ctx, n.store); err == nil {
+	if err = n.ensureTrust(ctx); err == nil {
+		id, err = catalog.Identity(ctx, n.store)
+	}
+	if err == nil {
 		p.mu.Lock()
 		p.mu.node, p.mu.identity = n, id
 		p.mu.Unlock()

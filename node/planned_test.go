@@ -152,7 +152,7 @@ func (w *plannedWorld) step(d *driver, most int64, executors []*Planned, old *[]
 // verified compares all cells with the log.
 func (w *plannedWorld) verified() *verify.Report {
 	w.t.Helper()
-	r, err := verify.Run(w.t.Context(), verify.Config{Cells: verify.FromStore(w.store.Read), Log: w.client})
+	r, err := verify.Run(w.t.Context(), verify.Config{Cells: verify.FromStore(w.store), Log: w.client})
 	if err != nil {
 		w.t.Fatal(err)
 	}

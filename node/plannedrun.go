@@ -156,7 +156,7 @@ func (p *Planned) partition(n *Node, e store.Epoch, number int32) (*plannedParti
 	}
 	part := &plannedPartition{token: make(chan struct{}, 1), used: p.now()}
 	owner, err := microbatch.NewPartition(microbatch.PartitionConfig{
-		Store: n.store, Queue: n.queue, Epoch: e, Partition: number, Topic: queue.TopicPageviews, Fence: fence,
+		Store: n.store, Queue: n.queue, Epoch: e, Partition: number, Topic: queue.TopicPageviews, Fence: fence, Trust: n.trust.Load(),
 		Operator: func() microbatch.Operator {
 			return &signing{view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store)}), part.sign}
 		},

@@ -29,7 +29,7 @@ const (
 // with other processes, the consumer group says which partitions are ours.
 func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
-		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews,
+		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews, Trust: n.trust.Load(),
 		Operator: func() microbatch.Operator {
 			return view.NewPageviews(view.Limits{Tap: n.presenceTap(), Deltas: store.Deltas(n.store)})
 		},

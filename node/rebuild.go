@@ -74,6 +74,7 @@ func Rebuild(ctx context.Context, c Config) (done Rebuilt, err error) {
 type control struct {
 	epochs  []store.Epoch
 	pointer store.Pointer
+	trust   []byte // the row record.TrustRow; nil if there was none
 }
 
 // setStoreAside renames the store, and reads the control rows of the old one.
@@ -122,6 +123,9 @@ func readControl(dir string, log *slog.Logger) (*control, error) {
 	if c.pointer, err = st.Pointer(context.Background()); err != nil {
 		return nil, err
 	}
+	if c.trust, err = st.Row(context.Background(), record.TrustRow); err != nil {
+		return nil, err
+	}
 	if len(c.epochs) == 0 || len(c.pointer.Generations) == 0 {
 		return nil, errors.New("it has no log epoch, or no generation")
 	}
@@ -140,6 +144,11 @@ func seed(ctx context.Context, dir string, c *control) (err error) {
 			return err
 		}
 	}
+	if c.trust != nil {
+		if _, err := st.SwapRow(ctx, record.TrustRow, nil, c.trust); err != nil {
+			return err
+		}
+	}
 	for g := range c.pointer.Next {
 		if err := st.CreateGeneration(ctx, g); err != nil {
 			return err
@@ -155,6 +164,10 @@ func seed(ctx context.Context, dir string, c *control) (err error) {
 	return st.SwapPointer(ctx, 0, p)
 }
 
+// mostGenerations bounds the number of a generation that is taken from the log
+// alone: without the store nobody can tell whether a marker is the system's.
+const mostGenerations = 1 << 16
+
 // seedFromLog makes a store with the generations whose markers the log has. A log
 // without markers needs none.
 func seedFromLog(ctx context.Context, c Config, dir string) error {
@@ -168,7 +181,7 @@ func seedFromLog(ctx context.Context, c Config, dir string) error {
 		info.id = topic.ID
 		for part := range topic.Partitions {
 			err = errors.Join(err, n.queue.ReadAll(ctx, part, topic.Starts[part], topic.Ends[part], func(r *kgo.Record) error {
-				if m, err := record.ParseMarker(r.Value, view.CheckSettings); err == nil && record.IsMarker(r) && m.Generation > newest.Generation {
+				if m, err := record.ParseMarker(r.Value, view.CheckSettings); err == nil && record.IsMarker(r) && m.Generation > newest.Generation && m.Generation < mostGenerations {
 					newest = m
 				}
 				return nil

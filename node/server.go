@@ -158,7 +158,7 @@ func (s *server) operations(m *metrics) map[string]problem.Methods {
 		_, _ = w.Write([]byte(body)) // the client may be gone
 	}
 	return map[string]problem.Methods{
-		verify.CellsPath: {http.MethodGet: verify.CellsHandler(s.node.store.Read, strings.Join(s.node.Brokers(), ",")).ServeHTTP},
+		verify.CellsPath: {http.MethodGet: verify.CellsHandler(s.node.store, strings.Join(s.node.Brokers(), ",")).ServeHTTP},
 		"/metrics":       {http.MethodGet: m.handler().ServeHTTP},
 		"/healthz":       {http.MethodGet: func(w http.ResponseWriter, _ *http.Request) { text(w, "ok\n") }},
 		"/readyz": {http.MethodGet: func(w http.ResponseWriter, r *http.Request) {

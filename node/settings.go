@@ -40,6 +40,17 @@ func (n *Node) takeSettings(ctx context.Context) (inStore record.Settings, err e
 	return inStore, nil
 }
 
+// ensureTrust takes the key of internal records from the store.
+func (n *Node) ensureTrust(ctx context.Context) error {
+	t, err := catalog.EnsureTrust(ctx, n.store, n.queue.Info)
+	if err != nil {
+		return err
+	}
+	n.trust.Store(t)
+	n.queue.Sign(t)
+	return nil
+}
+
 // noteSettings compares the store's settings with the given ones, logs once that
 // they differ, and returns it in words; "" if they agree.
 func (n *Node) noteSettings(inStore string) string {

@@ -73,13 +73,20 @@ func (c *Client) AppendSync(ctx context.Context, messages []Message) ([]Position
 // AppendMarker appends a marker to one partition and waits until it is durable:
 // a record without a key, with its header.
 func (c *Client) AppendMarker(ctx context.Context, partition int32, value []byte) error {
+	headers := []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}
+	r := &kgo.Record{Topic: c.cfg.Topic, Partition: partition, Value: value,
+		Headers: c.trust.Load().SignMarker(headers, partition, value)}
+	return c.AppendRaw(ctx, r)
+}
+
+// AppendRaw appends a record as it is to the partition that it names, and waits
+// until it is durable.
+func (c *Client) AppendRaw(ctx context.Context, r *kgo.Record) error {
 	p, err := newManualProducer(c.cfg)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	r := &kgo.Record{Topic: c.cfg.Topic, Partition: partition, Value: value,
-		Headers: []kgo.RecordHeader{{Key: record.MarkerHeader, Value: []byte("1")}}}
 	if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return appendError(err)
 	}

@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
+
+	"speedlayer/record"
 )
 
 // Topics.
@@ -82,10 +85,14 @@ type Client struct {
 	cfg   Config
 	kafka *kgo.Client
 	admin *kadm.Client
+	trust atomic.Pointer[record.Trust]
 }
 
 // Topic is the topic of the client.
 func (c *Client) Topic() string { return c.cfg.Topic }
+
+// Sign has the client sign the internal records that it appends from now on.
+func (c *Client) Sign(t *record.Trust) { c.trust.Store(t) }
 
 // Dial connects, checks the topics that are there, and makes those that are
 // missing.

@@ -17,6 +17,7 @@ import (
 type Rerouter struct {
 	kafka *kgo.Client
 	topic string // of the client
+	trust *record.Trust
 	mu    struct {
 		sync.Mutex
 		err error // the first
@@ -29,7 +30,7 @@ func (c *Client) NewRerouter() (*Rerouter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rerouter{kafka: p, topic: c.cfg.Topic}, nil
+	return &Rerouter{kafka: p, topic: c.cfg.Topic, trust: c.trust.Load()}, nil
 }
 
 // Reroute appends a record to partition target, with where it came from. Key and
@@ -40,8 +41,10 @@ func (m *Rerouter) Reroute(target int32, key, value []byte, from record.Source) 
 
 // Forward is Reroute to a partition of another topic.
 func (m *Rerouter) Forward(topic string, target int32, key, value []byte, from record.Source) {
+	source := from.Append(nil)
+	headers := []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: source}}
 	m.send(&kgo.Record{Topic: topic, Partition: target, Key: key, Value: value,
-		Headers: []kgo.RecordHeader{{Key: record.ReroutedHeader, Value: from.Append(nil)}}})
+		Headers: m.trust.SignRerouted(headers, target, source, key, value)})
 }
 
 // DeadLetter appends a record, as it is, to the dead-letter topic, with why and

@@ -55,6 +55,7 @@ type Classifier struct {
 	Partitions int32  // of the topic in this log epoch
 	Topic      string // part of a nonce that is made
 	Rules      Rules
+	Trust      *Trust // which internal records count; nil: all
 
 	class Class
 	nonce []byte
@@ -70,15 +71,14 @@ func (c *Classifier) Classify(r *kgo.Record, logTime int64) *Class {
 	is := &c.class
 	is.Kind, is.Rerouted, is.NonceMade, is.Err = KindEvent, false, false, nil
 	is.From = Source{Epoch: c.Here.Epoch, Partition: c.Here.Partition, Offset: r.Offset}
-	if IsMarker(r) {
-		m, err := ParseMarker(r.Value, c.Rules.CheckSettings)
+	if m, ok, err := c.Trust.ReadMarker(r, is.From, c.Rules.CheckSettings); ok {
 		if err != nil {
 			return is.reject(err)
 		}
 		is.Kind, is.Marker = KindMarker, m
 		return is
 	}
-	if from := header(r, ReroutedHeader); from != nil {
+	if from := header(r, ReroutedHeader); from != nil && c.Trust.rerouted(r, is.From, from) {
 		src, err := ParseSource(from)
 		if err != nil {
 			return is.reject(err)

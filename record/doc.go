@@ -4,6 +4,7 @@
 //	header   value                                on
 //	marker   "1"                                  a [Marker]: a generation starts after it
 //	moved    epoch/partition/offset               a rerouted record: the [Source] where it lay first
+//	signature 32 bytes                           the system wrote it: see [Trust]
 //	reason   text                                 a rejected record in the dead-letter topic
 //	source   topic/epoch/partition/offset         the same: where it lay
 //

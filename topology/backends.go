@@ -64,8 +64,12 @@ func lockDir(dir string) (*flock.Flock, error) {
 }
 
 func (j *Job) startBroker() (err error) {
+	var topics []string
+	for _, s := range j.t.stages {
+		topics = append(topics, s.topic)
+	}
 	j.broker, err = embedded.Start(embedded.Config{Dir: filepath.Join(j.cfg.Data, "queue"), Partitions: j.cfg.Partitions,
-		Logger: j.cfg.Logger, Failed: func(err error) { j.end(err) }})
+		Produce: topics, Read: topics, Logger: j.cfg.Logger, Failed: func(err error) { j.end(err) }})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ const (
 	KindMissing  = "missing" // not stored, though the commit covers events of it
 	KindExtra    = "extra"   // stored, though no event changes it
 	KindCommit   = "commit"  // a counter of a commit row is wrong
+	KindLost     = "lost"    // a record that was acknowledged counts nowhere, and nothing tells why
+	KindForged   = "forged"  // a record that claims to come from a place from which none came
 	KindRerouted = "moved"   // a record left its partition and did not arrive
 )
 
@@ -41,6 +43,8 @@ func (d Difference) String() string {
 		return fmt.Sprintf("commit   %s at offset %d: %s is %s, expected %s", shard, d.Version, d.Field, d.Stored, d.Expected)
 	case KindRerouted:
 		return fmt.Sprintf("rerouted %s: %s", shard, d.Expected)
+	case KindLost, KindForged:
+		return fmt.Sprintf("%-8s %s at offset %d: %s", d.Kind, shard, d.Version, d.Expected)
 	case KindMissing:
 		s = "not stored, expected " + d.Expected
 	default:

@@ -57,7 +57,10 @@ func Compare(ctx context.Context, cfg Config, snap *Snapshot) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}
-	r := &run{cfg: cfg, snap: snap, arrived: map[arrival]bool{}}
+	r := &run{cfg: cfg, snap: snap, arrived: map[arrival]place{}}
+	if r.trust, err = oracle.ParseTrust(snap.Trust, snap.Pointer.Next); err != nil {
+		return nil, fmt.Errorf("reading the store: %w", err)
+	}
 	jobs := r.plan(topic)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(cfg.Workers)
@@ -73,6 +76,7 @@ func Compare(ctx context.Context, cfg Config, snap *Snapshot) (*Report, error) {
 	}
 	r.strangers(report)
 	r.checkRerouted(report, jobs)
+	r.checkArrivals(report, jobs)
 	slices.SortStableFunc(report.Unchecked, func(a, b Unchecked) int {
 		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Partition, b.Partition))
 	})
@@ -83,11 +87,12 @@ func Compare(ctx context.Context, cfg Config, snap *Snapshot) (*Report, error) {
 type run struct {
 	cfg   Config
 	snap  *Snapshot
-	total int64 // records to be read
+	trust *oracle.Trust // nil: every internal record counts
+	total int64         // records to be read
 	done  atomic.Int64
 
 	mu      sync.Mutex
-	arrived map[arrival]bool // rerouted records, as the logs of their targets have them
+	arrived map[arrival]place // rerouted records, as the logs of their targets have them, and the first place of each
 	left    []departure
 }
 
@@ -95,6 +100,12 @@ type run struct {
 type arrival struct {
 	target int32
 	from   oracle.Source
+}
+
+// place is where a record lies.
+type place struct {
+	shard  store.Shard
+	offset int64
 }
 
 // departure is a rerouted record of a checked shard that its commit covers.
@@ -215,7 +226,7 @@ func (r *run) checkRerouted(report *Report, jobs []*job) {
 	skipped := int64(0)
 	for _, d := range r.left {
 		switch {
-		case r.arrived[d.arrival]:
+		case r.has(d.arrival):
 		case unread[d.target]:
 			skipped++
 		default:
@@ -226,6 +237,11 @@ func (r *run) checkRerouted(report *Report, jobs []*job) {
 	if skipped > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("%d rerouted records not looked for, in logs that were not read", skipped))
 	}
+}
+
+func (r *run) has(a arrival) bool {
+	_, ok := r.arrived[a]
+	return ok
 }
 
 // check compares one shard.

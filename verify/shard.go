@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -20,7 +19,8 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	o := oracle.New(opts)
+	opts.Trust = r.trust
+	o, seen := oracle.New(opts), newAccount()
 	for i := range j.cells {
 		// One that is beyond the log's end cannot be compared, and so need not
 		// be held.
@@ -36,7 +36,7 @@ func (r *run) checkShard(ctx context.Context, j *job) error {
 			counts, counted, departed = o.Counts(), true, len(o.Rerouted())
 		}
 		record := recordOf(rec)
-		r.noteArrival(j.shard.Partition, &record)
+		r.noteArrival(j, seen, o, &record)
 		if rec.Offset < j.to {
 			o.Add(record)
 		}
@@ -75,22 +75,6 @@ func (r *run) progress(n int64) {
 	done := r.done.Add(n)
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(done, r.total)
-	}
-}
-
-// noteArrival remembers where a rerouted record came from.
-func (r *run) noteArrival(partition int32, rec *oracle.Record) {
-	for _, h := range rec.Headers {
-		if h.Name != record.ReroutedHeader {
-			continue
-		}
-		var from oracle.Source
-		if n, err := fmt.Sscanf(string(h.Value), "%d/%d/%d", &from.Epoch, &from.Partition, &from.Offset); n == 3 && err == nil {
-			r.mu.Lock()
-			r.arrived[arrival{partition, from}] = true
-			r.mu.Unlock()
-		}
-		return
 	}
 }
 
@@ -196,6 +180,9 @@ func (r *run) compareCommit(j *job, want store.CommitRecord) {
 		d.Field, d.Stored, d.Expected = "record", err.Error(), "a commit record"
 		r.differs(j, d)
 		return
+	}
+	if have == want { // else what differs is reported below
+		r.checkSum(j, have)
 	}
 	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range h.NumField() {

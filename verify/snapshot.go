@@ -3,10 +3,12 @@ package verify
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 
+	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/verify/oracle"
 )
@@ -27,6 +29,8 @@ type Head struct {
 	Pointer store.Pointer `json:"pointer"`
 	Epochs  []store.Epoch `json:"epochs"`
 	Commits []Commit      `json:"commits"`
+	// Trust is the row with the key of internal records; empty if there is none.
+	Trust json.RawMessage `json:"trust,omitempty"`
 }
 
 // Commit is one shard's commit row.
@@ -64,13 +68,19 @@ type StoredCell struct {
 	Value   []byte
 }
 
+// Source is what cells are read from; a store.Store is one.
+type Source interface {
+	Read(ctx context.Context) (store.Reader, error)
+	Row(ctx context.Context, name string) ([]byte, error)
+}
+
 // FromStore returns how to read a store's cells.
-func FromStore(read func(context.Context) (store.Reader, error)) func(context.Context) (*Snapshot, error) {
+func FromStore(from Source) func(context.Context) (*Snapshot, error) {
 	return func(ctx context.Context) (*Snapshot, error) {
 		return again(ctx, func() (*Snapshot, error) {
 			s := &Snapshot{}
 			head := func(h *Head) error { s.Head = *h; return nil }
-			return s, walk(ctx, read, head, s.add)
+			return s, walk(ctx, from, head, s.add)
 		})
 	}
 }
@@ -89,8 +99,8 @@ func again(ctx context.Context, load func() (*Snapshot, error)) (*Snapshot, erro
 }
 
 // walk reads a store in the order of law 9: pointer, commits, cells, pointer.
-func walk(ctx context.Context, read func(context.Context) (store.Reader, error), head func(*Head) error, cell func(*Cell) error) (err error) {
-	r, err := read(ctx)
+func walk(ctx context.Context, from Source, head func(*Head) error, cell func(*Cell) error) (err error) {
+	r, err := from.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,6 +108,13 @@ func walk(ctx context.Context, read func(context.Context) (store.Reader, error),
 	h, err := readHead(ctx, r)
 	if err != nil {
 		return err
+	}
+	row, err := from.Row(ctx, record.TrustRow)
+	if err != nil {
+		return err
+	}
+	if row != nil {
+		h.Trust = row
 	}
 	if err := head(h); err != nil {
 		return err

@@ -120,7 +120,7 @@ func (s *system) catchUp() {
 }
 
 func (s *system) config() verify.Config {
-	return verify.Config{Cells: verify.FromStore(s.node.Store().Read), Log: s.node.Queue()}
+	return verify.Config{Cells: verify.FromStore(s.node.Store()), Log: s.node.Queue()}
 }
 
 func (s *system) verify() *verify.Report {

@@ -302,9 +302,9 @@ func TestServer(t *testing.T) {
 	s.post(1, 3_000)
 	s.catchUp()
 	s.stop()
-	server := httptest.NewServer(verify.CellsHandler(s.node.Store().Read, "example:9092"))
+	server := httptest.NewServer(verify.CellsHandler(s.node.Store(), "example:9092"))
 	defer server.Close()
-	near, err := verify.FromStore(s.node.Store().Read)(t.Context())
+	near, err := verify.FromStore(s.node.Store())(t.Context())
 	s.must(err)
 	far, err := verify.FromServer(server.Client(), server.URL)(t.Context())
 	s.must(err)
@@ -323,8 +323,14 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// closedStore can be read no more.
+type closedStore struct{}
+
+func (closedStore) Read(context.Context) (store.Reader, error)  { return nil, store.ErrClosed }
+func (closedStore) Row(context.Context, string) ([]byte, error) { return nil, store.ErrClosed }
+
 func TestServerFails(t *testing.T) {
-	closed := func(context.Context) (store.Reader, error) { return nil, store.ErrClosed }
+	closed := closedStore{}
 	for name, c := range map[string]struct {
 		handler http.Handler
 		want    string

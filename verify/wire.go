@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"speedlayer/internal/problem"
-	"speedlayer/store"
 )
 
 // The stream of GET /api/v1/cells, JSON lines (application/x-ndjson):
@@ -44,7 +43,7 @@ const writePause = 30 * time.Second
 
 // CellsHandler streams what the store holds. kafka is the address of the log,
 // as it is told to the client.
-func CellsHandler(read func(context.Context) (store.Reader, error), kafka string) http.Handler {
+func CellsHandler(from Source, kafka string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := bufio.NewWriterSize(slowWriter{w, http.NewResponseController(w)}, 64<<10)
 		enc := json.NewEncoder(out)
@@ -56,7 +55,7 @@ func CellsHandler(read func(context.Context) (store.Reader, error), kafka string
 			h.Kafka = kafka
 			return enc.Encode(h)
 		}
-		err := walk(r.Context(), read, head, func(c *Cell) error { n++; return enc.Encode(c) })
+		err := walk(r.Context(), from, head, func(c *Cell) error { n++; return enc.Encode(c) })
 		if err != nil && !begun {
 			problem.Write(w, problem.Details{Status: http.StatusServiceUnavailable, Detail: "the store cannot be read: " + err.Error(), RetryAfter: 1})
 			return

@@ -10,6 +10,7 @@ import (
 
 	"speedlayer/internal/objects"
 	"speedlayer/queue"
+	"speedlayer/record"
 )
 
 // Config is what an archiver needs. Only the first three are required.
@@ -21,6 +22,8 @@ type Config struct {
 	// CheckSettings is what the processors' operator has (record.Rules): it decides
 	// which markers are rejected. Nil takes all.
 	CheckSettings func(operator string) error
+	// Trust is that of the processors; nil: every internal record counts.
+	Trust func() *record.Trust
 
 	FileRows int64         // rows after which a file ends; 0 is 1 Mi
 	RollRows int64         // a partition with so many waiting records is archived at once; 0 is 256 Ki

@@ -136,6 +136,9 @@ func (a *Archiver) pageviews(ctx context.Context, l *Log, p *part) (more bool, e
 	from, to := l.End, min(p.readable, l.End+passRows)
 	if from < to {
 		j := newClassifier(p.shard, p.partitions, l.LogTime, a.cfg.CheckSettings)
+		if a.cfg.Trust != nil {
+			j.records.Trust = a.cfg.Trust()
+		}
 		c := &copying[Row]{a: a, w: a.rows, topic: queue.TopicPageviews, log: l, last: from,
 			row: func(r *kgo.Record, mem []byte) (Row, int64, []byte) {
 				row, mem := j.row(r, mem)

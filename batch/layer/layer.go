@@ -16,6 +16,7 @@ import (
 	"speedlayer/batch/compute"
 	"speedlayer/batch/views"
 	"speedlayer/internal/objects"
+	"speedlayer/record"
 	"speedlayer/store"
 )
 
@@ -29,8 +30,9 @@ type Config struct {
 	Commits archive.Commits
 	// CheckSettings is that of archive.Config.
 	CheckSettings func(operator string) error
-	MemoryBytes   int64 // of a run; 0 is the default of package compute
-	Workers       int   // of a run; 0 is the number of cores
+	Trust         func() *record.Trust // that of archive.Config
+	MemoryBytes   int64                // of a run; 0 is the default of package compute
+	Workers       int                  // of a run; 0 is the number of cores
 
 	// Progress is told how far the computation is; may be nil.
 	Progress func(p compute.Progress)
@@ -84,7 +86,7 @@ func (l *Layer) open(ctx context.Context) (*archive.Archive, *archive.Archiver, 
 		return nil, nil, fmt.Errorf("archive %s: %w", url, err)
 	}
 	a, err := archive.NewArchiver(archive.Config{Objects: store, Source: l.cfg.Source, Commits: l.cfg.Commits,
-		TempDir: l.path("work"), Logger: l.cfg.Logger})
+		CheckSettings: l.cfg.CheckSettings, Trust: l.cfg.Trust, TempDir: l.path("work"), Logger: l.cfg.Logger})
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}

@@ -98,7 +98,7 @@ func verifyData(ctx context.Context, dir string, progress func(done, total int64
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	return verify.Run(ctx, verify.Config{Cells: verify.FromStore(n.Store().Read), Log: n.Queue(), Progress: progress})
+	return verify.Run(ctx, verify.Config{Cells: verify.FromStore(n.Store()), Log: n.Queue(), Progress: progress})
 }
 
 // openForReading opens store and broker, without processors: nothing that is

@@ -9,7 +9,7 @@ import (
 )
 
 // mutants are all of them.
-var mutants = slices.Concat(engineMutants, deltaMutants, answerMutants, storeMutants, rangeMutants, incarnationMutants, batchMutants, runMutants, archiveMutants, topologyMutants, sparkMutants)
+var mutants = slices.Concat(engineMutants, deltaMutants, answerMutants, storeMutants, rangeMutants, incarnationMutants, batchMutants, runMutants, archiveMutants, topologyMutants, sparkMutants, securityMutants)
 
 // A mutant is a way to break a law.
 type mutant struct {

@@ -15,6 +15,9 @@ const maxURLs = 1 << 20
 
 func (o *Oracle) addMarker(r Record) {
 	m, err := parseMarker(r.Value)
+	if err == nil && m.Generation > o.counts.Generation {
+		err = o.unknown(r, m.Generation)
+	}
 	switch {
 	case err != nil:
 		o.counts.Rejected++
@@ -52,9 +55,9 @@ func (o *Oracle) addPageview(r Record) error {
 func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}
 	origin := here
-	text, reroutedIn := r.header("speedlayer-moved-from")
+	text, reroutedIn := o.reroutedFrom(r)
 	if reroutedIn {
-		from, err := parseSource(string(text))
+		from, err := parseSource(text)
 		if err != nil {
 			return pv, false, err
 		}

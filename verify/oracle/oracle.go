@@ -17,7 +17,8 @@ type Options struct {
 	Start      int64  // first offset of the epoch
 	Generation uint32 // the one the epoch begins in
 	Settings   Settings
-	Histories  bool // keep every version of every cell: for small logs
+	Trust      *Trust // which internal records count; nil: all
+	Histories  bool   // keep every version of every cell: for small logs
 }
 
 // Header is one header of a record.
@@ -186,7 +187,7 @@ func (o *Oracle) Add(r Record) {
 	o.next = r.Offset + 1
 	o.counts.Records++
 	o.counts.LogTime = max(o.counts.LogTime, r.Timestamp)
-	if len(r.Key) == 0 && r.has("speedlayer-marker") {
+	if o.isMarker(r) {
 		o.addMarker(r)
 	} else if err := o.addPageview(r); err != nil {
 		o.counts.Rejected++
