@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"microbatch":      {"catalog", "queue", "store", "record"},
 	"batch":           {"catalog", "queue", "store", "record"},
 	"query":           {"view", "store", "crdt", "event", "batch/views", "internal/*"},
+	"query/api":       {"query", "query/active", "store", "event", "internal/*"},
+	"query/active":    {"view"},
 	"collector":       {"queue", "event", "internal/*", "collector/*"},
 	"collector/*":     {"queue", "event", "internal/*", "collector/*"},
 	"dashboard":       {"query", "event", "internal/*"},

@@ -14,6 +14,7 @@ import (
 	"speedlayer/collector/imports"
 	"speedlayer/microbatch"
 	"speedlayer/query"
+	"speedlayer/query/active"
 	"speedlayer/queue"
 	"speedlayer/queue/embedded"
 	"speedlayer/record"
@@ -117,7 +118,7 @@ type Node struct {
 	collector atomic.Pointer[collector.Collector]
 	metrics   *metrics
 
-	presence *query.Presence // nil where other processes process too
+	visitors *active.Visitors // nil where other processes process too: half of a number is none
 	progress *microbatch.Progress
 	applied  atomic.Int64                      // ns until the store had the last batch
 	runner   atomic.Pointer[microbatch.Runner] // of the newest epoch
@@ -178,7 +179,7 @@ func Open(ctx context.Context, o Config) (n *Node, err error) {
 	o.setDefaults()
 	n = &Node{opts: o, metrics: newMetrics(), edges: query.NewEdges(), failed: make(chan error, 1), cancel: func() {}}
 	if !o.shared() {
-		n.presence = query.NewPresence(time.Now, query.PresenceLimits{})
+		n.visitors = active.New(time.Now, active.Limits{})
 	}
 	defer func() {
 		if err != nil {
@@ -199,7 +200,7 @@ func Open(ctx context.Context, o Config) (n *Node, err error) {
 		return n, err
 	}
 	n.engine = query.New(query.Config{Store: n.store, Edges: n.edges, Now: time.Now, LogEnds: n.logEnds, LogEndsAsked: n.logEndsAsked, Append: n.queue.AppendEdge,
-		Changed: n.progress.Changed, Presence: n.presence, Info: n.info, Batch: n.batch.views, QueryTime: n.opts.Batch.QueryTime})
+		Info: n.info, Batch: n.batch.views})
 	if err := n.start(ctx); err != nil || o.HTTP == nil {
 		return n, err
 	}

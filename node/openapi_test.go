@@ -51,7 +51,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	served := d.server.collector.Handlers()
-	for path, methods := range d.engine.Handlers() {
+	for path, methods := range d.server.api.Handlers() {
 		for method := range methods {
 			if served[path] == nil {
 				served[path] = map[string]http.HandlerFunc{}

@@ -30,9 +30,7 @@ const (
 func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews, Trust: n.trust.Load(),
-		Operator: func() microbatch.Operator {
-			return view.NewPageviews(view.Limits{Tap: n.presenceTap(), Deltas: store.Deltas(n.store)})
-		},
+		Operator:      n.operator,
 		Logger:        n.opts.Logger,
 		Repairs:       n.broker != nil,
 		SnapshotEvery: n.opts.SnapshotEvery, MaxDelay: n.opts.MaxDelay,
@@ -162,13 +160,14 @@ func (n *Node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 	return err
 }
 
-// presenceTap tells the current visitors; nil where other processes see some of
-// them: half of a number is none.
-func (n *Node) presenceTap() func(domain, person uint64, at int64) {
-	if n.presence == nil {
-		return nil
+// operator returns a fresh operator of web analytics. Current visitors are told of its
+// live events.
+func (n *Node) operator() microbatch.Operator {
+	op := view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store)})
+	if n.visitors == nil {
+		return op
 	}
-	return n.presence.Seen
+	return n.visitors.Watch(op)
 }
 
 // info is what status shows besides what the store knows.

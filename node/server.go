@@ -21,6 +21,7 @@ import (
 	"speedlayer/internal/descriptors"
 	"speedlayer/internal/httpserver"
 	"speedlayer/internal/problem"
+	"speedlayer/query/api"
 	"speedlayer/verify"
 )
 
@@ -59,6 +60,7 @@ type server struct {
 	collector *collector.Collector
 	stopping  atomic.Bool
 	drain     time.Duration
+	api       *api.Server
 	http      *http.Server
 	listener  net.Listener
 	pprof     *http.Server // nil when off
@@ -76,6 +78,7 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	}
 	l = descriptors.Listen(httpserver.Listen(l), descriptors.Here().HTTP, "--listen", n.opts.Logger)
 	s := &server{node: n, listener: l, drain: o.Drain}
+	s.api = api.New(api.Config{Engine: n.engine, Now: time.Now, Changed: n.progress.Changed, Visitors: n.visitors, QueryTime: n.opts.Batch.QueryTime})
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.waitApplied, Imports: n.Imports(), Now: time.Now,
 		TrustedProxies: o.TrustedProxies, DropBots: o.DropBots, Bots: o.Bots,
@@ -110,7 +113,7 @@ func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler 
 		parts = append(parts, s.collector.Handlers())
 	}
 	if s.node.opts.Roles.has(RoleQuery) {
-		parts = append(parts, s.node.engine.Handlers())
+		parts = append(parts, s.api.Handlers())
 	} else {
 		pages = nil
 	}
@@ -215,10 +218,10 @@ func (s *server) stop() error {
 	defer cancel()
 	if err := s.collector.Close(ctx); err != nil {
 		// Clients whose bodies are still coming in get no answer, so they do not
-		// take them for durable: a stop is no failure for them.
+		// take them for durable: a stop is not a failure for them.
 		s.node.opts.Logger.Warn("requests cut off", "err", err)
 	}
-	s.node.engine.StopLive()
+	s.api.StopLive()
 	var err error
 	if shut := s.http.Shutdown(ctx); shut != nil {
 		err = errors.Join(err, s.http.Close())

@@ -31,7 +31,7 @@ func benchWorld(b *testing.B, edges int) *world {
 		for hour := from; hour < from+year; hour++ {
 			var persons crdt.Visitors
 			for i := range 5 {
-				persons.Add(person(int(hour)*3%1000 + int(part)*1000 + i))
+				persons.Add(event.PersonHash(fmt.Appendf(nil, "person %d", int(hour)*3%1000+int(part)*1000+i)))
 			}
 			add(view.PageviewsView, "middle.com/page", hour, crdt.AppendCount(nil, 7))
 			add(view.UniquesView, "middle.com/page", hour, persons.Append(nil))
@@ -39,13 +39,13 @@ func benchWorld(b *testing.B, edges int) *world {
 		for hour := from + year - 24; hour < from+year; hour++ {
 			var persons crdt.Visitors
 			for i := range 4000 {
-				persons.Add(person(int(hour)*100 + int(part)*100_000 + i))
+				persons.Add(event.PersonHash(fmt.Appendf(nil, "person %d", int(hour)*100+int(part)*100_000+i)))
 			}
 			add(view.PageviewsView, "top.com", hour, crdt.AppendCount(nil, 9000))
 			add(view.UniquesView, "top.com", hour, persons.Append(nil))
 			persons = crdt.Visitors{}
 			for i := range 2000 {
-				persons.Add(person(int(hour)*100 + int(part)*100_000 + i))
+				persons.Add(event.PersonHash(fmt.Appendf(nil, "person %d", int(hour)*100+int(part)*100_000+i)))
 			}
 			add(view.PageviewsView, "exact.com", hour, crdt.AppendCount(nil, 3000))
 			add(view.UniquesView, "exact.com", hour, persons.Append(nil))

@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/query/api"
 	"speedlayer/record"
 	"speedlayer/store"
 )
@@ -25,7 +26,7 @@ func TestClient(t *testing.T) {
 	w := smallWorld(t, nil)
 	server := httptest.NewServer(serve(w))
 	defer server.Close()
-	client, err := query.NewClient(strings.TrimPrefix(server.URL, "http://")+"/", nil)
+	client, err := api.NewClient(strings.TrimPrefix(server.URL, "http://")+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +86,9 @@ func TestClient(t *testing.T) {
 func TestClientFailures(t *testing.T) {
 	s := newTorn()
 	mux := http.NewServeMux()
-	s.engine().Register(mux)
+	api.New(api.Config{Engine: s.engine(), Now: time.Now}).Register(mux)
 	server := httptest.NewServer(mux)
-	client, err := query.NewClient(server.URL, nil)
+	client, err := api.NewClient(server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestClientFailures(t *testing.T) {
 		t.Errorf("no server: %v", err)
 	}
 	for _, bad := range []string{"", "ftp://x", "http://", "http://x?y=1", "::"} {
-		if _, err := query.NewClient(bad, nil); !query.IsBadRequest(err) {
+		if _, err := api.NewClient(bad, nil); !query.IsBadRequest(err) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

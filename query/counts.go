@@ -16,22 +16,23 @@ const (
 
 func parseURL(text string) (string, error) {
 	if text == "" {
-		return "", bad("url", "is missing", allowedURL)
+		return "", BadRequest("url", "is missing", allowedURL)
 	}
 	url, _, err := event.ParseTarget(text)
 	if err != nil {
-		return "", rejected("url", allowedURL, err)
+		return "", Rejected("url", allowedURL, err)
 	}
 	return url, nil
 }
 
-func parseDomain(text string) (string, error) {
+// ParseDomain is the domain that a request names. Errors are *Error.
+func ParseDomain(text string) (string, error) {
 	if text == "" {
-		return "", bad("domain", "is missing", allowedDomain)
+		return "", BadRequest("domain", "is missing", allowedDomain)
 	}
 	domain, err := event.Domain(text)
 	if err != nil {
-		return "", rejected("domain", allowedDomain, err)
+		return "", Rejected("domain", allowedDomain, err)
 	}
 	return domain, nil
 }
@@ -97,7 +98,7 @@ func (e *Engine) Pageviews(ctx context.Context, req URLQuery) (*PageviewsAnswer,
 
 // BounceRate implements Answers.
 func (e *Engine) BounceRate(ctx context.Context, req DomainQuery) (*BounceRateAnswer, error) {
-	q, err := e.parse(req.Domain, parseDomain, req.From, req.To, req.By)
+	q, err := e.parse(req.Domain, ParseDomain, req.From, req.To, req.By)
 	if err != nil {
 		return nil, err
 	}

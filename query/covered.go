@@ -74,6 +74,15 @@ func (l *logEnds) last() (map[store.Shard]int64, bool) {
 	return l.mu.ends, l.mu.asked
 }
 
+// Covered returns what an answer would cover now.
+func (e *Engine) Covered(ctx context.Context) (c Covered, err error) {
+	err = e.read(ctx, func(r *reading) error {
+		c, err = e.covered(ctx, r)
+		return err
+	})
+	return c, err
+}
+
 // covered returns what a reading covers. Where the log ends is known as of a moment
 // ago. The copy of a record that was rerouted to another partition since then would be
 // missing from the lag, so the queue is asked again while copies are on their way.

@@ -6,7 +6,7 @@
 // One [Engine] serves any number of callers. A query reads, in this order: the
 // pointer row with the list of generations, the commit rows, each cell in the
 // newest generation first and the oldest last, and the pointer row again. It
-// starts again if the pointer has moved (design, law 9; read.go). Cells of all
+// starts again if the pointer has changed (design, law 9; read.go). Cells of all
 // shards and generations are merged (law 1; merge.go): numbers are added, sets of
 // visitors are merged, and persons are mapped to canonical persons by the equiv
 // edges of this moment (law 8; edges.go). Every answer carries what it covers.
@@ -19,10 +19,9 @@
 //	merge.go    sums and mergers by hour or day
 //	counts.go uniques.go top.go domains.go export.go equivs.go status.go  the answers
 //	edges.go canonical.go  equiv edges, and the canonical persons derived from them
-//	presence.go current visitors, beside the store
-//	http.go httpexport.go cellwriter.go params.go pair.go live.go  the HTTP API
-//	client.go   a client of the HTTP API
 //	errors.go   bad requests, the same over HTTP and on a command line
+//	api/        the HTTP API, live events, and a client
+//	active/     current visitors, which no view holds
 //
 // # Goroutines and locks
 //

@@ -35,12 +35,12 @@ func (e *Engine) Domains(ctx context.Context, req DomainsQuery) (*DomainsAnswer,
 	if err != nil {
 		return nil, err
 	}
-	limit, err := parseLimit(req.Limit, defaultDomains, maxDomains)
+	limit, err := parseLimit(req.Limit, defaultDomains, MaxDomains)
 	if err != nil {
 		return nil, err
 	}
 	if len(req.Search) > maxSearch {
-		return nil, bad("search", fmt.Sprintf("has %d bytes", len(req.Search)), fmt.Sprintf("a part of a domain, at most %d bytes", maxSearch))
+		return nil, BadRequest("search", fmt.Sprintf("has %d bytes", len(req.Search)), fmt.Sprintf("a part of a domain, at most %d bytes", maxSearch))
 	}
 	a := &DomainsAnswer{From: hourText(hours.From), To: hourText(hours.To)}
 	err = e.read(ctx, func(r *reading) (err error) {

@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/crdt"
 	"speedlayer/query"
+	"speedlayer/query/api"
 	"speedlayer/store"
 	"speedlayer/view"
 )
@@ -104,7 +105,7 @@ func (*ending) Err() error { return context.DeadlineExceeded }
 // domains of all hours.
 func TestVeryManyDomains(t *testing.T) {
 	const domains = 200_000
-	w := newWorld(t, 1, func(c *query.Config) { c.QueryTime = time.Minute })
+	w := newWorld(t, 1, nil)
 	b := &store.Batch{Commit: store.Commit{Offset: domains}}
 	from := int32(w.now.Unix()/3600) - 100
 	for i := range domains {
@@ -116,8 +117,7 @@ func TestVeryManyDomains(t *testing.T) {
 	if err := w.store.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	w.engine.Register(mux)
+	mux := serveWith(w, api.Config{QueryTime: time.Minute})
 	hour := func(h int32) string { return time.Unix(int64(from+h)*3600, 0).UTC().Format(time.RFC3339) }
 	all, one := "?from="+hour(0)+"&to="+hour(100), "?from="+hour(7)+"&to="+hour(8)
 	var asking sync.WaitGroup
@@ -169,26 +169,4 @@ type counted struct {
 func (c *counted) Err() error {
 	*c.asked++
 	return c.Context.Err()
-}
-
-// TestTurns: queries above the bound are refused with 429 and Retry-After.
-func TestTurns(t *testing.T) {
-	w := newWorld(t, 1, func(c *query.Config) { c.Queries, c.QueryWait = 1, time.Nanosecond })
-	mux := http.NewServeMux()
-	w.engine.Register(mux)
-	ask := func() *httptest.ResponseRecorder {
-		res := httptest.NewRecorder()
-		mux.ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/api/v1/domains", http.NoBody))
-		return res
-	}
-	give := w.engine.TakeTurn()
-	if res := ask(); res.Code != http.StatusTooManyRequests || res.Header().Get("Retry-After") == "" {
-		t.Errorf("above the bound: %d %v", res.Code, res.Header())
-	}
-	give()
-	for range 2 {
-		if res := ask(); res.Code != http.StatusOK {
-			t.Errorf("within the bound: %d %s", res.Code, res.Body)
-		}
-	}
 }

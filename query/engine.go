@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
@@ -31,26 +30,9 @@ type Config struct {
 	// Append makes an edge durable in the queue. The follower of the queue then passes
 	// it to Edges. If it is nil, edges cannot be changed here.
 	Append func(ctx context.Context, e event.Edge) error
-	// Changed returns a channel that is closed at the next commit, for live
-	// events. If it is nil, live events check once a second.
-	Changed func() <-chan struct{}
-	// Presence counts current visitors. If it is nil, they are not known.
-	Presence *Presence
 	// Info is shown unchanged by status, under "info": settings and sizes that
 	// the store does not know. It may be nil.
 	Info func(ctx context.Context) map[string]any
-
-	// QueryTime bounds a query over HTTP, except exports; 0 is 30 s. Generations
-	// that leave the list are dropped after the longest time of a query.
-	QueryTime time.Duration
-	// Queries bounds how many queries run at once over HTTP; 0 is 8 for each
-	// core. Further queries wait for QueryWait (0 is 5 s) and are then refused.
-	Queries   int
-	QueryWait time.Duration
-	// Exports bounds concurrent exports over HTTP; 0 is 4.
-	Exports int
-	// LiveStreams bounds concurrent streams of live events; 0 is 256.
-	LiveStreams int
 }
 
 // Reading is the part of a store.Store that queries use.
@@ -61,45 +43,18 @@ type Reading interface {
 
 // Engine answers queries. It is safe for concurrent use.
 type Engine struct {
-	cfg              Config
-	ends             logEnds
-	mergers          sync.Pool // of *crdt.Merger, empty
-	block            int       // bytes of an export in memory
-	counted          int       // how many domains an answer counts
-	queries, exports *turns
-
-	live struct {
-		sync.Mutex
-		streams int
-		stopped chan struct{} // closed by StopLive
-		ended   bool
-	}
+	cfg     Config
+	ends    logEnds
+	mergers sync.Pool // of *crdt.Merger, empty
+	block   int       // bytes of an export in memory
+	counted int       // how many domains an answer counts
 }
 
 var _ Answers = (*Engine)(nil)
 
-// New returns an engine. It holds nothing that must be closed. StopLive ends
-// its streams of live events.
+// New returns an engine. It holds nothing that must be closed.
 func New(cfg Config) *Engine {
-	if cfg.QueryTime == 0 {
-		cfg.QueryTime = 30 * time.Second
-	}
-	if cfg.LiveStreams == 0 {
-		cfg.LiveStreams = 256
-	}
-	if cfg.Queries == 0 {
-		cfg.Queries = 8 * runtime.GOMAXPROCS(0)
-	}
-	if cfg.QueryWait == 0 {
-		cfg.QueryWait = 5 * time.Second
-	}
-	if cfg.Exports == 0 {
-		cfg.Exports = 4
-	}
-	e := &Engine{cfg: cfg, mergers: sync.Pool{New: func() any { return new(crdt.Merger) }}, block: exportBlock, counted: maxCounted,
-		queries: newTurns("queries", cfg.Queries, cfg.QueryWait), exports: newTurns("exports", cfg.Exports, cfg.QueryWait)}
-	e.live.stopped = make(chan struct{})
-	return e
+	return &Engine{cfg: cfg, mergers: sync.Pool{New: func() any { return new(crdt.Merger) }}, block: exportBlock, counted: maxCounted}
 }
 
 func (e *Engine) merger() *crdt.Merger { return e.mergers.Get().(*crdt.Merger) }
@@ -107,17 +62,6 @@ func (e *Engine) merger() *crdt.Merger { return e.mergers.Get().(*crdt.Merger) }
 func (e *Engine) putMerger(u *crdt.Merger) {
 	u.Reset()
 	e.mergers.Put(u)
-}
-
-// StopLive ends all streams of live events and refuses new ones. Without it, a
-// server that stops would wait for them.
-func (e *Engine) StopLive() {
-	e.live.Lock()
-	defer e.live.Unlock()
-	if !e.live.ended {
-		e.live.ended = true
-		close(e.live.stopped)
-	}
 }
 
 // errNoAppend: the process cannot reach the queue.

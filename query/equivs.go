@@ -27,7 +27,7 @@ func (e *Engine) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer
 // Applying it here at once would ignore the order of the log: an edge and its
 // retraction, posted at the same time, could end up in the wrong order.
 func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, error) {
-	if err := checkPair(edge.ID1, edge.ID2); err != nil {
+	if err := CheckPair(edge.ID1, edge.ID2); err != nil {
 		return nil, err
 	}
 	if e.cfg.Append == nil {
@@ -48,9 +48,10 @@ func (e *Engine) append(ctx context.Context, edge event.Edge) (*EquivAnswer, err
 	return &EquivAnswer{ID1: a, ID2: b, Time: event.FormatTime(edge.TS), Retract: edge.Retract, Edges: e.cfg.Edges.Len()}, nil
 }
 
-func checkPair(id1, id2 string) error {
+// CheckPair returns an *Error if two identifiers cannot be an equiv edge.
+func CheckPair(id1, id2 string) error {
 	if err := (event.Edge{ID1: id1, ID2: id2}).Check(); err != nil {
-		return rejected("id1", "", err)
+		return Rejected("id1", "", err)
 	}
 	return nil
 }

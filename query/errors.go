@@ -35,12 +35,18 @@ func IsBadRequest(err error) bool {
 	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests
 }
 
-func bad(field, detail, allowed string) *Error {
+// BadRequest is the error of a request whose field is wrong, with what is allowed
+// instead.
+func BadRequest(field, detail, allowed string) *Error {
 	return &Error{Status: http.StatusBadRequest, Field: field, Detail: detail, Allowed: allowed}
 }
 
-// rejected makes a bad request from an error of package event.
-func rejected(field, allowed string, err error) error {
+// AllowedID describes the identifiers of persons.
+const AllowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for their person"
+
+// Rejected makes a bad request of an error of package event. If allowed is empty, what
+// is allowed is taken from the error. Other errors are returned as they are.
+func Rejected(field, allowed string, err error) error {
 	var r *event.Rejection
 	if !errors.As(err, &r) {
 		return err
@@ -58,7 +64,15 @@ func rejected(field, allowed string, err error) error {
 		}
 	}
 	if allowed == "" && (field == "id1" || field == "id2") {
-		allowed = allowedID
+		allowed = AllowedID
 	}
-	return bad(field, detail, allowed)
+	return BadRequest(field, detail, allowed)
+}
+
+// Shown makes text of arbitrary bytes printable in an error, and shortens it.
+func Shown(text string) string {
+	if text == "" {
+		return `""`
+	}
+	return strings.ToValidUTF8(cut(text), "\uFFFD")
 }

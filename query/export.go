@@ -51,7 +51,7 @@ func (e *Engine) Export(ctx context.Context, req ExportQuery, fn func(Cell) erro
 		found = found || v.name == req.View
 	}
 	if !found {
-		return bad("view", fmt.Sprintf("%q is no view", cut(req.View)), "pageviews, uniques, bounces, or leaving it out for all")
+		return BadRequest("view", fmt.Sprintf("%q is not a view", cut(req.View)), "pageviews, uniques, bounces, or leaving it out for all")
 	}
 	began := false
 	return e.read(ctx, func(r *reading) error {

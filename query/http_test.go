@@ -16,6 +16,7 @@ import (
 
 	"speedlayer/internal/problem"
 	"speedlayer/query"
+	"speedlayer/query/api"
 )
 
 var update = flag.Bool("update", false, "write testdata/http.golden anew")
@@ -39,9 +40,13 @@ func smallWorld(t testing.TB, config func(*query.Config)) *world {
 	return w
 }
 
-func serve(w *world) *http.ServeMux {
+func serve(w *world) *http.ServeMux { return serveWith(w, api.Config{}) }
+
+// serveWith serves the engine of w; the configuration says the rest.
+func serveWith(w *world, cfg api.Config) *http.ServeMux {
+	cfg.Engine, cfg.Now = w.engine, func() time.Time { return w.now }
 	mux := http.NewServeMux()
-	w.engine.Register(mux)
+	api.New(cfg).Register(mux)
 	return mux
 }
 
@@ -85,7 +90,7 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s: may be cached", line)
 		}
 		if w.Code >= 400 && w.Header().Get("Content-Type") != problem.ContentType {
-			t.Errorf("%s: the error is no problem", line)
+			t.Errorf("%s: the error is not a problem", line)
 		}
 	}
 	if *update {
@@ -111,7 +116,7 @@ func TestBody(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code >= 400 && w.Header().Get("Content-Type") != problem.ContentType {
-			t.Errorf("%s: the error is no problem", body)
+			t.Errorf("%s: the error is not a problem", body)
 		}
 		return w.Code
 	}

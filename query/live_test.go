@@ -15,6 +15,8 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/query/active"
+	"speedlayer/query/api"
 	"speedlayer/store"
 )
 
@@ -47,7 +49,7 @@ func (c *sseClient) take(t *testing.T) (texts []string, times []time.Time) {
 	return texts, times
 }
 
-func decodeUpdate(t *testing.T, text string) (u query.LiveUpdate) {
+func decodeUpdate(t *testing.T, text string) (u api.LiveUpdate) {
 	t.Helper()
 	data, ok := strings.CutPrefix(text, "event: update\ndata: ")
 	if !ok || !strings.HasSuffix(data, "\n\n") || json.Unmarshal([]byte(data), &u) != nil {
@@ -61,14 +63,15 @@ type liveWorld struct {
 	store    *torn
 	mu       sync.Mutex
 	changed  chan struct{}
-	presence *query.Presence
-	engine   *query.Engine
+	visitors *active.Visitors
+	server   *api.Server
 }
 
 func newLiveWorld(limit int) *liveWorld {
-	w := &liveWorld{store: newTorn(), changed: make(chan struct{}), presence: query.NewPresence(time.Now, query.PresenceLimits{})}
+	w := &liveWorld{store: newTorn(), changed: make(chan struct{}), visitors: active.New(time.Now, active.Limits{})}
 	w.store.move(0)
-	w.engine = query.New(query.Config{Store: w, Edges: query.NewEdges(), Now: time.Now, Presence: w.presence, LiveStreams: limit,
+	w.server = api.New(api.Config{Engine: query.New(query.Config{Store: w, Edges: query.NewEdges(), Now: time.Now}), Now: time.Now,
+		Visitors: w.visitors, LiveStreams: limit,
 		Changed: func() <-chan struct{} { w.mu.Lock(); defer w.mu.Unlock(); return w.changed }})
 	return w
 }
@@ -106,7 +109,7 @@ func (w *liveWorld) commit() {
 
 func (w *liveWorld) stream(ctx context.Context, target string) (*sseClient, <-chan struct{}) {
 	c, done := newSSE(), make(chan struct{})
-	h := w.engine.Handlers()["/api/v1/live"]
+	h := w.server.Handlers()["/api/v1/live"]
 	go func() {
 		defer close(done)
 		h.ServeHTTP(c, httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil))
@@ -130,7 +133,7 @@ func TestLive(t *testing.T) {
 
 		// A commit after a quiet time is reported at once.
 		time.Sleep(time.Second)
-		w.presence.Seen(xxh3.HashString("foo.com"), event.PersonHash([]byte("sally")), time.Now().UnixMilli())
+		w.visitors.Seen(xxh3.HashString("foo.com"), event.PersonHash([]byte("sally")), time.Now().UnixMilli())
 		w.commit()
 		synctest.Wait()
 		if texts, _ = c.take(t); len(texts) != 1 || decodeUpdate(t, texts[0]).Events != 1 || *decodeUpdate(t, texts[0]).CurrentVisitors != 1 {
@@ -199,8 +202,8 @@ func TestLiveBounds(t *testing.T) {
 		<-done1
 		_, done4 := w.stream(t.Context(), "/api/v1/live")
 		synctest.Wait()
-		w.engine.StopLive()
-		w.engine.StopLive()
+		w.server.StopLive()
+		w.server.StopLive()
 		<-done2
 		<-done4
 		last, done5 := w.stream(t.Context(), "/api/v1/live")

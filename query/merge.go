@@ -28,7 +28,7 @@ func parseBy(by string, h Hours) (breakdown, error) {
 		}
 		return 0, nil
 	}
-	return 0, bad("by", "\""+cut(by)+"\" is no bucket", "hour, day, or leaving it out")
+	return 0, BadRequest("by", "\""+cut(by)+"\" is not a bucket", "hour, day, or leaving it out")
 }
 
 // buckets is a map from numbers to values, for numbers that mostly come in

@@ -11,6 +11,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/query/api"
 	"speedlayer/sim/generate"
 	"speedlayer/verify/oracle"
 	"speedlayer/view"
@@ -62,7 +63,7 @@ func TestOracle(t *testing.T) {
 				w, want := generated(t, generate.Config{Events: 6_000, Seed: seed, URLs: 100, Persons: 500, Domains: 12, Span: 30 * time.Hour, Edges: 0.02}, two)
 				server := httptest.NewServer(serve(w))
 				defer server.Close()
-				client, err := query.NewClient(server.URL, server.Client())
+				client, err := api.NewClient(server.URL, server.Client())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -261,7 +261,7 @@ func TestNeverEmpty(t *testing.T) {
 			t.Errorf("%s failed: %+v, %v", step, a, err)
 		}
 		if query.IsBadRequest(errTorn) {
-			t.Error("a failure is no bad request")
+			t.Error("a failure is not a bad request")
 		}
 	}
 	s := newTorn()

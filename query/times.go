@@ -38,7 +38,7 @@ func ParseHours(from, to string, now time.Time) (Hours, error) {
 		h.To++
 	}
 	if h.From > h.To {
-		return h, bad("from", fmt.Sprintf("%s is later than to, %s", hourText(h.From), hourText(h.To)), "a time that is not later than to")
+		return h, BadRequest("from", fmt.Sprintf("%s is later than to, %s", hourText(h.From), hourText(h.To)), "a time that is not later than to")
 	}
 	return h, nil
 }
@@ -46,7 +46,7 @@ func ParseHours(from, to string, now time.Time) (Hours, error) {
 func parseHour(field, text string, now time.Time) (int32, error) {
 	switch {
 	case text == "":
-		return 0, bad(field, "is missing", allowedTime)
+		return 0, BadRequest(field, "is missing", allowedTime)
 	case strings.HasPrefix(text, "now"):
 		return parseNow(field, text, now)
 	}
@@ -60,15 +60,15 @@ func parseHour(field, text string, now time.Time) (int32, error) {
 	ms, err := event.ParseTime(full)
 	if err != nil {
 		if strings.Contains(text, " ") {
-			return 0, bad(field, fmt.Sprintf("%q is no time (in a URL the sign + is written %%2B)", cut(text)), allowedTime)
+			return 0, BadRequest(field, fmt.Sprintf("%q is not a time (in a URL the sign + is written %%2B)", cut(text)), allowedTime)
 		}
 		if _, is1970 := strings.CutSuffix(err.Error(), "is before 1970-01-01T00:00:00Z"); is1970 {
-			return 0, bad(field, fmt.Sprintf("%q is before 1970", cut(text)), allowedTime)
+			return 0, BadRequest(field, fmt.Sprintf("%q is before 1970", cut(text)), allowedTime)
 		}
-		return 0, bad(field, fmt.Sprintf("%q is no time", cut(text)), allowedTime)
+		return 0, BadRequest(field, fmt.Sprintf("%q is not a time", cut(text)), allowedTime)
 	}
 	if ms%hourMS != 0 || hasFraction(full) {
-		return 0, bad(field, fmt.Sprintf("%q is not on a whole hour of UTC", cut(text)), allowedTime)
+		return 0, BadRequest(field, fmt.Sprintf("%q is not on a whole hour of UTC", cut(text)), allowedTime)
 	}
 	return event.HourOf(ms), nil
 }
@@ -84,7 +84,7 @@ var units = map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * t
 
 // parseNow parses now, now-N and now+N with a unit, floored to the hour.
 func parseNow(field, text string, now time.Time) (int32, error) {
-	wrong := bad(field, fmt.Sprintf("%q is no time", cut(text)), allowedTime)
+	wrong := BadRequest(field, fmt.Sprintf("%q is not a time", cut(text)), allowedTime)
 	ms := now.UnixMilli()
 	if rest := text[len("now"):]; rest != "" {
 		if len(rest) < 3 || rest[0] != '-' && rest[0] != '+' {
@@ -102,7 +102,7 @@ func parseNow(field, text string, now time.Time) (int32, error) {
 		ms += by
 	}
 	if ms < 0 {
-		return 0, bad(field, fmt.Sprintf("%q is before 1970", cut(text)), allowedTime)
+		return 0, BadRequest(field, fmt.Sprintf("%q is before 1970", cut(text)), allowedTime)
 	}
 	return event.HourOf(ms), nil
 }

@@ -13,8 +13,10 @@ import (
 
 // Limits of lists.
 const (
-	defaultTop, maxTop         = 10, 1000
-	defaultDomains, maxDomains = 100, 10_000
+	MaxTop         = 1000
+	MaxDomains     = 10_000
+	defaultTop     = 10
+	defaultDomains = 100
 )
 
 func parseLimit(limit, otherwise, most int) (int, error) {
@@ -22,22 +24,23 @@ func parseLimit(limit, otherwise, most int) (int, error) {
 		return otherwise, nil
 	}
 	if limit < 0 || limit > most {
-		return 0, badLimit(fmt.Sprint(limit), most)
+		return 0, BadLimit(fmt.Sprint(limit), most)
 	}
 	return limit, nil
 }
 
-func badLimit(text string, most int) *Error {
-	return bad("limit", fmt.Sprintf("%q is no limit", cut(text)), fmt.Sprintf("a whole number from 1 to %d", most))
+// BadLimit is the error of a limit that is not from 1 to most.
+func BadLimit(text string, most int) *Error {
+	return BadRequest("limit", fmt.Sprintf("%q is not a limit", cut(text)), fmt.Sprintf("a whole number from 1 to %d", most))
 }
 
 // Top implements Answers.
 func (e *Engine) Top(ctx context.Context, req TopQuery) (*TopAnswer, error) {
-	q, err := e.parse(req.Domain, parseDomain, req.From, req.To, "day")
+	q, err := e.parse(req.Domain, ParseDomain, req.From, req.To, "day")
 	if err != nil {
 		return nil, err
 	}
-	limit, err := parseLimit(req.Limit, defaultTop, maxTop)
+	limit, err := parseLimit(req.Limit, defaultTop, MaxTop)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 const hourMS = 3600 * 1000
 
-// Limits bound the cache of cells, and say who listens. They change no result.
+// Limits bound the cache of cells. They change no result.
 type Limits struct {
 	Slots int // (url, hour) pairs; 0 is 122,880
 	Bytes int // of visitor sets and sketches; 0 is 16 MiB
@@ -21,9 +21,6 @@ type Limits struct {
 	// members; 0 is 9, for key and row take more than so few.
 	Deltas    int
 	DeltaFrom int
-	// Tap, if not nil, is told of every live event: the hashes of its domain and
-	// person, and its time in ms. It must be quick.
-	Tap func(domain, person uint64, ts int64)
 }
 
 // Pageviews is the operator of web analytics: the three views of one partition.
@@ -38,7 +35,6 @@ type Pageviews struct {
 	memory *visitMemory
 	delta  changes
 	out    flush
-	tap    func(domain, person uint64, ts int64) // see Limits
 }
 
 // row is one event of a batch: a line of its columns.
@@ -65,7 +61,7 @@ func newPageviews(s Settings, l Limits) *Pageviews {
 	if c.deltas, c.deltaFrom = l.Deltas, l.DeltaFrom; c.deltaFrom == 0 {
 		c.deltaFrom = 9
 	}
-	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries), tap: l.Tap}
+	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries)}
 }
 
 // Decode reads a record's value and keeps it as the operator's current event.
@@ -98,11 +94,15 @@ func (p *Pageviews) Take(offset int64, ownerHash uint64, live bool) {
 	p.cells.known.see(hour, live)
 	if live {
 		r.slot = p.cells.page(p.page, n, hour)
-		if p.tap != nil {
-			p.tap(r.domain, ownerHash, r.ts)
-		}
 	}
 	p.rows = append(p.rows, r)
+}
+
+// Taken returns the hash of the domain (XXH3 of its text) and the time in ms of the
+// event that was taken last.
+func (p *Pageviews) Taken() (domain uint64, ts int64) {
+	r := &p.rows[len(p.rows)-1]
+	return r.domain, r.ts
 }
 
 // Missing appends the keys of cells that must be read from the store before

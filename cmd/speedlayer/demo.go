@@ -18,6 +18,7 @@ import (
 	"speedlayer/demo"
 	"speedlayer/node"
 	"speedlayer/query"
+	"speedlayer/query/api"
 )
 
 // Where the demo's log comes from, and the days it covers.
@@ -173,7 +174,7 @@ func lectureExample(ctx context.Context, io streams, server string, client *http
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("demo: the collector answered %s", resp.Status)
 	}
-	a, err := query.NewClient(server, client)
+	a, err := api.NewClient(server, client)
 	if err != nil {
 		return err
 	}

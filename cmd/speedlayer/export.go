@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"speedlayer/query"
+	"speedlayer/query/api"
 )
 
 func newExport(io streams) *cobra.Command {
@@ -38,7 +39,7 @@ sorted by view, url and hour.`,
 
 func runExport(ctx context.Context, io streams, target *targetFlags, q query.ExportQuery, format string) error {
 	out := bufio.NewWriterSize(io.out, 64<<10)
-	write, finish, err := query.NewCellWriter(out, format)
+	write, finish, err := api.NewCellWriter(out, format)
 	if err != nil {
 		return usageError{err}
 	}

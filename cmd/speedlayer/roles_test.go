@@ -19,6 +19,7 @@ import (
 	"speedlayer/internal/devcluster"
 	"speedlayer/internal/devcluster/clustertest"
 	"speedlayer/query"
+	"speedlayer/query/api"
 	"speedlayer/queue"
 )
 
@@ -143,7 +144,7 @@ func taken(client *http.Client, url string, body []byte) bool {
 }
 
 func (p *part) status() (*query.StatusAnswer, error) {
-	c, err := query.NewClient(p.url, &http.Client{Timeout: 10 * time.Second})
+	c, err := api.NewClient(p.url, &http.Client{Timeout: 10 * time.Second})
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func (p *part) caughtUp(limit time.Duration) time.Duration {
 
 func (p *part) views(domain string) uint64 {
 	p.t.Helper()
-	c, err := query.NewClient(p.url, http.DefaultClient)
+	c, err := api.NewClient(p.url, http.DefaultClient)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestClusterRoles(t *testing.T) {
 	p2.start()
 	eventually(t, "nothing is taken any more", func() bool { return load.acknowledged.Load() > before+500 })
 	posted := load.end()
-	// Where the log ends is known as of a moment ago, so lag is no sign here.
+	// Where the log ends is known as of a moment ago, so lag proves nothing here.
 	eventually(t, "what was acknowledged is not counted", func() bool { return q.views("roles.example") >= uint64(posted) })
 	if got := q.views("roles.example"); got != uint64(posted) {
 		t.Errorf("%d pageviews are counted, %d were acknowledged", got, posted)

@@ -14,6 +14,7 @@ import (
 	"speedlayer/collector/importer"
 	"speedlayer/node"
 	"speedlayer/query"
+	"speedlayer/query/api"
 )
 
 // localServer is where serve listens by default.
@@ -67,7 +68,7 @@ func (w *targetFlags) open(ctx context.Context, io streams, make bool) (*target,
 	}
 	server := w.serverURL()
 	client := &http.Client{}
-	answers, err := query.NewClient(server, client)
+	answers, err := api.NewClient(server, client)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -90,7 +90,7 @@ func All() []Benchmark {
 		{Name: "cluster", Run: Cluster, Explicit: true}}
 }
 
-// ErrUnknown: a name that is no benchmark's.
+// ErrUnknown: a name that is not a benchmark's.
 var ErrUnknown = errors.New("bench: no such benchmark")
 
 // Run runs the named benchmarks, of this package and of more, one after the

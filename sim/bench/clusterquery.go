@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"speedlayer/query"
+	"speedlayer/query/api"
 )
 
 // clusterDay is the part of the events that lie in 24 hours, for the questions.
@@ -41,7 +41,7 @@ func (c *servers) query(ctx context.Context) (results []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := query.NewClient(front.url, c.http)
+	a, err := api.NewClient(front.url, c.http)
 	if err != nil {
 		return nil, err
 	}

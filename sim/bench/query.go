@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/query"
+	"speedlayer/query/api"
 	"speedlayer/queue"
 	"speedlayer/sim/generate"
 )
@@ -44,7 +45,7 @@ func Query(ctx context.Context, o Options) (results []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := query.NewClient(f.url, f.http)
+	a, err := api.NewClient(f.url, f.http)
 	if err != nil {
 		return nil, err
 	}

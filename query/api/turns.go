@@ -1,10 +1,12 @@
-package query
+package api
 
 import (
 	"context"
 	"fmt"
 	"net/http"
 	"time"
+
+	"speedlayer/query"
 )
 
 // turns bounds how many operations of a kind run at once. Without the bound, many
@@ -38,7 +40,7 @@ func (t *turns) take(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return &Error{Status: http.StatusTooManyRequests, Detail: "too many " + t.what + " at once",
+		return &query.Error{Status: http.StatusTooManyRequests, Detail: "too many " + t.what + " at once",
 			Allowed: fmt.Sprintf("%d; try again later", cap(t.free))}
 	}
 }

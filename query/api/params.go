@@ -1,4 +1,4 @@
-package query
+package api
 
 import (
 	"fmt"
@@ -6,17 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"speedlayer/query"
 )
 
 // params are the query parameters of a call, each at most once.
 type params map[string]string
 
-// parseParams accepts the allowed parameters and refuses all others, and repeated
+// parseParams accepts the allowed parameters and rejects all others, and repeated
 // ones: a typing error must not lead to a different answer.
 func parseParams(raw string, allowed ...string) (params, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, bad("query", "the query string cannot be read: "+cut(err.Error()), "name=value pairs, percent-encoded")
+		return nil, query.BadRequest("query", "the query string cannot be read: "+query.Shown(err.Error()), "name=value pairs, percent-encoded")
 	}
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -26,10 +28,10 @@ func parseParams(raw string, allowed ...string) (params, error) {
 	p := make(params, len(values))
 	for _, name := range names {
 		if !slices.Contains(allowed, name) {
-			return nil, bad(shown(name), "is not a parameter of this call", strings.Join(allowed, ", ")+orNone(allowed))
+			return nil, query.BadRequest(query.Shown(name), "is not a parameter of this call", strings.Join(allowed, ", ")+orNone(allowed))
 		}
 		if len(values[name]) > 1 {
-			return nil, bad(name, fmt.Sprintf("is given %d times", len(values[name])), "giving it once")
+			return nil, query.BadRequest(name, fmt.Sprintf("is given %d times", len(values[name])), "giving it once")
 		}
 		p[name] = values[name][0]
 	}
@@ -43,14 +45,6 @@ func orNone(allowed []string) string {
 	return ""
 }
 
-// shown makes a name of arbitrary bytes printable in an error.
-func shown(name string) string {
-	if name == "" {
-		return `""`
-	}
-	return strings.ToValidUTF8(cut(name), "\uFFFD")
-}
-
 // limit parses the parameter limit; it is 0 if not given.
 func (p params) limit(most int) (int, error) {
 	text, ok := p["limit"]
@@ -59,7 +53,7 @@ func (p params) limit(most int) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n == 0 || n > uint64(most) {
-		return 0, badLimit(shown(text), most)
+		return 0, query.BadLimit(query.Shown(text), most)
 	}
 	return int(n), nil
 }

@@ -1,23 +1,25 @@
-package query
+package api
 
 import (
 	"bufio"
 	"net/http"
+
+	"speedlayer/query"
 )
 
 // getExport streams cells. The status is sent with the first bytes. A later failure
 // breaks the connection, so that a part is never taken for the whole.
-func (e *Engine) getExport(w http.ResponseWriter, r *http.Request) {
+func (s *Server) getExport(w http.ResponseWriter, r *http.Request) {
 	p, err := parseParams(r.URL.RawQuery, "view", "from", "to", "format")
 	if err != nil {
 		writeError(w, err)
 		return
 	}
-	if err := e.exports.take(r.Context()); err != nil {
+	if err := s.exports.take(r.Context()); err != nil {
 		writeError(w, err)
 		return
 	}
-	defer e.exports.give()
+	defer s.exports.give()
 	started := &startedWriter{w: w}
 	out := bufio.NewWriterSize(started, 64<<10)
 	write, finish, err := NewCellWriter(out, p["format"])
@@ -31,7 +33,7 @@ func (e *Engine) getExport(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
-	err = e.Export(r.Context(), ExportQuery{View: p["view"], From: p["from"], To: p["to"]}, write)
+	err = s.cfg.Engine.Export(r.Context(), query.ExportQuery{View: p["view"], From: p["from"], To: p["to"]}, write)
 	if err == nil {
 		err = finish()
 	}
@@ -53,7 +55,7 @@ type startedWriter struct {
 	yes bool
 }
 
-func (s *startedWriter) Write(b []byte) (int, error) {
-	s.yes = true
-	return s.w.Write(b)
+func (w *startedWriter) Write(b []byte) (int, error) {
+	w.yes = true
+	return w.w.Write(b)
 }

@@ -1,4 +1,4 @@
-package query
+package api
 
 import (
 	"bufio"
@@ -14,19 +14,21 @@ import (
 	"strings"
 
 	"speedlayer/internal/problem"
+	"speedlayer/query"
 )
 
-// Client calls the HTTP API of a server. It is the other implementation of Answers.
+// Client calls the HTTP API of a server. It is the other
+// implementation of query.Answers.
 type Client struct {
 	base string
 	http *http.Client
 }
 
-var _ Answers = (*Client)(nil)
+var _ query.Answers = (*Client)(nil)
 
 // NewClient returns a client of the server at a URL such as
 // http://127.0.0.1:8080, without the path of the API. A host and port alone are
-// taken as http. hc may be nil. Errors are *Error.
+// taken as http. hc may be nil. Errors are *query.Error.
 func NewClient(server string, hc *http.Client) (*Client, error) {
 	const allowed = "a URL as in http://127.0.0.1:8080"
 	text := server
@@ -35,7 +37,7 @@ func NewClient(server string, hc *http.Client) (*Client, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, bad("server", fmt.Sprintf("%q is no server", shown(server)), allowed)
+		return nil, query.BadRequest("server", fmt.Sprintf("%q is not a server", query.Shown(server)), allowed)
 	}
 	if hc == nil {
 		hc = http.DefaultClient
@@ -58,7 +60,7 @@ func values(pairs ...string) string {
 	return "?" + v.Encode()
 }
 
-// limitText is a limit as a parameter. The server refuses limits that are not
+// limitText is a limit as a parameter. The server rejects limits that are not
 // allowed.
 func limitText(n int) string {
 	if n == 0 {
@@ -67,65 +69,65 @@ func limitText(n int) string {
 	return strconv.Itoa(n)
 }
 
-// Pageviews implements Answers.
-func (c *Client) Pageviews(ctx context.Context, q URLQuery) (*PageviewsAnswer, error) {
-	return get[PageviewsAnswer](ctx, c, "pageviews"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
+// Pageviews implements query.Answers.
+func (c *Client) Pageviews(ctx context.Context, q query.URLQuery) (*query.PageviewsAnswer, error) {
+	return get[query.PageviewsAnswer](ctx, c, "pageviews"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
 }
 
-// Uniques implements Answers.
-func (c *Client) Uniques(ctx context.Context, q URLQuery) (*UniquesAnswer, error) {
-	return get[UniquesAnswer](ctx, c, "uniques"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
+// Uniques implements query.Answers.
+func (c *Client) Uniques(ctx context.Context, q query.URLQuery) (*query.UniquesAnswer, error) {
+	return get[query.UniquesAnswer](ctx, c, "uniques"+values("url", q.URL, "from", q.From, "to", q.To, "by", q.By))
 }
 
-// BounceRate implements Answers.
-func (c *Client) BounceRate(ctx context.Context, q DomainQuery) (*BounceRateAnswer, error) {
-	return get[BounceRateAnswer](ctx, c, "bounce-rate"+values("domain", q.Domain, "from", q.From, "to", q.To, "by", q.By))
+// BounceRate implements query.Answers.
+func (c *Client) BounceRate(ctx context.Context, q query.DomainQuery) (*query.BounceRateAnswer, error) {
+	return get[query.BounceRateAnswer](ctx, c, "bounce-rate"+values("domain", q.Domain, "from", q.From, "to", q.To, "by", q.By))
 }
 
-// Top implements Answers.
-func (c *Client) Top(ctx context.Context, q TopQuery) (*TopAnswer, error) {
-	return get[TopAnswer](ctx, c, "top"+values("domain", q.Domain, "from", q.From, "to", q.To, "limit", limitText(q.Limit)))
+// Top implements query.Answers.
+func (c *Client) Top(ctx context.Context, q query.TopQuery) (*query.TopAnswer, error) {
+	return get[query.TopAnswer](ctx, c, "top"+values("domain", q.Domain, "from", q.From, "to", q.To, "limit", limitText(q.Limit)))
 }
 
-// Domains implements Answers.
-func (c *Client) Domains(ctx context.Context, q DomainsQuery) (*DomainsAnswer, error) {
-	return get[DomainsAnswer](ctx, c, "domains"+values("from", q.From, "to", q.To, "limit", limitText(q.Limit), "search", q.Search))
+// Domains implements query.Answers.
+func (c *Client) Domains(ctx context.Context, q query.DomainsQuery) (*query.DomainsAnswer, error) {
+	return get[query.DomainsAnswer](ctx, c, "domains"+values("from", q.From, "to", q.To, "limit", limitText(q.Limit), "search", q.Search))
 }
 
-// Equivs implements Answers.
-func (c *Client) Equivs(ctx context.Context) (*EquivsAnswer, error) {
-	return get[EquivsAnswer](ctx, c, "equivs")
+// Equivs implements query.Answers.
+func (c *Client) Equivs(ctx context.Context) (*query.EquivsAnswer, error) {
+	return get[query.EquivsAnswer](ctx, c, "equivs")
 }
 
-// Status implements Answers.
-func (c *Client) Status(ctx context.Context) (*StatusAnswer, error) {
-	return get[StatusAnswer](ctx, c, "status")
+// Status implements query.Answers.
+func (c *Client) Status(ctx context.Context) (*query.StatusAnswer, error) {
+	return get[query.StatusAnswer](ctx, c, "status")
 }
 
-// AddEquiv implements Answers.
-func (c *Client) AddEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+// AddEquiv implements query.Answers.
+func (c *Client) AddEquiv(ctx context.Context, id1, id2 string) (*query.EquivAnswer, error) {
 	return c.equiv(ctx, http.MethodPost, id1, id2)
 }
 
-// RemoveEquiv implements Answers.
-func (c *Client) RemoveEquiv(ctx context.Context, id1, id2 string) (*EquivAnswer, error) {
+// RemoveEquiv implements query.Answers.
+func (c *Client) RemoveEquiv(ctx context.Context, id1, id2 string) (*query.EquivAnswer, error) {
 	return c.equiv(ctx, http.MethodDelete, id1, id2)
 }
 
-func (c *Client) equiv(ctx context.Context, method, id1, id2 string) (*EquivAnswer, error) {
+func (c *Client) equiv(ctx context.Context, method, id1, id2 string) (*query.EquivAnswer, error) {
 	// The encoder would replace invalid UTF-8, which makes it another identifier.
-	if err := checkPair(id1, id2); err != nil {
+	if err := query.CheckPair(id1, id2); err != nil {
 		return nil, err
 	}
 	var body bytes.Buffer
 	if err := encode(&body, map[string]string{"id1": id1, "id2": id2}); err != nil {
 		return nil, err
 	}
-	return call[EquivAnswer](ctx, c, method, "equivs", &body)
+	return call[query.EquivAnswer](ctx, c, method, "equivs", &body)
 }
 
-// Export implements Answers.
-func (c *Client) Export(ctx context.Context, q ExportQuery, fn func(Cell) error) error {
+// Export implements query.Answers.
+func (c *Client) Export(ctx context.Context, q query.ExportQuery, fn func(query.Cell) error) error {
 	resp, err := c.do(ctx, http.MethodGet, "export"+values("view", q.View, "from", q.From, "to", q.To), nil)
 	if err != nil {
 		return err
@@ -133,7 +135,7 @@ func (c *Client) Export(ctx context.Context, q ExportQuery, fn func(Cell) error)
 	defer resp.Body.Close()
 	dec := json.NewDecoder(bufio.NewReaderSize(resp.Body, 64<<10))
 	for {
-		var cell Cell
+		var cell query.Cell
 		if err := dec.Decode(&cell); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -163,7 +165,7 @@ func call[A any](ctx context.Context, c *Client, method, path string, body io.Re
 }
 
 // do sends a call and returns a response with status 200. The caller must close its
-// body. Any other status is an *Error.
+// body. Any other status is a *query.Error.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
@@ -181,7 +183,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	e := &Error{Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", c.base, resp.Status)}
+	e := &query.Error{Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", c.base, resp.Status)}
 	var d problem.Details
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && json.Unmarshal(text, &d) == nil && d.Status == resp.StatusCode {

@@ -1,4 +1,4 @@
-package query
+package api
 
 import (
 	"bytes"
@@ -11,51 +11,51 @@ import (
 	"strings"
 
 	"speedlayer/internal/problem"
+	"speedlayer/query"
 	"speedlayer/store"
 )
 
 // maxBody bounds the body of a call: two identifiers with every byte escaped.
 const maxBody = 16 << 10
 
-// Handlers returns the handlers of the engine, by path and method. A path may
-// also have methods of others (POST /api/v1/pageviews is the collector's). The caller
-// that puts a server together adds those to the map of that path, so that 405 names
-// all of them.
-func (e *Engine) Handlers() map[string]problem.Methods {
+// Handlers returns the handlers by path and method. A path may also have methods of
+// others (POST /api/v1/pageviews is the collector's). The caller adds those to the map
+// of that path, so that 405 names all of them.
+func (s *Server) Handlers() map[string]problem.Methods {
 	return map[string]problem.Methods{
-		"/api/v1/pageviews":   {http.MethodGet: e.answer(e.getPageviews)},
-		"/api/v1/uniques":     {http.MethodGet: e.answer(e.getUniques)},
-		"/api/v1/bounce-rate": {http.MethodGet: e.answer(e.getBounceRate)},
-		"/api/v1/top":         {http.MethodGet: e.answer(e.getTop)},
-		"/api/v1/domains":     {http.MethodGet: e.answer(e.getDomains)},
-		"/api/v1/status":      {http.MethodGet: e.answer(e.getStatus)},
-		"/api/v1/export":      {http.MethodGet: e.getExport},
-		"/api/v1/live":        {http.MethodGet: e.getLive},
+		"/api/v1/pageviews":   {http.MethodGet: s.answer(s.getPageviews)},
+		"/api/v1/uniques":     {http.MethodGet: s.answer(s.getUniques)},
+		"/api/v1/bounce-rate": {http.MethodGet: s.answer(s.getBounceRate)},
+		"/api/v1/top":         {http.MethodGet: s.answer(s.getTop)},
+		"/api/v1/domains":     {http.MethodGet: s.answer(s.getDomains)},
+		"/api/v1/status":      {http.MethodGet: s.answer(s.getStatus)},
+		"/api/v1/export":      {http.MethodGet: s.getExport},
+		"/api/v1/live":        {http.MethodGet: s.getLive},
 		"/api/v1/equivs": {
-			http.MethodGet:    e.answer(e.getEquivs),
-			http.MethodPost:   e.answer(e.changeEquiv(e.AddEquiv)),
-			http.MethodDelete: e.answer(e.changeEquiv(e.RemoveEquiv)),
+			http.MethodGet:    s.answer(s.getEquivs),
+			http.MethodPost:   s.answer(s.changeEquiv(s.cfg.Engine.AddEquiv)),
+			http.MethodDelete: s.answer(s.changeEquiv(s.cfg.Engine.RemoveEquiv)),
 		},
 	}
 }
 
 // Register serves Handlers on a mux on which none of their paths is registered.
-func (e *Engine) Register(mux *http.ServeMux) {
-	for path, methods := range e.Handlers() {
+func (s *Server) Register(mux *http.ServeMux) {
+	for path, methods := range s.Handlers() {
 		mux.Handle(path, methods)
 	}
 }
 
 // answer writes what get returns as JSON, or its error as a problem.
-func (e *Engine) answer(get func(ctx context.Context, r *http.Request) (any, error)) http.HandlerFunc {
+func (s *Server) answer(get func(ctx context.Context, r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), e.cfg.QueryTime)
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.QueryTime)
 		defer cancel()
-		if err := e.queries.take(ctx); err != nil {
+		if err := s.queries.take(ctx); err != nil {
 			writeError(w, err)
 			return
 		}
-		defer e.queries.give()
+		defer s.queries.give()
 		a, err := get(ctx, r)
 		if err != nil {
 			writeError(w, err)
@@ -84,7 +84,7 @@ func encode(w io.Writer, v any) error {
 // writeError answers with a problem: 400 for a bad request, 503 for what the
 // store or the queue could not do in time, 500 for anything unexpected.
 func writeError(w http.ResponseWriter, err error) {
-	var e *Error
+	var e *query.Error
 	switch {
 	case errors.As(err, &e):
 		d := problem.Details{Status: e.Status, Field: e.Field, Detail: e.Detail, Allowed: e.Allowed}
@@ -101,70 +101,70 @@ func writeError(w http.ResponseWriter, err error) {
 	}
 }
 
-func (e *Engine) getPageviews(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getPageviews(ctx context.Context, r *http.Request) (any, error) {
 	p, err := parseParams(r.URL.RawQuery, "url", "from", "to", "by")
 	if err != nil {
 		return nil, err
 	}
-	return e.Pageviews(ctx, URLQuery{p["url"], p["from"], p["to"], p["by"]})
+	return s.cfg.Engine.Pageviews(ctx, query.URLQuery{URL: p["url"], From: p["from"], To: p["to"], By: p["by"]})
 }
 
-func (e *Engine) getUniques(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getUniques(ctx context.Context, r *http.Request) (any, error) {
 	p, err := parseParams(r.URL.RawQuery, "url", "from", "to", "by")
 	if err != nil {
 		return nil, err
 	}
-	return e.Uniques(ctx, URLQuery{p["url"], p["from"], p["to"], p["by"]})
+	return s.cfg.Engine.Uniques(ctx, query.URLQuery{URL: p["url"], From: p["from"], To: p["to"], By: p["by"]})
 }
 
-func (e *Engine) getBounceRate(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getBounceRate(ctx context.Context, r *http.Request) (any, error) {
 	p, err := parseParams(r.URL.RawQuery, "domain", "from", "to", "by")
 	if err != nil {
 		return nil, err
 	}
-	return e.BounceRate(ctx, DomainQuery{p["domain"], p["from"], p["to"], p["by"]})
+	return s.cfg.Engine.BounceRate(ctx, query.DomainQuery{Domain: p["domain"], From: p["from"], To: p["to"], By: p["by"]})
 }
 
-func (e *Engine) getTop(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getTop(ctx context.Context, r *http.Request) (any, error) {
 	p, err := parseParams(r.URL.RawQuery, "domain", "from", "to", "limit")
 	if err != nil {
 		return nil, err
 	}
-	limit, err := p.limit(maxTop)
+	limit, err := p.limit(query.MaxTop)
 	if err != nil {
 		return nil, err
 	}
-	return e.Top(ctx, TopQuery{p["domain"], p["from"], p["to"], limit})
+	return s.cfg.Engine.Top(ctx, query.TopQuery{Domain: p["domain"], From: p["from"], To: p["to"], Limit: limit})
 }
 
-func (e *Engine) getDomains(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getDomains(ctx context.Context, r *http.Request) (any, error) {
 	p, err := parseParams(r.URL.RawQuery, "from", "to", "limit", "search")
 	if err != nil {
 		return nil, err
 	}
-	limit, err := p.limit(maxDomains)
+	limit, err := p.limit(query.MaxDomains)
 	if err != nil {
 		return nil, err
 	}
-	return e.Domains(ctx, DomainsQuery{p["from"], p["to"], limit, p["search"]})
+	return s.cfg.Engine.Domains(ctx, query.DomainsQuery{From: p["from"], To: p["to"], Limit: limit, Search: p["search"]})
 }
 
-func (e *Engine) getStatus(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getStatus(ctx context.Context, r *http.Request) (any, error) {
 	if _, err := parseParams(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	return e.Status(ctx)
+	return s.cfg.Engine.Status(ctx)
 }
 
-func (e *Engine) getEquivs(ctx context.Context, r *http.Request) (any, error) {
+func (s *Server) getEquivs(ctx context.Context, r *http.Request) (any, error) {
 	if _, err := parseParams(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	return e.Equivs(ctx)
+	return s.cfg.Engine.Equivs(ctx)
 }
 
 // changeEquiv reads {"id1":...,"id2":...} and calls do.
-func (e *Engine) changeEquiv(do func(ctx context.Context, id1, id2 string) (*EquivAnswer, error)) func(context.Context, *http.Request) (any, error) {
+func (s *Server) changeEquiv(do func(ctx context.Context, id1, id2 string) (*query.EquivAnswer, error)) func(context.Context, *http.Request) (any, error) {
 	return func(ctx context.Context, r *http.Request) (any, error) {
 		if _, err := parseParams(r.URL.RawQuery); err != nil {
 			return nil, err
@@ -181,15 +181,15 @@ const allowedPair = `{"id1":"...","id2":"..."}`
 
 func readPair(r *http.Request) (id1, id2 string, err error) {
 	if kind := r.Header.Get("Content-Type"); kind != "" && !isJSON(kind) {
-		return "", "", &Error{Status: http.StatusUnsupportedMediaType, Field: "Content-Type",
-			Detail: fmt.Sprintf("%q is not taken here", shown(kind)), Allowed: "application/json"}
+		return "", "", &query.Error{Status: http.StatusUnsupportedMediaType, Field: "Content-Type",
+			Detail: fmt.Sprintf("%q is not taken here", query.Shown(kind)), Allowed: "application/json"}
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return "", "", bad("body", "could not be read", allowedPair)
+		return "", "", query.BadRequest("body", "could not be read", allowedPair)
 	}
 	if len(body) > maxBody {
-		return "", "", &Error{Status: http.StatusRequestEntityTooLarge, Field: "body",
+		return "", "", &query.Error{Status: http.StatusRequestEntityTooLarge, Field: "body",
 			Detail: fmt.Sprintf("has more than %d bytes", maxBody), Allowed: allowedPair}
 	}
 	return parsePair(body)

@@ -1,4 +1,4 @@
-package query
+package api
 
 import (
 	"bytes"
@@ -8,9 +8,8 @@ import (
 	"io"
 
 	"speedlayer/event"
+	"speedlayer/query"
 )
-
-const allowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for their person"
 
 // parsePair parses the body of a change of edges: an object with id1 and id2 and
 // nothing else. Strings follow the rules of package event for persons: invalid UTF-8
@@ -18,33 +17,33 @@ const allowedID = "a string of 1 to 256 bytes of UTF-8, as pageviews have for th
 func parsePair(body []byte) (id1, id2 string, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return "", "", bad("body", "is not one JSON object", allowedPair)
+		return "", "", query.BadRequest("body", "is not one JSON object", allowedPair)
 	}
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
-			return "", "", bad("body", "is not one JSON object", allowedPair)
+			return "", "", query.BadRequest("body", "is not one JSON object", allowedPair)
 		}
 		if name != "id1" && name != "id2" {
-			return "", "", bad("body", fmt.Sprintf("%q is not a field", shown(fmt.Sprint(name))), allowedPair)
+			return "", "", query.BadRequest("body", fmt.Sprintf("%q is not a field", query.Shown(fmt.Sprint(name))), allowedPair)
 		}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
-			return "", "", bad("body", "is not one JSON object", allowedPair)
+			return "", "", query.BadRequest("body", "is not one JSON object", allowedPair)
 		}
 		if raw[0] != '"' {
-			return "", "", bad(name.(string), "is no string", allowedID)
+			return "", "", query.BadRequest(name.(string), "is not a string", query.AllowedID)
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return "", "", bad("body", "is not one JSON object", allowedPair)
+		return "", "", query.BadRequest("body", "is not one JSON object", allowedPair)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return "", "", bad("body", "has something behind the object", allowedPair)
+		return "", "", query.BadRequest("body", "has something after the object", allowedPair)
 	}
 	edge, err := event.DecodeEdge(body)
 	if err != nil {
-		return "", "", rejected("body", "", err)
+		return "", "", query.Rejected("body", "", err)
 	}
 	return edge.ID1, edge.ID2, nil
 }

@@ -1,10 +1,12 @@
-package query
+package api
 
 import (
 	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
+
+	"speedlayer/query"
 )
 
 // csvHeader names the columns of a CSV export, the same for every view. Columns
@@ -14,18 +16,18 @@ var csvHeader = []string{"view", "url", "hour", "pageviews", "visitors", "exact"
 // NewCellWriter returns a function that writes the cells of an export, and one
 // to call after the last cell. Format is "jsonl" or "" (one object a line), or
 // "csv" (RFC 4180, with a header). Errors of bad formats are *Error.
-func NewCellWriter(w io.Writer, format string) (write func(Cell) error, finish func() error, err error) {
+func NewCellWriter(w io.Writer, format string) (write func(query.Cell) error, finish func() error, err error) {
 	switch format {
 	case "", "jsonl":
-		return func(c Cell) error { return encode(w, c) }, func() error { return nil }, nil
+		return func(c query.Cell) error { return encode(w, c) }, func() error { return nil }, nil
 	case "csv":
 		write, finish = csvWriter(w)
 		return write, finish, nil
 	}
-	return nil, nil, bad("format", fmt.Sprintf("%q is no format", shown(format)), "jsonl, csv")
+	return nil, nil, query.BadRequest("format", fmt.Sprintf("%q is not a format", query.Shown(format)), "jsonl, csv")
 }
 
-func csvWriter(w io.Writer) (write func(Cell) error, finish func() error) {
+func csvWriter(w io.Writer) (write func(query.Cell) error, finish func() error) {
 	out := csv.NewWriter(w)
 	begun := false
 	begin := func() error {
@@ -35,7 +37,7 @@ func csvWriter(w io.Writer) (write func(Cell) error, finish func() error) {
 		begun = true
 		return out.Write(csvHeader)
 	}
-	write = func(c Cell) error {
+	write = func(c query.Cell) error {
 		if err := begin(); err != nil {
 			return err
 		}

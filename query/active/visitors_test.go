@@ -1,4 +1,4 @@
-package query_test
+package active_test
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"speedlayer/event"
-	"speedlayer/query"
+	"speedlayer/query/active"
 )
 
 func person(i int) uint64 { return event.PersonHash(fmt.Appendf(nil, "person %d", i)) }
 
-// TestPresence compares the count with a map, over a random hour of views.
-func TestPresence(t *testing.T) {
+// TestVisitors compares the count with a map, over a random hour of views.
+func TestVisitors(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	p := query.NewPresence(func() time.Time { return now }, query.PresenceLimits{})
+	p := active.New(func() time.Time { return now }, active.Limits{})
 	r := rand.New(rand.NewPCG(4, 4))
 	last := map[[2]int]int64{}
 	for range 60 {
@@ -45,11 +45,11 @@ func TestPresence(t *testing.T) {
 	}
 }
 
-// TestPresenceClock: what is old, and what is far ahead of the clock, is not
+// TestClock: what is old, and what is far ahead of the clock, is not
 // there; what is a little ahead is.
-func TestPresenceClock(t *testing.T) {
+func TestClock(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	p := query.NewPresence(func() time.Time { return now }, query.PresenceLimits{})
+	p := active.New(func() time.Time { return now }, active.Limits{})
 	ms := now.UnixMilli()
 	p.Seen(1, person(1), ms-5*60_000)
 	p.Seen(1, person(2), ms-5*60_000+1)
@@ -65,11 +65,11 @@ func TestPresenceClock(t *testing.T) {
 	}
 }
 
-// TestPresenceBounds: above its bounds the count is close, and reported as
+// TestBounds: above its bounds the count is close, and reported as
 // approximate; when few are left it is exact again.
-func TestPresenceBounds(t *testing.T) {
+func TestBounds(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	p := query.NewPresence(func() time.Time { return now }, query.PresenceLimits{Domains: 64, Rows: 1 << 13})
+	p := active.New(func() time.Time { return now }, active.Limits{Domains: 64, Rows: 1 << 13})
 	const visitors = 200_000
 	for i := range visitors {
 		p.Seen(7, person(i), now.UnixMilli())
@@ -98,9 +98,9 @@ func TestPresenceBounds(t *testing.T) {
 	}
 }
 
-// TestPresenceTogether is for the race detector.
-func TestPresenceTogether(t *testing.T) {
-	p := query.NewPresence(time.Now, query.PresenceLimits{})
+// TestTogether is for the race detector.
+func TestTogether(t *testing.T) {
+	p := active.New(time.Now, active.Limits{})
 	var wg sync.WaitGroup
 	ts := time.Now().UnixMilli()
 	for g := range 4 {
@@ -124,15 +124,15 @@ func TestPresenceTogether(t *testing.T) {
 	}
 }
 
-func BenchmarkPresenceOld(b *testing.B) {
-	p := query.NewPresence(time.Now, query.PresenceLimits{})
+func BenchmarkOld(b *testing.B) {
+	p := active.New(time.Now, active.Limits{})
 	for b.Loop() {
 		p.Seen(1, 2, 1000)
 	}
 }
 
-func BenchmarkPresenceSeen(b *testing.B) {
-	p := query.NewPresence(time.Now, query.PresenceLimits{})
+func BenchmarkSeen(b *testing.B) {
+	p := active.New(time.Now, active.Limits{})
 	ts := time.Now().UnixMilli()
 	persons := make([]uint64, 1<<14)
 	for i := range persons {

@@ -1,4 +1,4 @@
-package query
+package api
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"speedlayer/event"
 	"speedlayer/internal/problem"
+	"speedlayer/query"
 )
 
 // Times of a stream of live events.
@@ -37,7 +38,7 @@ type LiveUpdate struct {
 
 // getLive streams an event "update" at the start and whenever commits moved,
 // at most four a second, until the client leaves or the server stops.
-func (e *Engine) getLive(w http.ResponseWriter, r *http.Request) {
+func (s *Server) getLive(w http.ResponseWriter, r *http.Request) {
 	p, err := parseParams(r.URL.RawQuery, "domain")
 	if err != nil {
 		writeError(w, err)
@@ -45,44 +46,44 @@ func (e *Engine) getLive(w http.ResponseWriter, r *http.Request) {
 	}
 	domain := ""
 	if text, ok := p["domain"]; ok {
-		if domain, err = parseDomain(text); err != nil {
+		if domain, err = query.ParseDomain(text); err != nil {
 			writeError(w, err)
 			return
 		}
 	}
-	if !e.enterLive() {
+	if !s.enterLive() {
 		problem.Write(w, problem.Details{Status: http.StatusServiceUnavailable, RetryAfter: 10,
-			Detail: "no more live events now", Allowed: fmt.Sprintf("%d streams at once, until the server stops", e.cfg.LiveStreams)})
+			Detail: "no more live events now", Allowed: fmt.Sprintf("%d streams at once, until the server stops", s.cfg.LiveStreams)})
 		return
 	}
-	defer e.leaveLive()
+	defer s.leaveLive()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // without it nginx would buffer the events
-	s := &liveStream{e: e, domain: domain, w: w, out: http.NewResponseController(w)}
-	s.run(r.Context(), r.Method == http.MethodHead)
+	stream := &liveStream{s: s, domain: domain, w: w, out: http.NewResponseController(w)}
+	stream.run(r.Context(), r.Method == http.MethodHead)
 }
 
-func (e *Engine) enterLive() bool {
-	e.live.Lock()
-	defer e.live.Unlock()
-	if e.live.ended || e.live.streams >= e.cfg.LiveStreams {
+func (s *Server) enterLive() bool {
+	s.live.Lock()
+	defer s.live.Unlock()
+	if s.live.ended || s.live.streams >= s.cfg.LiveStreams {
 		return false
 	}
-	e.live.streams++
+	s.live.streams++
 	return true
 }
 
-func (e *Engine) leaveLive() {
-	e.live.Lock()
-	defer e.live.Unlock()
-	e.live.streams--
+func (s *Server) leaveLive() {
+	s.live.Lock()
+	defer s.live.Unlock()
+	s.live.streams--
 }
 
 // liveStream is one stream, owned by the goroutine of its request.
 type liveStream struct {
-	e      *Engine
+	s      *Server
 	domain string
 	w      io.Writer
 	out    *http.ResponseController
@@ -90,30 +91,30 @@ type liveStream struct {
 	wrote  time.Time // time of the last write to the client
 }
 
-func (s *liveStream) run(ctx context.Context, once bool) {
+func (l *liveStream) run(ctx context.Context, once bool) {
 	poll := liveAlive
-	if s.e.cfg.Changed == nil {
+	if l.s.cfg.Changed == nil {
 		poll = livePoll
 	}
 	for {
 		// The channel is taken before the look, so a commit in between closes it.
 		var changed <-chan struct{}
-		if s.e.cfg.Changed != nil {
-			changed = s.e.cfg.Changed()
+		if l.s.cfg.Changed != nil {
+			changed = l.s.cfg.Changed()
 		}
-		if err := s.look(ctx); err != nil || once {
+		if err := l.look(ctx); err != nil || once {
 			return // the client or the store is gone: the client will ask again
 		}
 		// Commits during the gap are reported together. After it comes the next commit,
 		// or the time for a sign of life: visitors also leave without a commit.
-		if !s.wait(ctx, nil, liveGap) || !s.wait(ctx, changed, poll-liveGap) {
+		if !l.wait(ctx, nil, liveGap) || !l.wait(ctx, changed, poll-liveGap) {
 			return
 		}
 	}
 }
 
 // wait returns after d or when ch is closed. It returns false if the stream must end.
-func (s *liveStream) wait(ctx context.Context, ch <-chan struct{}, d time.Duration) bool {
+func (l *liveStream) wait(ctx context.Context, ch <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -123,40 +124,40 @@ func (s *liveStream) wait(ctx context.Context, ch <-chan struct{}, d time.Durati
 		return true
 	case <-ctx.Done():
 		return false
-	case <-s.e.live.stopped:
+	case <-l.s.live.stopped:
 		return false
 	}
 }
 
 // look sends an update if there is news, and otherwise a comment now and then.
-func (s *liveStream) look(ctx context.Context) error {
-	u, err := s.e.liveUpdate(ctx, s.domain)
+func (l *liveStream) look(ctx context.Context) error {
+	u, err := l.s.liveUpdate(ctx, l.domain)
 	if err != nil {
 		return err
 	}
-	if !s.wrote.IsZero() && u.same(&s.last) {
-		if time.Since(s.wrote) < liveAlive {
+	if !l.wrote.IsZero() && u.same(&l.last) {
+		if time.Since(l.wrote) < liveAlive {
 			return nil
 		}
-		return s.write(": still here\n\n")
+		return l.write(": still here\n\n")
 	}
-	s.last = *u
+	l.last = *u
 	var data strings.Builder
 	if err := encode(&data, u); err != nil {
 		return err
 	}
-	return s.write("event: update\ndata: " + data.String() + "\n") // the JSON ends its line
+	return l.write("event: update\ndata: " + data.String() + "\n") // the JSON ends its line
 }
 
-func (s *liveStream) write(text string) error {
-	s.wrote = time.Now()
-	if err := s.out.SetWriteDeadline(s.wrote.Add(liveWrite)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+func (l *liveStream) write(text string) error {
+	l.wrote = time.Now()
+	if err := l.out.SetWriteDeadline(l.wrote.Add(liveWrite)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if _, err := io.WriteString(s.w, text); err != nil {
+	if _, err := io.WriteString(l.w, text); err != nil {
 		return err
 	}
-	if err := s.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := l.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	return nil
@@ -169,17 +170,14 @@ func (u *LiveUpdate) same(o *LiveUpdate) bool {
 func same(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // liveUpdate returns the current update.
-func (e *Engine) liveUpdate(ctx context.Context, domain string) (*LiveUpdate, error) {
-	u := &LiveUpdate{At: event.FormatTime(e.cfg.Now().UnixMilli())}
-	if err := e.read(ctx, func(r *reading) error {
-		c, err := e.covered(ctx, r)
-		u.Events, u.Lag = c.Events, c.Lag
-		return err
-	}); err != nil {
+func (s *Server) liveUpdate(ctx context.Context, domain string) (*LiveUpdate, error) {
+	c, err := s.cfg.Engine.Covered(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if e.cfg.Presence != nil && domain != "" {
-		n, approximate := e.cfg.Presence.Count(xxh3.HashString(domain))
+	u := &LiveUpdate{At: event.FormatTime(s.cfg.Now().UnixMilli()), Events: c.Events, Lag: c.Lag}
+	if s.cfg.Visitors != nil && domain != "" {
+		n, approximate := s.cfg.Visitors.Count(xxh3.HashString(domain))
 		u.CurrentVisitors, u.Approximate = &n, approximate
 	}
 	return u, nil
