@@ -17,7 +17,7 @@ import (
 
 const module = "speedlayer"
 
-// mayImport says which of our packages a package may import (docs/design.md, "Layout
+// mayImport reports which of our packages a package may import (docs/design.md, "Layout
 // and imports"). A name with /* stands for everything below. Packages of tests
 // and tools (sim) may import what they test; cmd may import everything.
 var mayImport = map[string][]string{
@@ -128,7 +128,7 @@ func packages(dir string) ([]listed, error) {
 	}
 }
 
-// matches says whether a package is one of the patterns.
+// matches reports whether a package is one of the patterns.
 func matches(name string, patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		below, all := strings.CutSuffix(p, "/*")
@@ -213,7 +213,7 @@ func purityRule(dir string) (bad []string) {
 	return bad
 }
 
-// docRule: the comment that says what a package is for stands in doc.go, where
+// docRule: the comment that describes what a package is for stands in doc.go, where
 // readers look; a package of one file may have it there.
 func docRule(dir string) (bad []string) {
 	all, err := packages(dir)

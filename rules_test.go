@@ -18,7 +18,7 @@ func TestRulesCanFail(t *testing.T) {
 		files map[string]string // file -> text
 		says  string            // "" when the rule must be silent
 	}{
-		{"a stage imports one behind it", importRules, map[string]string{
+		{"a stage imports one after it", importRules, map[string]string{
 			"queue/q.go": "package queue\nimport _ \"speedlayer/view\"\n", "view/v.go": "package view\n"},
 			"queue imports view: allowed is [event record]"},
 		{"event imports ours", importRules, map[string]string{

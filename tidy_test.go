@@ -21,7 +21,7 @@ const (
 	maxTestLines = 700
 )
 
-// files calls fn for each file of ours that people read: no test data, nothing
+// files calls fn for each of our files that people read: no test data, nothing
 // hidden but the CI script, nothing vendored.
 func files(dir string, fn func(name string, text []byte)) error {
 	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {

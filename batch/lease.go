@@ -38,7 +38,7 @@ func (a *attempt) keepRenewing(ctx context.Context, cancel context.CancelCauseFu
 }
 
 // renew is the sign of life. An answer that is lost makes the run fail, so it is
-// given up only when the pointer says that it must be.
+// given up only when the pointer requires it.
 func (a *attempt) renew(ctx context.Context) error {
 	return a.swap(ctx, func(p *store.Pointer) {
 		if p.Running != nil {
@@ -50,7 +50,7 @@ func (a *attempt) renew(ctx context.Context) error {
 // releaseTime bounds the last word of a failed run.
 const releaseTime = 5 * time.Second
 
-// release says that nobody works on the run any more, and why. It is said if it
+// release reports that nobody works on the run any more, and why. It is said if it
 // can be: the run can be done again without it, after its lease. A run whose
 // marker did not count cannot: its number is spent.
 func (a *attempt) release(ctx context.Context, why error) {

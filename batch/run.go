@@ -44,7 +44,7 @@ type Job interface {
 	// Compute makes the views of the run, durable and complete, and returns the
 	// name of the result, which becomes that of the run.
 	Compute(ctx context.Context, run store.Run) (views string, err error)
-	// Check opens the views and says what is wrong with them.
+	// Check opens the views and reports what is wrong with them.
 	Check(ctx context.Context, run store.Run) error
 	// Keep removes the views of all runs with a number below next but these, as far
 	// as nobody reads them. Others may have been made since the pointer was read.
@@ -91,7 +91,7 @@ type attempt struct {
 }
 
 // Run does a batch run: a new one, or the one that failed last. It returns the
-// run that queries use now. ErrRunning says that another works.
+// run that queries use now. ErrRunning means that another works.
 func (r *Runs) Run(ctx context.Context) (store.Run, error) {
 	if !r.mu.TryLock() {
 		return store.Run{}, fmt.Errorf("%w in this process: wait for its end", ErrRunning)
@@ -152,7 +152,7 @@ func (r *Runs) take(ctx context.Context) (*attempt, error) {
 	return &attempt{Runs: r, run: p.Running.Number, p: p}, nil
 }
 
-// leased says whether another process works on a run.
+// leased reports whether another process works on a run.
 func (r *Runs) leased(running *store.Running) error {
 	if running == nil || running.Owner == "" || running.Owner == r.Owner || r.Lease == 0 {
 		return nil
@@ -165,7 +165,7 @@ func (r *Runs) leased(running *store.Running) error {
 		ErrRunning, running.Number, running.Owner, r.Lease, silent.Round(time.Second))
 }
 
-// canResume says whether the run in the pointer can go on under its number. One
+// canResume reports whether the run in the pointer can go on under its number. One
 // that never entered the list cannot, once another generation has entered it.
 func canResume(p *store.Pointer) bool {
 	if p.Running == nil {
@@ -215,7 +215,7 @@ func (a *attempt) work(ctx context.Context, run *store.Run) (err error) {
 	}
 	a.step("check", run.Number)
 	if err := a.Job.Check(ctx, *run); err != nil {
-		return fmt.Errorf("views are not as they must be: %w", err)
+		return fmt.Errorf("damaged views: %w", err)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func newRuns(b *broken) (*Runs, *job) {
 }
 
 // A run that is cut short at any call is done again by the next, under its own
-// number, and the one behind it has the next number.
+// number, and the one after it has the next number.
 func TestRunCutShort(t *testing.T) {
 	for n := 1; n < 200; n++ {
 		for _, silent := range []bool{false, true} {
@@ -101,7 +101,7 @@ func TestRunCutShort(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Current != nil { // it broke behind the switch
+			if p.Current != nil { // it broke after the switch
 				if err := r.Retire(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -119,7 +119,7 @@ func TestRunCutShort(t *testing.T) {
 }
 
 // checkRun: the pointer names the run and the one before, and its vector is
-// behind the marker that counts; what nobody needs is gone.
+// after the marker that counts; what nobody needs is gone.
 func checkRun(t *testing.T, b *broken, j *job, current, previous uint32, list []uint32) {
 	t.Helper()
 	p, err := b.Pointer(t.Context())
@@ -128,7 +128,7 @@ func checkRun(t *testing.T, b *broken, j *job, current, previous uint32, list []
 	}
 	if p.Current == nil || p.Current.Number != current || p.Running != nil || !slices.Equal(p.Generations, list) ||
 		previous > 0 && p.Previous.Number != previous {
-		t.Fatalf("pointer %+v, want run %d behind %d with %v", p, current, previous, list)
+		t.Fatalf("pointer %+v, want run %d after %d with %v", p, current, previous, list)
 	}
 	for _, v := range p.Current.Vector {
 		first := slices.IndexFunc(b.log[v.Partition], func(m record.Marker) bool { return m.Generation == current })
@@ -226,7 +226,7 @@ func TestMarkerThatDoesNotCount(t *testing.T) {
 }
 
 // A late marker of the run itself, or of one before, moves nothing: the vector is
-// behind the first that counts.
+// after the first that counts.
 func TestVector(t *testing.T) {
 	b := &broken{Store: fresh(t), left: 1 << 30}
 	r, j := newRuns(b)

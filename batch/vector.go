@@ -68,8 +68,8 @@ type vectors struct {
 	trust   *record.Trust
 }
 
-// of is the offset at which the generation begins in a shard: behind the marker
-// that counts. It is what the log says. A commit record is a function of the log
+// of is the offset at which the generation begins in a shard: after the marker
+// that counts. It is what the log holds. A commit record is a function of the log
 // below its offset, so it may say it too; the answer to an append may not, for
 // another record of the same marker may lie before that one.
 func (v *vectors) of(ctx context.Context, e *store.Epoch, part int32, newest bool) (int64, error) {

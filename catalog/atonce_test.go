@@ -48,7 +48,7 @@ func storeOf3(t *testing.T, s record.Settings) store.Store {
 }
 
 // Many processes that start at once with the same changed settings begin one
-// generation together: one of them says that it did.
+// generation together: one of them reports that it did.
 func TestEnsureSettingsAtOnce(t *testing.T) {
 	for range 20 {
 		s := view.Defaults()

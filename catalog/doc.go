@@ -1,4 +1,4 @@
-// Package catalog keeps the few rows that say how the whole hangs together: the
+// Package catalog keeps the few rows that report how the whole hangs together: the
 // log epochs, the generations of realtime views, the batch runs, and the pointer
 // row that tells queries which of them to read (design, laws 1 and 7).
 //

@@ -9,7 +9,7 @@ import (
 )
 
 // EnsureEpoch compares the topic with the newest log epoch and begins another
-// if it is not the same incarnation of the log: a topic made anew, another number of
+// if it is not the same incarnation of the log: a recreated topic, another number of
 // partitions, a log that ends below a commit, or one that begins above what a
 // processor needs. It returns the epoch to work in, and why it began if it did.
 // Any number of processes may call it at once, but none may be at work in the
@@ -70,7 +70,7 @@ func Position(ctx context.Context, st store.Store, e store.Epoch, partition int3
 
 // nextEpoch begins where the old epoch's commits stand, or what the batch layer
 // has absorbed if that is more, as far as the log has that: what lies below was
-// counted already. A topic made anew, and partitions that are new, begin at the
+// counted already. A recreated topic, and partitions that are new, begin at the
 // log's start. It begins in the newest generation of all: no later batch run may
 // leave its events behind in one that it has absorbed.
 func nextEpoch(ctx context.Context, st store.Store, last store.Epoch, t queue.TopicInfo, s record.Settings) (store.Epoch, error) {

@@ -95,8 +95,8 @@ func TestNextEpoch(t *testing.T) {
 		{"it grew", func(i *queue.TopicInfo) { i.Ends = []int64{200, 300} }, "", nil},
 		{"it ends at the commit", func(i *queue.TopicInfo) { i.Ends = []int64{60, 70} }, "", nil},
 		{"it begins at the snapshot, and at the epoch's start", func(i *queue.TopicInfo) { i.Starts = []int64{50, 0} }, "", nil},
-		{"made anew", func(i *queue.TopicInfo) { i.ID = "b"; i.Starts = []int64{3, 0} },
-			"the topic was made anew: its id is b, not a", []int64{3, 0}},
+		{"recreated", func(i *queue.TopicInfo) { i.ID = "b"; i.Starts = []int64{3, 0} },
+			"the topic was recreated: its id is b, not a", []int64{3, 0}},
 		{"more partitions", func(i *queue.TopicInfo) {
 			i.Partitions, i.Starts, i.Ends = 4, []int64{0, 0, 0, 5}, []int64{100, 100, 0, 9}
 		}, "the topic has 4 partitions, not 2", []int64{60, 70, 0, 5}},

@@ -71,7 +71,7 @@ func (f *Fence) look(ctx context.Context) error {
 	return nil
 }
 
-// Allow says whether a write may begin now.
+// Allow reports whether a write may begin now.
 func (f *Fence) Allow(ctx context.Context) error {
 	f.mu.Lock()
 	trusted := !f.mu.at.IsZero() && f.now().Sub(f.mu.at) < fenceTrust

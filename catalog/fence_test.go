@@ -32,7 +32,7 @@ func (e *epochRows) set(err error, rows ...store.Epoch) {
 	e.err, e.rows = err, rows
 }
 
-// A write may begin while a look is fresh, or when a new one says so: never when
+// A write may begin while a look is fresh, or when a new one allows it: never when
 // a newer epoch is there, nor when nothing is known.
 func TestFence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // identityRow is the named row with the store's id.
 const identityRow = "identity"
 
-// Identity returns the store's id: 32 hex digits, drawn by the first who asks. Two
+// Identity returns the store's id: 32 hex digits, drawn at the first call. Two
 // addresses that lead to one store have one id, and a store that is made again under
 // the same address has another.
 func Identity(ctx context.Context, st store.Control) (string, error) {

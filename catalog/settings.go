@@ -84,7 +84,7 @@ func List(p *store.Pointer, number uint32) {
 }
 
 // Mark appends the markers of the newest generation to every partition, unless
-// the pointer row says that they are there. It returns the row.
+// the pointer row has them. It returns the row.
 func Mark(ctx context.Context, st store.Control, log Log, partitions int32) (store.Pointer, error) {
 	return Update(ctx, st, func(p *store.Pointer) (bool, error) {
 		switch {

@@ -19,7 +19,7 @@ type EpochConfig struct {
 
 	// Pause is how long an epoch of the same topic has been closed before the
 	// next one begins, so that other processes stop working in it (see Fence):
-	// EpochPause, or 0 for who is alone.
+	// EpochPause, or 0 for a process that is alone.
 	Pause time.Duration
 	// Known is what a runner found that the topic does not show; may be nil.
 	Known *KnownEnd
@@ -195,7 +195,7 @@ func (c *EpochConfig) Watch(ctx context.Context, e store.Epoch, every time.Durat
 	}
 }
 
-// otherIncarnation says why the topic is not the epoch's, or "". Others may be at work:
+// otherIncarnation reports why the topic is not the epoch's, or "". Others may be at work:
 // so where the log begins is asked before what is needed of it, and where it
 // ends after what was committed.
 func (c *EpochConfig) otherIncarnation(ctx context.Context, e store.Epoch) (queue.TopicInfo, string, error) {
@@ -214,7 +214,7 @@ func (c *EpochConfig) otherIncarnation(ctx context.Context, e store.Epoch) (queu
 		return t, "", err
 	}
 	if t.ID != e.TopicID {
-		return t, fmt.Sprintf("the topic was made anew: its id is %s, not %s", t.ID, e.TopicID), nil
+		return t, fmt.Sprintf("the topic was recreated: its id is %s, not %s", t.ID, e.TopicID), nil
 	}
 	if t.Partitions != e.Partitions || before.Partitions != e.Partitions {
 		return t, fmt.Sprintf("the topic has %d partitions, not %d", t.Partitions, e.Partitions), nil

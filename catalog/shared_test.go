@@ -64,7 +64,7 @@ func TestEpochIsClosedFirst(t *testing.T) {
 	}
 }
 
-// A topic made anew shares nothing with the old one: no pause.
+// A recreated topic shares nothing with the old one: no pause.
 func TestTopicMadeAnewNeedsNoPause(t *testing.T) {
 	st := memStore(t)
 	topic := topicOf2("a")
@@ -110,7 +110,7 @@ func TestClosedAndLeft(t *testing.T) {
 }
 
 // Others are at work while the topic is compared with its epoch: commits that
-// move on, and a log whose beginning is dropped behind a new snapshot, are no end.
+// move on, and a log whose beginning is dropped after a new snapshot, are no end.
 func TestOthersAtWorkAreNoEnd(t *testing.T) {
 	st := memStore(t)
 	now := topicOf2("a")

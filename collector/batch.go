@@ -19,7 +19,7 @@ type Rejected struct {
 	Error string `json:"error"`
 }
 
-// record is an accepted event: person and value lie in batch.arena, one behind
+// record is an accepted event: person and value lie in batch.arena, one after
 // the other.
 type record struct{ begin, person, end int }
 
@@ -112,7 +112,7 @@ func (b *batch) take(value []byte) error {
 		return rejection(event.CodeTooLong, "the event has %d bytes: allowed are %d", len(value), b.c.limits.EventBytes)
 	}
 	if len(value) == 0 || value[0] != '{' {
-		return rejection(event.CodeType, "is no JSON object")
+		return rejection(event.CodeType, "is not a JSON object")
 	}
 	if err := b.decode(value); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"speedlayer/internal/problem"
 )
 
-// bodyType says whether a body is JSON lines. Without a content type it is
+// bodyType reports whether a body is JSON lines. Without a content type it is
 // JSON; so is text/plain, which browsers send across origins without asking
 // first.
 func bodyType(h http.Header) (lines bool, _ *problem.Details) {

@@ -115,7 +115,7 @@ func (tab *tab) expect(url, referrer string) event.Pageview {
 		tab.t.Errorf("sent url %q, referrer %q, person %q, agent %q; want url %q, referrer %q", pv.URL, pv.Referrer, pv.Person, pv.UserAgent, url, referrer)
 	}
 	if len(pv.Nonce) != 36 || tab.nonces[string(pv.Nonce)] {
-		tab.t.Errorf("nonce %q is no new one", pv.Nonce)
+		tab.t.Errorf("nonce %q is not a new one", pv.Nonce)
 	}
 	tab.nonces[string(pv.Nonce)] = true
 	return pv
@@ -131,7 +131,7 @@ func TestTracker(t *testing.T) {
 	q := tab.q
 	do, js, expect := tab.do, tab.js, tab.expect
 
-	// The demo: a page, routes by links, back; a fragment is no new page.
+	// The demo: a page, routes by links, back; a fragment is not a new page.
 	demo := tab.server + "/demo/"
 	tab.open(demo)
 	expect(demo, "")
@@ -200,7 +200,7 @@ func TestTrackerChangesOfPage(t *testing.T) {
 	tab.expect(origin+"/products/b", origin+"/products/a?q=1")
 	tab.q.none(t)
 
-	// Routes in the fragment, on a site that says so.
+	// Routes in the fragment, on a site that is configured so.
 	tab.open(origin + "/hash#/")
 	tab.expect(origin+"/hash", "")
 	for _, same := range []string{"#place", "#", "#!", "#!/", "?q=1"} {

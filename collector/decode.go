@@ -38,7 +38,7 @@ func (e *errDocument) Error() string { return e.detail }
 var errTooMany = errors.New("too many events")
 
 // takeJSON takes a body that is one JSON object or an array of them. It returns
-// the number of events. A body that is no JSON is refused as a whole: nothing
+// the number of events. A body that is not JSON is refused as a whole: nothing
 // was appended yet.
 func (b *batch) takeJSON() (int, error) {
 	body := trimSpace(b.body)
@@ -94,7 +94,7 @@ func (b *batch) takeElement(index int, value []byte) error {
 		return nil
 	}
 	if !validJSON(value) {
-		return &errDocument{fmt.Sprintf("element %d of the array is no JSON", index),
+		return &errDocument{fmt.Sprintf("element %d of the array is not JSON", index),
 			"a JSON array; in JSON lines (application/x-ndjson) a broken line rejects that line only"}
 	}
 	b.reject(index, err)
@@ -102,7 +102,7 @@ func (b *batch) takeElement(index int, value []byte) error {
 }
 
 func notJSON(at int) error {
-	return &errDocument{fmt.Sprintf("the array is no JSON from byte %d on", at), "a JSON array of objects"}
+	return &errDocument{fmt.Sprintf("the array is not a JSON from byte %d on", at), "a JSON array of objects"}
 }
 
 func noMore(body []byte, i int) error {

@@ -49,7 +49,7 @@ func FuzzPageviews(f *testing.F) {
 	})
 }
 
-// count says how many events a body has, by other means than the collector.
+// count reports how many events a body has, by other means than the collector.
 func count(body string, lines bool) (n int, understood bool) {
 	if lines {
 		for line := range strings.SplitSeq(body, "\n") {

@@ -100,7 +100,7 @@ func TestBytesInFlight(t *testing.T) {
 	})
 }
 
-// Close lets nobody in, and waits for those who are.
+// Close accepts nobody, and waits for those who are in.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &fakeQueue{hold: make(chan struct{})}

@@ -59,7 +59,7 @@ var (
 func (b *batch) event(r *http.Request) *problem.Details {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b.body, &fields); err != nil || fields == nil {
-		return eventProblem("body", "the body is no JSON object", `{"name":"pageview","url":"https://...","domain":"..."}`)
+		return eventProblem("body", "the body is not a JSON object", `{"name":"pageview","url":"https://...","domain":"..."}`)
 	}
 	name, ok := text(pick(fields, "n", "name"))
 	if !ok || name == "" {
@@ -88,7 +88,7 @@ func (b *batch) event(r *http.Request) *problem.Details {
 		}
 	}
 	// Written as the object that /api/v1/pageviews takes, the values as they
-	// came: the rules of fields then are the same, text that is no UTF-8
+	// came: the rules of fields then are the same, text that is not UTF-8
 	// included.
 	value := append(b.object[:0], `{"person":"`...)
 	value = person.AppendTo(value)

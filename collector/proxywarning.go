@@ -13,7 +13,7 @@ var forwardingHeaders = [...]string{"X-Forwarded-For", "Forwarded", "X-Real-Ip",
 // warnOfProxy logs, once, that a proxy on a private address is taken for the
 // visitor although it names one. Not believing it is right, since anybody can
 // write these headers; but without --trusted-proxies everybody is one visitor
-// then, which is the usual slip of who runs a server in Docker or with nginx.
+// then, which is the usual mistake when a server runs in Docker or with nginx.
 func (c *Collector) warnOfProxy(r *http.Request, client netip.Addr) {
 	if c.warned.Load() {
 		return

@@ -26,7 +26,7 @@ func trimSpace(b []byte) []byte {
 func validJSON(b []byte) bool { return json.Valid(b) }
 
 // valueEnd is where the JSON value that begins at i ends. It looks at brackets
-// and strings only: of what is no JSON it may be anywhere behind i, or i itself.
+// and strings only: of what is not JSON it may be anywhere after i, or i itself.
 func valueEnd(b []byte, i int) int {
 	depth := 0
 	for i < len(b) {
@@ -54,7 +54,7 @@ func valueEnd(b []byte, i int) int {
 	return i
 }
 
-// stringEnd is behind the quote that closes the string which begins at i.
+// stringEnd is after the quote that closes the string which begins at i.
 func stringEnd(b []byte, i int) int {
 	for i++; i < len(b); {
 		n := bytes.IndexByte(b[i:], '"')

@@ -120,7 +120,7 @@ func TestNewPageviewShowsUpWithoutReload(t *testing.T) {
 	p.shows("visitors", "3")
 	p.until(`document.getElementById('pages').textContent.includes('/new')`)
 	if p.eval(`globalThis.sameDocument`) != "true" {
-		t.Error("the page was loaded anew")
+		t.Error("the page was loaded again")
 	}
 
 	p.until(`document.getElementById('now').hidden`)

@@ -102,7 +102,7 @@ func TestRealSystem(t *testing.T) {
 	p.shows("visitors", "1,188")
 	p.until(`document.getElementById('now').textContent.includes('current visitor')`)
 	if p.eval(`globalThis.sameDocument`) != "true" {
-		t.Error("the page was loaded anew")
+		t.Error("the page was loaded again")
 	}
 
 	// A domain never seen before, visited just now.

@@ -40,7 +40,7 @@ func decodeCompact(value []byte, pv *Pageview) error {
 		b = b[n+int(length):]
 	}
 	if len(b) != 0 {
-		return reject("", CodeEncoding, "compact encoding: %d bytes behind the last field", len(b))
+		return reject("", CodeEncoding, "compact encoding: %d bytes after the last field", len(b))
 	}
 	pv.HasNonce = len(pv.Nonce) > 0
 	return pv.validUTF8()

@@ -3,7 +3,7 @@
 // imports nothing of speedlayer.
 //
 // What is wrong with a record is a [Rejection]: which field, a code to count by,
-// and a text that says what is allowed.
+// and a text that reports what is allowed.
 //
 // Everything that is parsed here has a fast way for the usual case and hands
 // the rest to a complete parser; fuzz tests show that both agree.

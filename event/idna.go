@@ -9,7 +9,7 @@ import (
 )
 
 // toASCII is UTS 46 with the flags of the standard's non-strict "domain to
-// ASCII": any ASCII that is no forbidden code point is taken, _ and ! too, and
+// ASCII": any ASCII that is not a forbidden code point is taken, _ and ! too, and
 // hyphens stand where they like.
 var toASCII = idna.New(
 	idna.MapForLookup(),
@@ -30,7 +30,7 @@ var mappings = strings.NewReplacer("\u1e9e", "\u00df", "\u180e", "", "\u3002", "
 // is empty if the host is good.
 func domainToASCII(host string) (ascii, why string) {
 	host = mappings.Replace(host)
-	// A label xn-- with nothing behind it, or with what is not ASCII, is an
+	// A label xn-- with nothing after it, or with what is not ASCII, is an
 	// error, which the library does not see. The letter before it has the library
 	// map the label and leave it there.
 	for label := range strings.SplitSeq(host, ".") {
@@ -41,7 +41,7 @@ func domainToASCII(host string) (ascii, why string) {
 	}
 	ascii, err := toASCII.ToASCII(host)
 	if err != nil {
-		return "", "its host is no international name: " + err.Error()
+		return "", "its host is not an international name: " + err.Error()
 	}
 	return ascii, ""
 }

@@ -90,8 +90,8 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// scanString reads a string without escapes that begins at i, behind its
-// quote; next is behind the closing one.
+// scanString reads a string without escapes that begins at i, after its
+// quote; next is after the closing one.
 func scanString(b []byte, i int) (text []byte, next int, ok bool) {
 	n := bytes.IndexByte(b[i:], '"')
 	if n < 0 {
@@ -211,7 +211,7 @@ func (d *Decoder) unquote(field string, raw []byte) ([]byte, error) {
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, reject(field, CodeJSON, "is no JSON string: %v", err)
+		return nil, reject(field, CodeJSON, "is not a JSON string: %v", err)
 	}
 	at := len(d.scratch)
 	d.scratch = append(d.scratch, s...)
@@ -234,7 +234,7 @@ func hasLoneSurrogate(raw []byte) bool {
 		v, ok := unit(i)
 		switch {
 		case !ok:
-			i++ // the character behind the backslash
+			i++ // the character after the backslash
 		case v >= 0xdc00 && v <= 0xdfff:
 			return true
 		case v >= 0xd800 && v <= 0xdbff:

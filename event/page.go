@@ -83,7 +83,7 @@ func cleanPage(dst, raw []byte) ([]byte, bool) {
 	n = 0
 	dots := false // a segment that begins with a dot
 	for n < len(rest) && byteClass[rest[n]]&pathByte != 0 {
-		dots = dots || rest[n] == '.' && rest[n-1] == '/' // rest[0] is no dot: the host ends before it
+		dots = dots || rest[n] == '.' && rest[n-1] == '/' // rest[0] is not a dot: the host ends before it
 		n++
 	}
 	path, behind := rest[:n], rest[n:]
@@ -148,7 +148,7 @@ func ParseTarget(text string) (url string, isDomain bool, err error) {
 // Domain reads a domain: a host, or host:port.
 func Domain(text string) (string, error) {
 	if strings.ContainsAny(text, `/\?#@`) {
-		return "", reject("domain", CodeURL, "%q is no domain: allowed is a host, as in foo.com, or with a port", cut([]byte(text)))
+		return "", reject("domain", CodeURL, "%q is not a domain: allowed is a host, as in foo.com, or with a port", cut([]byte(text)))
 	}
 	page, err := Page("http://" + text)
 	if err != nil {

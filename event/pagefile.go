@@ -27,7 +27,7 @@ func IsPage(raw []byte) (bool, error) {
 	return err == nil && isPageFile(path), err
 }
 
-// isPageFile looks at what is behind the last slash of a page or path.
+// isPageFile looks at what is after the last slash of a page or path.
 func isPageFile(path string) bool {
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	dot := strings.LastIndexByte(last, '.')

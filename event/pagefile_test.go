@@ -15,6 +15,6 @@ func TestIsPage(t *testing.T) {
 		}
 	}
 	if _, err := IsPage([]byte("ftp://a.b/")); err == nil {
-		t.Error("a url that is no page is one")
+		t.Error("a url that is not a page is one")
 	}
 }

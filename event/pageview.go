@@ -52,7 +52,7 @@ const (
 	CodeEncoding = "unknown_encoding"
 )
 
-// Rejection says why a record is not taken.
+// Rejection is the error of a record that is not taken.
 type Rejection struct {
 	Field string // name as in JSON; empty when the record as a whole is meant
 	Code  string // one of the codes above

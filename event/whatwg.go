@@ -11,7 +11,7 @@ import (
 // parsePage is the whole rule. The library cuts the url up by the standard's
 // state machine. Hosts go through parseHost instead, since for a host that is
 // ASCII already the library decodes and checks labels, and for one that is not
-// it rejects ASCII that is no letter, digit or hyphen; the standard's non-strict
+// it rejects ASCII that is not a letter, digit or hyphen; the standard's non-strict
 // processing does neither.
 func parsePage(raw []byte) (string, error) {
 	domain, path, err := parseURL(raw)
@@ -59,7 +59,7 @@ func parseURL(raw []byte) (domain, path string, err error) {
 }
 
 func badURL(raw []byte, why string) error {
-	return reject("url", CodeURL, "%q is no url of a page: %s", cut(raw), why)
+	return reject("url", CodeURL, "%q is not a url of a page: %s", cut(raw), why)
 }
 
 // normalPath makes one spelling of each path: the library has resolved dot

@@ -11,16 +11,24 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Assignment says which partitions are a runner's own. It shares the work and no
-// more than that: two runners may have the same partition for a while, and what
-// they write is the same.
+// Assignment tells a runner which partitions to work on.
+//
+// It divides the work and nothing else depends on it. Two runners may have the same
+// partition for a while: a consumer group cannot prevent that, since a member that is
+// paused for longer than its session does not know that it was replaced. Both then
+// compute the same cells with the same versions, because batches are ranges of one log
+// and no clock is involved (law 2), and the store keeps the higher version of a cell and
+// the higher commit. So no lock and no fencing token is needed here. What a handover
+// must do is be quick, and it is quick if the old owner stops first and leaves a
+// snapshot at its commit, from which the new one continues without running the log
+// again.
 type Assignment interface {
 	// Run calls assign and revoke, one at a time, with partitions that come and
 	// go, until ctx ends. revoke returns when their workers have ended.
 	Run(ctx context.Context, assign, revoke func(partitions []int32)) error
 }
 
-// everything is the assignment of who is alone: all partitions, for ever.
+// everything is the assignment of a process that is alone: all partitions, for ever.
 type everything int32
 
 // Run implements Assignment.
@@ -35,6 +43,15 @@ func (n everything) Run(ctx context.Context, assign, _ func([]int32)) error {
 }
 
 // workers are the workers of a runner: one for each partition that it has now.
+//
+// assign and revoke are called one at a time, so at most one worker of a partition
+// runs in a process: revoke returns only when its worker has ended, and assign leaves a
+// partition alone that has a worker already. That matters because a group may assign a
+// partition that the member kept. Starting a second worker would be correct, as with
+// two processes, but would do all its work twice.
+//
+// The lock guards the map for owned, which is called from other goroutines. It is not
+// held while revoke waits, so that a status request does not wait for a last commit.
 type workers struct {
 	r    *Runner
 	g    *errgroup.Group
@@ -70,13 +87,7 @@ func (c *workers) assign(partitions []int32) {
 		}
 		ctx, cancel := context.WithCancel(c.ctx)
 		m := &running{cancel: cancel, ended: make(chan struct{})}
-		c.mu.Lock()
-		_, there := c.mu.workers[part]
-		if !there {
-			c.mu.workers[part] = m
-		}
-		c.mu.Unlock()
-		if there {
+		if !c.add(part, m) {
 			cancel()
 			continue
 		}
@@ -86,6 +97,17 @@ func (c *workers) assign(partitions []int32) {
 			return c.r.partition(ctx, part, c.stop)
 		})
 	}
+}
+
+// add reports whether a partition had no worker, and has m now.
+func (c *workers) add(part int32, m *running) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.workers[part] != nil {
+		return false
+	}
+	c.mu.workers[part] = m
+	return true
 }
 
 // revoke stops the workers of partitions and waits until each has committed what

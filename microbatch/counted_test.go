@@ -22,10 +22,10 @@ func TestWaitCounted(t *testing.T) {
 	old := store.Epoch{Number: 1, TopicID: "t", Partitions: 2, Starts: []int64{0, 0}}
 	more := store.Epoch{Number: 3, TopicID: "t", Partitions: 4, Starts: []int64{10, 20, 0, 0}}
 	even := store.Epoch{Number: 5, TopicID: "t", Partitions: 8, Starts: []int64{11, 21, 6, 5, 0, 0, 0, 0}}
-	anew := store.Epoch{Number: 4, TopicID: "u", Partitions: 4, Starts: make([]int64, 4)}
+	recreated := store.Epoch{Number: 4, TopicID: "u", Partitions: 4, Starts: make([]int64, 4)}
 	type step struct {
 		ends []int64         // is answered
-		do   func(*Progress) // what happens behind the answer
+		do   func(*Progress) // what happens after the answer
 	}
 	set := func(part int32, offset int64) func(*Progress) {
 		return func(p *Progress) { p.Set(part, offset) }
@@ -63,8 +63,8 @@ func TestWaitCounted(t *testing.T) {
 			{[]int64{11, 20, 7, 5}, func(p *Progress) { p.Begin(even, []int64{11, 21, 7, 5, 0, 0, 0, 0}) }},
 			{[]int64{11, 21, 7, 6, 0, 0, 0, 0}, set(3, 6)},
 			{[]int64{99, 99, 8, 99, 99, 99, 99, 99}, set(2, 8)}}, nil},
-		"the topic was made anew": {more, []int64{11, 20, 6, 5}, lain(0, 10, 0, 2),
-			[]step{{[]int64{11, 20, 7, 5}, func(p *Progress) { p.Begin(anew, anew.Starts) }}}, errTopicGone},
+		"the topic was recreated": {more, []int64{11, 20, 6, 5}, lain(0, 10, 0, 2),
+			[]step{{[]int64{11, 20, 7, 5}, func(p *Progress) { p.Begin(recreated, recreated.Starts) }}}, errTopicGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := NewProgress(nil)

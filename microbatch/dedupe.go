@@ -155,7 +155,7 @@ func (d *dedupe) pop() {
 	d.count--
 }
 
-// unindex takes the entry of a place out of the index and moves those behind
+// unindex takes the entry of a place out of the index and moves those after
 // it up, so that no marker of a deletion is needed (Knuth, vol. 3, 6.4, R).
 func (d *dedupe) unindex(h uint64, place int) {
 	hole := h >> 32 & d.mask
@@ -173,7 +173,7 @@ func (d *dedupe) unindex(h uint64, place int) {
 	d.index[hole] = 0
 }
 
-// resize makes room for size pairs, a power of two, and indexes all anew.
+// resize makes room for size pairs, a power of two, and indexes all pairs again.
 func (d *dedupe) resize(size int) {
 	ring := make([]pair, size)
 	for i := range d.count {

@@ -25,7 +25,7 @@ type PartitionState struct {
 type health struct {
 	log *slog.Logger
 	now func() time.Time
-	// takeOver is the level of take-overs: who is alone takes over once, at its start.
+	// takeOver is the level of take-overs: a process that is alone takes over once, at its start.
 	takeOver slog.Level
 	mu       struct {
 		sync.Mutex
@@ -120,7 +120,7 @@ func (h *health) tookOver(part int32, loaded bool) {
 	}
 }
 
-// loaded sets the position of a processor that took over. It is no progress: what
+// loaded sets the position of a processor that took over. It is not progress: what
 // stopped the one before it may stop it too.
 func (h *health) loaded(part int32, position int64) {
 	h.mu.Lock()

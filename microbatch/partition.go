@@ -14,7 +14,7 @@ import (
 	"speedlayer/store"
 )
 
-// PartitionConfig says which partition is processed, and with what.
+// PartitionConfig defines which partition is processed, and with what.
 type PartitionConfig struct {
 	Store     store.Store
 	Queue     *queue.Client

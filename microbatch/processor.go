@@ -36,7 +36,7 @@ type Config struct {
 // Its guarantees:
 //
 //   - State at offset P is applied only to the event at P. A batch that the
-//     store refuses is offered again as it is; it is never made anew.
+//     store refuses is offered again as it is; it is never made a second time.
 //   - A commit is written after every cell of its batch is durable and every
 //     outgoing record is acknowledged.
 //   - After an error other than of Retry's making, it is dead: load another.
@@ -234,7 +234,7 @@ func (p *Processor) place(r *kgo.Record) record.Source {
 	return record.Source{Epoch: p.cfg.Shard.Epoch, Partition: p.cfg.Shard.Partition, Offset: r.Offset}
 }
 
-// live says whether an event may change cells and send records: below the
+// live reports whether an event may change cells and send records: below the
 // commit at which the processor was loaded, all of that is done and durable.
 func (p *Processor) live(offset int64) bool { return offset >= p.begun }
 
@@ -305,7 +305,7 @@ func (p *Processor) send(ctx context.Context) error {
 	return err
 }
 
-// begin starts the generation of a marker behind the last record.
+// begin starts the generation of a marker after the last record.
 func (p *Processor) begin(m record.Marker) error {
 	if m.Settings != nil {
 		p.state.settings = *m.Settings

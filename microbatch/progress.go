@@ -31,8 +31,8 @@ func NewProgress(committed []int64) *Progress {
 	return p
 }
 
-// Begin says that another log epoch has begun, with these commits. Who waits for
-// a position of a topic that was made anew is told that it is gone.
+// Begin notes that another log epoch has begun, with these commits. Who waits for
+// a position of a topic that was recreated is told that it is gone.
 func (p *Progress) Begin(e store.Epoch, committed []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +42,7 @@ func (p *Progress) Begin(e store.Epoch, committed []int64) {
 	p.mu.changed = make(chan struct{})
 }
 
-// Waiting says whether anyone waits for a position.
+// Waiting reports whether anyone waits for a position.
 func (p *Progress) Waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,9 +50,9 @@ func (p *Progress) Waiting() bool {
 }
 
 // errTopicGone: what is waited for lay in a topic that is no longer there.
-var errTopicGone = errors.New("microbatch: the topic was made anew meanwhile")
+var errTopicGone = errors.New("microbatch: the topic was recreated meanwhile")
 
-// Set says that a partition is committed up to offset.
+// Set notes that a partition is committed up to offset.
 func (p *Progress) Set(partition int32, offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

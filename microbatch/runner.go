@@ -17,7 +17,7 @@ import (
 	"speedlayer/store"
 )
 
-// RunnerConfig says what a Runner runs and with what.
+// RunnerConfig defines what a Runner runs and with what.
 type RunnerConfig struct {
 	Store    store.Store
 	Queue    *queue.Client
@@ -27,14 +27,14 @@ type RunnerConfig struct {
 	Topic    string          // that is processed
 	Logger   *slog.Logger
 
-	// Assignment says which partitions to work on; nil: all of them, alone.
+	// Assignment defines which partitions to work on; nil: all of them, alone.
 	Assignment Assignment
 	// Fence stops the runner when its log epoch has ended; nil: no other process
 	// could end it.
 	Fence *catalog.Fence
 	Trust *record.Trust // that of Config
 
-	// Repairs: who runs the runner can repair a log that cannot be read. Run returns
+	// Repairs: the caller can repair a log that cannot be read. Run returns
 	// *queue.ErrUnreadable then; else it goes on trying.
 	Repairs bool
 
@@ -103,8 +103,8 @@ func NewRunner(cfg RunnerConfig) *Runner {
 
 // Run works until ctx ends, and then commits what it has and leaves a snapshot
 // of each partition, for at most the time that stop allows. It returns ErrGap or
-// catalog.ErrEpochEnded when a log epoch has ended: settle which one follows, and run
-// anew with another runner.
+// catalog.ErrEpochEnded when a log epoch has ended: the caller finds out which one
+// follows, and runs another runner.
 func (r *Runner) Run(ctx context.Context, stop time.Duration) error {
 	g, work := errgroup.WithContext(ctx)
 	c := newWorkers(work, r, g, stop)
@@ -150,6 +150,28 @@ func (r *Runner) partition(ctx context.Context, part int32, stop time.Duration) 
 }
 
 // worker is one processor with its reader, from take-over to its end.
+//
+// It repeats three steps: poll records, process them, and commit if a commit is due.
+// Two invariants make a stop, a failure and a crash at any point harmless.
+//
+// State in memory is never behind what it has read and never used after it was ahead of
+// a failed commit. Process changes dedupe, visits and cells as it goes. If it fails
+// half-way, or the commit fails for good, memory holds events that the store does not,
+// and the position in the log says nothing any more. Undoing the changes would need a
+// copy of everything before each batch. So the worker is marked dead instead: nothing
+// is committed or saved from it, and Runner.partition starts another one, which loads
+// the last snapshot and runs the log from there.
+//
+// A batch is not cut by a stop. Under the context that asks for the stop, Process or
+// Commit could fail half-way at every shutdown, and each restart would run the log
+// again from the last snapshot. So polling uses the context that ends at once, and
+// everything that changes state uses a second one, which ends some time later (run).
+// A worker that is stopped thus commits what it has read, and saves a snapshot at that
+// commit: the next owner starts without running anything again.
+//
+// The offsets of the log have gaps where transactions end or were aborted. Records
+// alone therefore do not tell how far the worker is; Advance moves the position over
+// such gaps, and ahead notes that there is something to commit even without a record.
 type worker struct {
 	r    *Runner
 	part int32

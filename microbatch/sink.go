@@ -7,7 +7,7 @@ import (
 )
 
 // rerouterSink sends through one idempotent producer, which fails everything
-// behind a failed record; after a failure it is replaced.
+// after a failed record; after a failure it is replaced.
 type rerouterSink struct {
 	client   *queue.Client
 	rerouter *queue.Rerouter

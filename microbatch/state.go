@@ -16,7 +16,7 @@ import (
 )
 
 // A snapshot of operator state, version 1. Integers are little-endian, strings
-// and lists behind their length as u32:
+// and lists after their length as u32:
 //
 //	version u8 | offset i64 | commit record | settings JSON
 //	| sources: n u32, then epoch u32, partition u32, offset i64 each, sorted

@@ -19,7 +19,7 @@ import (
 )
 
 // openBackends opens the store and the queue, embedded or not. On a cluster nothing
-// is written before both were found to be as they must.
+// is written before both were checked.
 func (n *Node) openBackends(ctx context.Context) (err error) {
 	if n.opts.embedded() {
 		if err := n.lockData(); err != nil {

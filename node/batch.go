@@ -35,7 +35,7 @@ type BatchConfig struct {
 // Times of runs that begin by themselves.
 const (
 	batchLook  = time.Second     // between two looks whether one is due
-	batchRetry = time.Minute     // behind a failed one
+	batchRetry = time.Minute     // after a failed one
 	dropMargin = 5 * time.Second // beyond the longest time of a query
 )
 
@@ -80,7 +80,7 @@ func (n *Node) openBatch(ctx context.Context) error {
 	return b.layer.OpenShelf(ctx)
 }
 
-// followsArchive says whether this process keeps the archive up to date. On a
+// followsArchive reports whether this process keeps the archive up to date. On a
 // cluster those that process do, where they are told of one that all share: one of
 // them works, the others stand by.
 func (n *Node) followsArchive() bool {
@@ -118,7 +118,7 @@ func (b *Batch) step(step string, run uint32) {
 func (b *Batch) Run(ctx context.Context) (store.Run, error) { return b.runs.Run(ctx) }
 
 // Start begins a run, or the failed one again. It returns when the run is this
-// process's: ErrRunning says that it is another's.
+// process's: ErrRunning means that it is another's.
 func (b *Batch) Start(ctx context.Context) error {
 	taken, err := b.begin()
 	if err != nil {
@@ -157,7 +157,7 @@ func (b *Batch) begin() (taken <-chan struct{}, err error) {
 	return b.mu.taken, nil
 }
 
-// takenLocked tells who waits in Start; b.mu is held.
+// takenLocked wakes the callers that wait in Start; b.mu is held.
 func (b *Batch) takenLocked() {
 	if b.mu.taken != nil {
 		close(b.mu.taken)
@@ -196,7 +196,7 @@ func (b *Batch) Rollback(ctx context.Context) error {
 }
 
 // schedule begins runs when they are due, until ctx ends. Of processes that share
-// the store, whoever sees first that one is due begins it; the others are refused.
+// the store, the first process that sees that one is due begins it; the others get an error.
 func (b *Batch) schedule(ctx context.Context) {
 	opened, tried := time.Now(), time.Time{}
 	tick := time.NewTicker(batchLook)
@@ -219,7 +219,7 @@ func (b *Batch) schedule(ctx context.Context) {
 	}
 }
 
-// due says whether it is time for a run: so long after the last complete one
+// due reports whether it is time for a run: so long after the last complete one
 // began, or after this process did.
 func due(p *store.Pointer, opened, now time.Time, every time.Duration) bool {
 	last := opened

@@ -37,13 +37,13 @@ func TestFiftyRunsAreBounded(t *testing.T) {
 		}
 		stats, err := d.store.Stats(t.Context())
 		if err != nil || len(stats.Generations) != 2 {
-			t.Fatalf("behind run %d the store has the generations %v (%v)", run.Number, stats.Generations, err)
+			t.Fatalf("after run %d the store has the generations %v (%v)", run.Number, stats.Generations, err)
 		}
 		if n == 24 {
 			half = stats.DiskBytes
 		}
 		if n == 49 && stats.DiskBytes > 2*half+1<<20 {
-			t.Errorf("the store has %d bytes behind 50 runs, %d behind 25", stats.DiskBytes, half)
+			t.Errorf("the store has %d bytes after 50 runs, %d after 25", stats.DiskBytes, half)
 		}
 	}
 	folders, err := os.ReadDir(filepath.Join(data, "batch", "views"))

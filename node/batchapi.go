@@ -61,7 +61,7 @@ func runOf(r *store.Run) *BatchRun {
 	return run
 }
 
-// Status says where the batch layer stands.
+// Status reports where the batch layer stands.
 func (b *Batch) Status(ctx context.Context) (*BatchStatus, error) {
 	p, err := b.node.store.Pointer(ctx)
 	if err != nil {

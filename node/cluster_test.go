@@ -99,7 +99,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // Processors share the partitions; a collector and a query process that process
-// nothing see what they commit; who leaves is taken over from, and nothing is
+// nothing see what they commit; the partitions of one that leaves are taken over, and nothing is
 // lost or counted twice.
 func TestRolesShareTheWork(t *testing.T) {
 	t.Parallel() // it waits more than it works
@@ -160,7 +160,7 @@ func TestMorePartitionsWhileRunning(t *testing.T) {
 	close(stop)
 	posting.Wait()
 	// Records appended by the old number of partitions are rerouted first: they count
-	// behind the end that the log has now.
+	// after the end that the log has now.
 	eventually(t, "what was posted is not counted", func() bool {
 		a, err := front.engine.Pageviews(t.Context(), query.URLQuery{URL: "foo.com/a", From: "2026-01-05T10:00Z", To: "2026-01-05T11:00Z"})
 		return err == nil && a.Pageviews >= uint64(posted)
@@ -208,7 +208,7 @@ func TestZombieOfAnEpoch(t *testing.T) {
 	wantViews(t, n, 200) // dedupe forgets at an epoch's start
 }
 
-// A topic that is deleted and made anew while all are at work: it is noticed and
+// A topic that is deleted and recreated while all are at work: it is noticed and
 // said, and what is posted then counts, although its offsets lie below the old
 // commits.
 func TestTopicMadeAnewWhileRunning(t *testing.T) {
@@ -231,7 +231,7 @@ func TestTopicMadeAnewWhileRunning(t *testing.T) {
 	eventually(t, "no new log epoch", func() bool { return a.epochNow().Number == 1 && front.epochNow().Number == 1 })
 	viewPages(t, front, 300, 400)
 	wantViews(t, front, 300)
-	if !strings.Contains(c.log.String(), "the topic was made anew") {
+	if !strings.Contains(c.log.String(), "the topic was recreated") {
 		t.Errorf("it was not said: %s", &c.log)
 	}
 }

@@ -43,7 +43,7 @@ func (n *Node) connect(ctx context.Context, what string, try func(context.Contex
 	}
 }
 
-// lasting says whether an error is about settings: a server that boots does not
+// lasting reports whether an error is about settings: a server that boots does not
 // answer so.
 func lasting(err error) bool {
 	for _, kind := range []error{queue.ErrTLS, queue.ErrCredentials, queue.ErrRights, queue.ErrTopic} {

@@ -21,7 +21,7 @@ import (
 //   - below the snapshot of operator state are counted, and not needed again;
 //   - above the commit were never counted: the log is one without them, and
 //     processors go over the range as over the end of a transaction;
-//   - between them are counted, but whoever runs the log again from the snapshot
+//   - between them are counted, but a processor that runs the log again from the snapshot
 //     does not come to the state that counted them. So the log epoch ends: what
 //     was counted stays as it is, and what follows is counted in shards of its own.
 //

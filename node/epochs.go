@@ -64,7 +64,7 @@ func (n *Node) ensureSettings(ctx context.Context, epoch store.Epoch, s record.S
 		return fmt.Errorf("generation: %w", err)
 	}
 	if began {
-		n.opts.Logger.Info("settings changed: a new generation begins behind markers in the log", "generation", g, "settings", s.String())
+		n.opts.Logger.Info("settings changed: a new generation begins after markers in the log", "generation", g, "settings", s.String())
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (n *Node) epochConfig(known *catalog.KnownEnd, settings record.Settings) ca
 	return c
 }
 
-// settle finds the epoch to work in, or begins it, and says so.
+// settle finds the epoch to work in, or begins it, and reports it.
 func (n *Node) settle(ctx context.Context, known *catalog.KnownEnd, settings record.Settings) (store.Epoch, error) {
 	epoch, reason, err := catalog.EnsureEpochShared(ctx, n.epochConfig(known, settings))
 	if err != nil {
@@ -193,7 +193,7 @@ func (n *Node) process(ctx context.Context) error {
 	}
 }
 
-// follow settles which epoch comes behind one that has ended, and goes on trying
+// follow settles which epoch comes after one that has ended, and goes on trying
 // while the queue or the store is away.
 func (n *Node) follow(ctx context.Context, known *catalog.KnownEnd) error {
 	for {
@@ -223,7 +223,7 @@ func (n *Node) follow(ctx context.Context, known *catalog.KnownEnd) error {
 	}
 }
 
-// logEnds says where the log of each shard ends now.
+// logEnds reports where the log of each shard ends now.
 func (n *Node) logEnds(ctx context.Context) (map[store.Shard]int64, error) {
 	known, err := n.ends.Now(ctx)
 	return n.endsByShard(known), err

@@ -91,7 +91,7 @@ func (k *logKeeper) start(ctx context.Context, done *sync.WaitGroup) {
 	})
 }
 
-// drop lets the broker delete what is over the bound and says so.
+// drop lets the broker delete what is over the bound and reports it.
 func (k *logKeeper) drop(ctx context.Context) error {
 	info, err := k.n.queue.Info(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// observe takes what a commit says of itself.
+// observe takes the counts of a commit.
 func (m *metrics) observe(s microbatch.CommitStats) {
 	m.records.Observe(float64(s.Records))
 	m.process.Observe(s.Process.Seconds())

@@ -59,10 +59,10 @@ type Config struct {
 	Observe       func(microbatch.CommitStats) // is told of each commit; may be nil
 }
 
-// embedded says whether anything lies in the data directory.
+// embedded reports whether anything lies in the data directory.
 func (o *Config) embedded() bool { return len(o.Kafka.Brokers) == 0 || o.OpenStore == nil }
 
-// shared says whether other processes may work on the same store.
+// shared reports whether other processes may work on the same store.
 func (o *Config) shared() bool { return o.OpenStore != nil }
 
 func (o *Config) setDefaults() {

@@ -83,7 +83,7 @@ func TestLogMadeAnew(t *testing.T) {
 	}
 	n, log := testNode(t, Config{Data: data})
 	defer closeNode(t, n)
-	if !strings.Contains(log.String(), "new log epoch begins") || !strings.Contains(log.String(), "made anew") {
+	if !strings.Contains(log.String(), "new log epoch begins") || !strings.Contains(log.String(), "recreated") {
 		t.Errorf("it was not said: %s", log)
 	}
 	wantViews(t, n, 100)
@@ -120,7 +120,7 @@ func TestLogEndsBelowCommit(t *testing.T) {
 	wantViews(t, n, 250)
 }
 
-// Settings that change results take effect behind markers, in a generation of
+// Settings that change results take effect after markers, in a generation of
 // their own; what was counted stays.
 func TestSettingsChange(t *testing.T) {
 	data := t.TempDir()
@@ -129,7 +129,7 @@ func TestSettingsChange(t *testing.T) {
 	closeNode(t, n)
 	s := view.Defaults()
 	s.DedupeWindow = 2 * time.Hour.Milliseconds()
-	// A start with others takes the store's, and says so; again and again.
+	// A start with others takes the store's, and reports it; again and again.
 	for range 3 {
 		n, log := testNode(t, Config{Data: data, Settings: s})
 		if strings.Contains(log.String(), "generation begins") || !strings.Contains(log.String(), "other settings than the store has") {
@@ -159,7 +159,7 @@ func TestSettingsChange(t *testing.T) {
 	}
 }
 
-// The user's bound drops what is over it and no snapshot needs, and says so;
+// The user's bound drops what is over it and no snapshot needs, and reports it;
 // without a bound nothing is dropped.
 func TestLogBound(t *testing.T) {
 	n, log := testNode(t, Config{Data: t.TempDir(), Partitions: 1})

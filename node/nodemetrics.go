@@ -107,7 +107,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// commits reads what the commit of each partition says, in this log epoch.
+// commits reads the commit row of each partition, in this log epoch.
 func (c *nodeCollector) commits(ctx context.Context) (map[int32]store.CommitRecord, error) {
 	r, err := c.n.store.Read(ctx)
 	if err != nil {

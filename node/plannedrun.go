@@ -28,7 +28,7 @@ type plannedPartition struct {
 	used  time.Time              // guarded by Planned.mu
 }
 
-// sign tells whoever waits for the range that it makes progress.
+// sign tells the callers that wait for the range that it makes progress.
 func (p *plannedPartition) sign() {
 	if f := p.alive.Load(); f != nil {
 		(*f)()

@@ -26,7 +26,7 @@ const (
 )
 
 // processEpoch runs the processors of one log epoch. Where the store is shared
-// with other processes, the consumer group says which partitions are ours.
+// with other processes, the consumer group reports which partitions are ours.
 func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	cfg := microbatch.RunnerConfig{
 		Store: n.store, Queue: n.queue, Epoch: epoch, Progress: n.progress, Topic: queue.TopicPageviews, Trust: n.trust.Load(),
@@ -50,7 +50,7 @@ func (n *Node) processEpoch(ctx context.Context, epoch store.Epoch) error {
 	return g.Wait()
 }
 
-// observe takes what a commit says of itself.
+// observe takes the counts of a commit.
 func (n *Node) observe(s microbatch.CommitStats) {
 	n.applied.Store(int64(s.Apply))
 	n.metrics.observe(s)
@@ -102,7 +102,7 @@ func (n *Node) followCommits(ctx context.Context) {
 		if n.progress.Waiting() {
 			pause = commitsWanted
 		}
-		// In short steps, so that who begins to wait is seen at once.
+		// In short steps, so that a new caller that waits is noticed at once.
 		for begin := time.Now(); time.Since(begin) < pause; {
 			select {
 			case <-time.After(commitsWanted):

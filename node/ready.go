@@ -88,7 +88,7 @@ func (s *stall) describe(now time.Time) string {
 }
 
 // watchStalls looks at the partitions until ctx ends. While the broker does not
-// say where the log ends, nothing is known, and ready says that.
+// report where the log ends, nothing is known, and ready reports that.
 func (n *Node) watchStalls(ctx context.Context) {
 	tick := time.NewTicker(stallsEvery)
 	defer tick.Stop()

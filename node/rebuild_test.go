@@ -26,7 +26,7 @@ func cellsOf(t *testing.T, n *Node) string {
 	return fmt.Sprint(commits, views)
 }
 
-// After a rebuild the store says what it said, with generations by settings, too,
+// After a rebuild the store reports what it said, with generations by settings, too,
 // whether the old one can still be read or not.
 func TestRebuild(t *testing.T) {
 	for _, readable := range []bool{true, false} {

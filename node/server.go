@@ -43,7 +43,7 @@ const drainTime = 2 * time.Second
 //go:embed openapi.yaml
 var openAPI []byte
 
-// HTTPConfig says what a node serves over HTTP, and where.
+// HTTPConfig defines what a node serves over HTTP, and where.
 type HTTPConfig struct {
 	Listen         string // HOST:PORT; port 0 is any
 	Pprof          string // "" is off
@@ -213,7 +213,7 @@ func (s *server) startPprof(listen string) error {
 // way, and closes.
 func (s *server) stop() error {
 	s.stopping.Store(true)
-	time.Sleep(s.drain) // all is served as before: who balances load needs a while to notice
+	time.Sleep(s.drain) // all is served as before: a load balancer needs a while to notice
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := s.collector.Close(ctx); err != nil {

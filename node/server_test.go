@@ -89,7 +89,7 @@ func TestServer(t *testing.T) {
 	if answer := exchange(t, d, "CONNECT foo.com:443 HTTP/1.1\r\nHost: foo.com\r\n\r\n"); !strings.Contains(answer, problem.ContentType) {
 		t.Errorf("CONNECT: %s", answer)
 	}
-	// A stopping server says so, and takes nothing.
+	// A stopping server reports it, and takes nothing.
 	d.server.stopping.Store(true)
 	if status, _, _ := do(t, "GET", url+"/readyz", "", ""); status != http.StatusServiceUnavailable {
 		t.Errorf("a stopping server is ready: %d", status)
@@ -97,7 +97,7 @@ func TestServer(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
-	// Counts go on behind a restart.
+	// Counts go on after a restart.
 	d = testDaemon(t, data)
 	defer func() {
 		if err := d.Close(); err != nil {
@@ -134,7 +134,7 @@ func exchange(t *testing.T, d *Node, request string) string {
 func TestStopWithSlowClients(t *testing.T) {
 	d := testDaemon(t, t.TempDir())
 	const post = "POST /api/v1/pageviews HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-	// The answer 100 says that the body is waited for.
+	// The answer 100 means that the body is waited for.
 	if answer := exchange(t, d, post+"Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n"); !strings.Contains(answer, "100 Continue") {
 		t.Fatal(answer)
 	}

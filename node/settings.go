@@ -10,7 +10,7 @@ import (
 )
 
 // Settings that change results live in the store. A process that starts with others
-// works with the store's, and says so in its log and in status: two processes with
+// works with the store's, and reports it in its log and in status: two processes with
 // different flags would else begin a generation at each start, without end.
 
 // givenSettings are the settings that this process was started with, and whether

@@ -26,7 +26,7 @@ func TestStopIsLogged(t *testing.T) {
 	}
 }
 
-// A node may be closed again: by who ran it, and by who opened it. The second call
+// A node may be closed again: by its runner, and by its opener. The second call
 // does nothing.
 func TestCloseTwice(t *testing.T) {
 	n, err := Open(t.Context(), Config{Data: t.TempDir(), HTTP: &HTTPConfig{Listen: "127.0.0.1:0"}})

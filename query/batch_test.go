@@ -120,10 +120,10 @@ func TestLaterEdge(t *testing.T) {
 	}
 	check("before the edge", 2, 2, 2)
 	w.edge(event.Edge{ID1: "sally", ID2: "11.11.11.111", TS: 1})
-	check("behind the edge", 1, 2, 2)
+	check("after the edge", 1, 2, 2)
 	w.run()
 	w.commit()
-	check("behind the next run", 1, 1, 0)
+	check("after the next run", 1, 1, 0)
 	w.visit("bob", "https://foo.com/about")
 	w.commit()
 	check("with an open generation in the hour", 2, 3, 3)

@@ -25,7 +25,7 @@ func TestAnswersChange(t *testing.T) {
 		{"a run is complete", func(p *store.Pointer) { p.Current, p.Previous = run(4, "c"), run(3, "a") }, true},
 		{"a rollback", func(p *store.Pointer) { p.Current, p.Previous = run(2, "b"), nil }, true},
 		{"a rollback to none", func(p *store.Pointer) { p.Current = nil }, true},
-		{"views made anew", func(p *store.Pointer) { p.Current = run(3, "c") }, true},
+		{"views computed again", func(p *store.Pointer) { p.Current = run(3, "c") }, true},
 	} {
 		now := base
 		now.Counter++

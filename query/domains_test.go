@@ -101,7 +101,7 @@ type ending struct{ context.Context }
 func (*ending) Err() error { return context.DeadlineExceeded }
 
 // TestVeryManyDomains: queries at once over 200,000 domains are answered, or refused by
-// their deadline with a reason that says so. Those of one hour need not go through the
+// their deadline with a reason that tells so. Those of one hour need not go through the
 // domains of all hours.
 func TestVeryManyDomains(t *testing.T) {
 	const domains = 200_000

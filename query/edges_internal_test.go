@@ -90,7 +90,7 @@ func TestEdgesRebuildsLittle(t *testing.T) {
 		t.Fatalf("%d parts replaced", replaced)
 	}
 	if e.snapshot() != after {
-		t.Fatal("made anew without a change")
+		t.Fatal("rebuilt without a change")
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 	"speedlayer/query/api"
 )
 
-var update = flag.Bool("update", false, "write testdata/http.golden anew")
+var update = flag.Bool("update", false, "write testdata/http.golden")
 
 // sizes depend on how Pebble keeps its files.
 var sizes = regexp.MustCompile(`"store":{[^}]*}`)
@@ -144,7 +144,7 @@ func TestFailing(t *testing.T) {
 		"top?domain=a.b&from=1970-01-01&to=now", "domains?from=1970-01-01&to=now", "export", "status"} {
 		s := newTorn()
 		mux := http.NewServeMux()
-		s.engine().Register(mux)
+		api.New(api.Config{Engine: s.engine(), Now: time.Now}).Register(mux)
 		s.fail = "commits"
 		w := call(mux, "GET /"+target)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != problem.ContentType || w.Header().Get("Retry-After") == "" {

@@ -8,7 +8,7 @@ import (
 )
 
 // TestLecture is the lecture's example: an address views foo.com/about at 1:30
-// pm, sally at 1:40 pm, and at 2:00 pm an edge says that both are one person.
+// pm, sally at 1:40 pm, and at 2:00 pm an edge tells that both are one person.
 func TestLecture(t *testing.T) {
 	w := newWorld(t, 4, nil)
 	at := func(hour, minute int) { w.now = time.Date(2026, 3, 1, hour, minute, 0, 0, time.UTC) }

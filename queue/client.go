@@ -43,7 +43,7 @@ var (
 	ErrUnavailable = errors.New("queue: the broker does not answer")
 )
 
-// Config says how to reach the queue.
+// Config defines how to reach the queue.
 type Config struct {
 	Brokers     []string
 	Topic       string // that the client appends to, reads and describes; "" is TopicPageviews
@@ -52,13 +52,13 @@ type Config struct {
 	MinInsync   int16  // min.insync.replicas of such topics; 0 is the cluster's default
 	ReadOnly    bool   // nothing is appended, so the user needs no right to
 	Feed        bool   // pageviews are appended, and equiv edges only if the user may
-	Repair      bool   // settings of topics that are not as they must be are set right: the broker is the process's own
+	Repair      bool   // settings of misconfigured topics are corrected: the broker is the process's own
 	Group       string // consumer group that is joined, whose rights are checked too; "" is none
 	MaxBuffered int    // records waiting at once; 0 is 200,000
 	Logger      *slog.Logger
 
 	TLS  *tls.Config    // nil: connections are not encrypted
-	SASL sasl.Mechanism // nil: brokers do not ask who it is
+	SASL sasl.Mechanism // nil: brokers ask for no credentials
 
 	// Dialer connects to brokers; nil is TCP. Simulations have a network of
 	// their own, in which time is virtual.

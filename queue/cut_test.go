@@ -46,7 +46,7 @@ func TestLogCutUnderReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The new leader says that the old leader's records end at 12.
+	// The new leader reports that the old leader's records end at 12.
 	cluster.ControlKey(offsetForLeaderEpoch, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		asked := req.(*kmsg.OffsetForLeaderEpochRequest)

@@ -48,7 +48,7 @@ func (c *Client) FollowEdges(ctx context.Context, fn func(offset int64, e event.
 		for _, rec := range recs {
 			e, err := event.DecodeEdge(rec.Value)
 			if err != nil {
-				c.cfg.Logger.Warn("record in topic equivs is no edge", "offset", rec.Offset, "err", err)
+				c.cfg.Logger.Warn("record in topic equivs is not an edge", "offset", rec.Offset, "err", err)
 			} else {
 				fn(rec.Offset, e)
 			}

@@ -40,7 +40,7 @@ func TestEnds(t *testing.T) {
 	if _, err := c.AppendSync(ctx, []Message{{Person: []byte("ann"), Value: []byte("{}")}}); err != nil {
 		t.Fatal(err)
 	}
-	// As if the answer were a while old: the caller has it, and Follow asks anew.
+	// As if the answer were a while old: the caller has it, and Follow asks again.
 	e.mu.Lock()
 	e.mu.at = e.mu.at.Add(-2 * endsFresh)
 	old := e.mu.at

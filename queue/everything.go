@@ -37,8 +37,8 @@ func (c *Client) Extent(ctx context.Context) (TopicInfo, error) {
 
 // ReadEverything calls fn with the records of a partition in [from, to), which lie
 // below the end that Extent returned, whether or not their transaction was
-// committed: whoever asks whether a record of its own is in the log must see it
-// even behind somebody's open transaction. They are valid during the call.
+// committed: a caller that asks whether its record is in the log must see it
+// even after somebody's open transaction. They are valid during the call.
 func (c *Client) ReadEverything(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	if from >= to {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// GroupConfig says which group to be a member of, and how.
+// GroupConfig defines which group to be a member of, and how.
 type GroupConfig struct {
 	Name   string // all processors that share a store have the same
 	Member string // names this process for people who look at the group

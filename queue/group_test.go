@@ -68,7 +68,7 @@ func await(t *testing.T, change chan struct{}, what string, ok func() bool) {
 	}
 }
 
-// Members share the partitions; who comes gets some, whose owner leaves go to
+// Members share the partitions; a new one gets some, those of one that leaves go to
 // the others; and the group says up to where each is committed.
 func TestGroup(t *testing.T) {
 	_, c := start(t)

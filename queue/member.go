@@ -83,7 +83,7 @@ func (m *member) leave(parts []int32) {
 	}
 }
 
-// wait returns a while later, and says what trouble the group had meanwhile:
+// wait returns a while later, and reports what trouble the group had meanwhile:
 // the client goes on trying.
 func (m *member) wait(ctx context.Context, kafka *kgo.Client) {
 	until, cancel := context.WithTimeout(ctx, positionsEvery)

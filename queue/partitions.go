@@ -9,7 +9,7 @@ import (
 )
 
 // AddPartitions gives the topic more partitions: n in all. Persons are
-// then spread over them anew, so a new log epoch begins.
+// then distributed again, so a new log epoch begins.
 func (c *Client) AddPartitions(ctx context.Context, n int32) error {
 	answers, err := c.admin.UpdatePartitions(ctx, int(n), c.cfg.Topic)
 	if err == nil {
@@ -32,7 +32,7 @@ func (c *Client) DeleteTopics(ctx context.Context) error {
 	return nil
 }
 
-// Renew forgets what the client knows of our topics. One that was made anew has
+// Renew forgets what the client knows of our topics. One that was recreated has
 // another id, under which the client would not append by itself: what is waiting
 // fails, and is not acknowledged.
 func (c *Client) Renew() {

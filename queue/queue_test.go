@@ -99,7 +99,7 @@ func TestAppendAndRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n < last[string(r.Key)] {
-			t.Fatalf("%s: %d comes behind %d", r.Key, n, last[string(r.Key)])
+			t.Fatalf("%s: %d comes after %d", r.Key, n, last[string(r.Key)])
 		}
 		last[string(r.Key)] = n
 		if r.Timestamp.Before(before) || r.Timestamp.After(time.Now().Add(time.Second)) {
@@ -222,7 +222,7 @@ func TestTruncatedLog(t *testing.T) {
 	defer r.Close()
 	var outside *ErrLogEnd
 	if _, err := r.Poll(t.Context(), nil); !errors.As(err, &outside) || outside.End != info.Ends[part] {
-		t.Errorf("reading behind the end: %v, want ErrLogEnd with %d", err, info.Ends[part])
+		t.Errorf("reading after the end: %v, want ErrLogEnd with %d", err, info.Ends[part])
 	}
 }
 

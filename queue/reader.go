@@ -52,7 +52,7 @@ func (e *ErrUnreadable) Error() string {
 
 func (e *ErrUnreadable) Unwrap() error { return e.Err }
 
-// unreadable says whether an error of a fetch may come from damage: the client
+// unreadable reports whether an error of a fetch may come from damage: the client
 // found that a batch is not what its checksum says, or the broker could not read
 // its file.
 func unreadable(err error) bool {
@@ -69,7 +69,7 @@ func unreadable(err error) bool {
 }
 
 // fetchBytes bounds what a reader holds: one fetch being worked on and one
-// behind it.
+// after it.
 const fetchBytes = 1 << 20
 
 // Reader reads one partition of the client's topic, in order, from an offset

@@ -12,7 +12,7 @@ import (
 
 // Rerouter sends records on: to the partition where they belong, or to the
 // dead-letter topic. It is one idempotent producer, which keeps the order for
-// each target and fails everything behind a failed record. After an error it is
+// each target and fails everything after a failed record. After an error it is
 // of no more use. One goroutine owns it.
 type Rerouter struct {
 	kafka *kgo.Client

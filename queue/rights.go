@@ -41,7 +41,7 @@ func (c *Client) checkRights(ctx context.Context, details map[string]found) erro
 			bad = append(bad, "group "+c.cfg.Group+": "+kmsg.ACLOperationDescribe.String())
 		case err == nil:
 			say("group "+c.cfg.Group, bits, look)
-		} // else the group has no coordinator yet: who joins it waits, and says so
+		} // else the group has no coordinator yet: a member that joins waits, and logs it
 	}
 	if len(bad) > 0 {
 		return fmt.Errorf("%w: %s", ErrRights, strings.Join(bad, "; "))
@@ -71,7 +71,7 @@ func (c *Client) groupRights(ctx context.Context) (int32, error) {
 }
 
 // missing are the names of wanted operations that are not among the bits. None of
-// the bits, or the least number, is what a broker says that does not tell.
+// the bits, or the least number, is what a broker reports that does not tell.
 func missing(bits int32, want []kmsg.ACLOperation) (names []string) {
 	if bits <= 0 {
 		return nil

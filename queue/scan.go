@@ -61,7 +61,7 @@ func (c *Client) scan(ctx context.Context, topic string, partition int32, from, 
 }
 
 // PollSoon is Poll of what is there already, below to. If it does not come within
-// a bounded time, the error says why.
+// a bounded time, the error reports why.
 func (r *Reader) PollSoon(ctx context.Context, recs []*kgo.Record, to int64) ([]*kgo.Record, error) {
 	begun := time.Now()
 	for {

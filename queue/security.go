@@ -46,7 +46,7 @@ func NewSASL(mechanism, user, password string) (sasl.Mechanism, error) {
 	return nil, fmt.Errorf("mechanism %q: allowed are %s", mechanism, strings.Join(Mechanisms, ", "))
 }
 
-// classify says in which of the ways above a first request failed. A broker that
+// classify reports in which of the ways above a first request failed. A broker that
 // hangs up, or says nothing, leaves to guess what it did not like.
 func (c *Config) classify(err error) error {
 	if err == nil {

@@ -13,13 +13,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrTopic: a topic is there and is not as it must be.
-var ErrTopic = errors.New("queue: a topic is not as it must be")
+// ErrTopic: a topic exists and is misconfigured.
+var ErrTopic = errors.New("queue: a topic is misconfigured")
 
 // topicBytes is the largest batch that a topic must take.
 const topicBytes = maxBatchBytes + 1<<16
 
-// topic is what must be so of one of ours.
+// topic is the configuration that one of our topics must have.
 type topic struct {
 	name       string
 	partitions int32 // when it is made
@@ -40,7 +40,7 @@ func (c *Client) topics() []topic {
 }
 
 // checkTopics looks at the topics that are there already, and whether those that
-// are missing can be made. One that is not as it must be is never changed: its
+// are missing can be made. A misconfigured one is never changed: its
 // records may be somebody's.
 func (c *Client) checkTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
@@ -152,7 +152,7 @@ func (c *Client) configs(ctx context.Context, details map[string]found) (map[str
 	return configs, nil
 }
 
-// check says what of a topic is not as it must be. Settings that the broker does
+// check reports what is misconfigured in a topic. Settings that the broker does
 // not tell are taken to be right.
 func (t *topic) check(cfg *Config, d found, config map[string]string) (bad []string) {
 	say := func(format string, args ...any) {

@@ -11,7 +11,7 @@ import (
 	"speedlayer/queue/embedded"
 )
 
-// Topics that are there and are not as they must be are refused, each with what
+// Misconfigured topics are rejected, each with what
 // is wrong and what is allowed; and nothing is made beside them.
 func TestTopicsThatAreThere(t *testing.T) {
 	right := func() map[string]*string {
@@ -30,7 +30,7 @@ func TestTopicsThatAreThere(t *testing.T) {
 		cfg         Config
 		says        string // "": it is taken
 	}{
-		{"as it must be", TopicPageviews, 3, right(), Config{}, ""},
+		{"correct", TopicPageviews, 3, right(), Config{}, ""},
 		{"bounded, by who runs the cluster", TopicPageviews, 3, with("retention.ms", "86400000"), Config{}, ""},
 		{"times of clients", TopicPageviews, 3, with("message.timestamp.type", "CreateTime"), Config{}, "message.timestamp.type=CreateTime: allowed is LogAppendTime"},
 		{"compacted", TopicPageviews, 3, with("cleanup.policy", "compact"), Config{}, "cleanup.policy=compact: allowed is delete"},
@@ -73,7 +73,7 @@ func TestTopicsThatAreThere(t *testing.T) {
 	}
 }
 
-// A topic is made as it must be.
+// A topic is created with the right settings.
 func TestTopicsAreMade(t *testing.T) {
 	c, err := Dial(t.Context(), Config{Brokers: cluster(t), Partitions: 5, Replication: 1, MinInsync: 1})
 	if err != nil {

@@ -47,7 +47,7 @@ type Class struct {
 	Err          error // of KindRejected
 }
 
-// Classifier says what the records of one partition are. It has no memory: a
+// Classifier reports what the records of one partition are. It has no memory: a
 // class is a function of the record, of its place, and of the log time there. So
 // all who read the log agree on it. One goroutine owns a classifier.
 type Classifier struct {

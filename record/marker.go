@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Marker is a record in the log, in every partition, behind which a generation
+// Marker is a record in the log, in every partition, after which a generation
 // starts (design, law 7). It has no key, and a header, MarkerHeader.
 type Marker struct {
 	Generation uint32    `json:"generation"`
@@ -47,7 +47,7 @@ func ParseMarker(value []byte, check func(operator string) error) (Marker, error
 	return m, nil
 }
 
-// IsMarker says whether a record claims to be a marker: no key, and the header.
+// IsMarker reports whether a record claims to be a marker: no key, and the header.
 func IsMarker(r *kgo.Record) bool {
 	if len(r.Key) != 0 || len(r.Headers) == 0 {
 		return false

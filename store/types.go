@@ -127,7 +127,7 @@ func (r *Range) URLBounds() (first, end string) {
 	return first, end
 }
 
-// behind returns the first text after all texts that begin with a prefix, or "" if
+// after returns the first text after all texts that begin with a prefix, or "" if
 // there is none.
 func behind(prefix string) string {
 	b := []byte(prefix)

@@ -12,7 +12,7 @@ type Codec[T any] struct {
 	Name string
 	// Append appends the bytes of a value.
 	Append func(dst []byte, v T) []byte
-	// Decode is the inverse. It must not keep b. Its error says what is wrong with
+	// Decode is the inverse. It must not keep b. Its error reports what is wrong with
 	// the bytes: such a record is rejected.
 	Decode func(b []byte) (T, error)
 }

@@ -13,7 +13,7 @@ type Grouped[T any] struct {
 	out   []func(r *run, key string, hour int32, v T)
 }
 
-// Window says which hour an event belongs to.
+// Window reports which hour an event belongs to.
 type Window[T any] struct{ at func(T) time.Time }
 
 // Hours gives steps a cell for each key and hour, by the time of the event. Answers

@@ -18,7 +18,7 @@ import (
 	"speedlayer/store"
 )
 
-// Config says where a topology runs. Data alone is enough: queue and store are
+// Config defines where a topology runs. Data alone is enough: queue and store are
 // embedded then, in that directory.
 type Config struct {
 	Data       string       // directory of what is embedded, made if missing

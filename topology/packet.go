@@ -17,7 +17,7 @@ import (
 // protocol of rerouted records makes it count once (design, law 5).
 //
 //	packet   version u8 | entries
-//	entry    step, key, value: each behind its length as a uvarint; the hour as a
+//	entry    step, key, value: each after its length as a uvarint; the hour as a
 //	         uvarint stands before the value
 const packetVersion = 1
 
@@ -105,7 +105,7 @@ func appendSized(dst []byte, text string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-// sized takes a text behind its length from the front of b.
+// sized takes a text after its length from the front of b.
 func sized(b []byte) (text, rest []byte, err error) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 || n > uint64(len(b)-size) {

@@ -59,7 +59,7 @@ func (s *running) prepare(ctx context.Context) error {
 func (s *running) ensureSettings(ctx context.Context, e store.Epoch, given record.Settings) error {
 	g, began, err := catalog.EnsureSettings(ctx, s.store, s.queue, e.Partitions, given)
 	if began {
-		s.job.cfg.Logger.Info("the topology changed: a new generation begins behind markers in the log", "topic", s.topic, "generation", g)
+		s.job.cfg.Logger.Info("the topology changed: a new generation begins after markers in the log", "topic", s.topic, "generation", g)
 	}
 	return err
 }

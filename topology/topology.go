@@ -34,7 +34,7 @@ type step struct {
 	view   viewKind
 	hours  bool // it has a cell for each hour
 	kind   func() kind
-	apply  func(r *run, s *step, key string, hour int32, value []byte) error // of a step behind a shuffle
+	apply  func(r *run, s *step, key string, hour int32, value []byte) error // of a step after a shuffle
 	target *stage                                                            // of a By whose events are forwarded
 	memory func() memory                                                     // of a Remember
 }

@@ -15,7 +15,7 @@
 //
 // A shard of which the log is gone, wholly or at its beginning, cannot be
 // checked, since every later value depends on what the first records did. That
-// is said in the report, with the number of cells, and is no difference.
+// is said in the report, with the number of cells, and is not a difference.
 //
 // The store is at hand ([FromStore]), or is read from a server ([CellsHandler],
 // [FromServer]).

@@ -53,7 +53,7 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%-8s %s %s %s, %s generation %d: %s", d.Kind, d.View, d.URL, d.Hour, shard, d.Generation, s)
 }
 
-// Unchecked says which cells could not be compared, and why.
+// Unchecked reports which cells could not be compared, and why.
 type Unchecked struct {
 	Epoch     uint32 `json:"epoch"`
 	Partition int32  `json:"partition"`
@@ -78,7 +78,7 @@ type Report struct {
 	Notes       []string         `json:"notes,omitempty"`
 }
 
-// OK says that something was checked, or nothing was there to be checked, and
+// OK reports that something was checked, or nothing was there to be checked, and
 // no difference was found.
 func (r *Report) OK() bool {
 	return r.Differences == 0 && (r.Shards > 0 || len(r.Unchecked) == 0)

@@ -25,7 +25,7 @@ type Log interface {
 	ReadAll(ctx context.Context, partition int32, from, to int64, fn func(*kgo.Record) error) error
 }
 
-// Config says what to compare with what.
+// Config defines what to compare with what.
 type Config struct {
 	Cells func(context.Context) (*Snapshot, error) // FromStore or FromServer
 	Log   Log
@@ -35,7 +35,7 @@ type Config struct {
 	Progress func(done, total int64) // records read; may be nil; from several goroutines
 }
 
-// Run compares. An error says that it could not: what differs is in the report.
+// Run compares. An error means that it could not: what differs is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	snap, err := cfg.Cells(ctx)
 	if err != nil {

@@ -169,7 +169,7 @@ func TestPlantedDifferences(t *testing.T) {
 			first, _ := sys.firstVersion(c.Key, shard)
 			c.Version = first - 1
 		}, verify.KindVersion, "at the lowest"},
-		{"a version behind the last", func(s *verify.Snapshot) {
+		{"a version after the last", func(s *verify.Snapshot) {
 			cells := s.Shards[shard]
 			i := slices.IndexFunc(cells, func(c verify.StoredCell) bool { return c.Version < 500 })
 			cells[i].Version++
@@ -260,7 +260,7 @@ func (w withoutReroutes) ReadAll(ctx context.Context, partition int32, from, to 
 	})
 }
 
-// What the log no longer has is said, and is no difference.
+// What the log no longer has is said, and is not a difference.
 func TestUnchecked(t *testing.T) {
 	s := newSystem(t)
 	s.startProcessors()
@@ -291,7 +291,7 @@ func TestUnchecked(t *testing.T) {
 	epochs, err := s.node.Store().Epochs(t.Context())
 	s.must(err)
 	if len(epochs) != 2 || r.Shards != partitions || len(r.Unchecked) != partitions || !strings.Contains(r.Unchecked[0].Reason, "gone") {
-		t.Errorf("the topic was made anew:\n%s", r)
+		t.Errorf("the topic was recreated:\n%s", r)
 	}
 }
 

@@ -22,7 +22,7 @@ type slot struct {
 	free    bool
 	views   counter
 	persons visitors
-	added   int32 // newest of who came into persons since the last put; place in cells.added + 1
+	added   int32 // newest of the persons that were added since the last put; place in cells.added + 1
 	since   int32 // how many came since the whole set was put
 	deltas  int32 // how many deltas were put since then
 }
@@ -35,10 +35,38 @@ const (
 
 func (s *slot) isDomain(i int32) bool { return s.domain == i }
 
-// cells is the cache of one shard's cells in its newest generation. What is not
-// in it is read from the store once (missing, fill). A slot leaves it only when
-// it does not differ from the store, so never while a put is in flight: evict
-// is called after the batch was acknowledged (design, law 3).
+// cells is the cache of one shard's cells in its newest generation.
+//
+// The simple idea: for each event, read its cells from the store, change them, and
+// write them back. That costs several reads an event, and it is wrong as soon as a
+// batch is offered twice, since the second time would read what the first one wrote.
+// So a shard's processor, which is the only one that changes these cells, keeps them in
+// memory.
+//
+// The invariant is that a slot holds what the store will hold when every put so far has
+// been acknowledged. It rests on four rules:
+//
+//  1. A slot is filled before it is changed. insert puts a new slot on the list missing
+//     unless presence shows that the store cannot have the cell. The caller reads all
+//     missing cells of the batch at once, and only then runs the events. A cell that the
+//     store does not have keeps the version at which its generation starts.
+//  2. A change marks its cell dirty (touch), and the flush encodes exactly the dirty
+//     cells. The batch is encoded once; if the store fails, the same bytes are offered
+//     again, so the state in memory may be ahead of the store by one batch, never by an
+//     unknown number.
+//  3. A slot is dropped only when it is clean, which evict relies on: it runs after the
+//     store has acknowledged the batch. If a slot left earlier, the next event would
+//     read the old cell back, change it, and write a cell that lacks the batch in flight
+//     under a higher version (law 3 could not detect it).
+//  4. What was dropped is reported to presence, so that rule 1 reads it again.
+//
+// Memory is bounded in two ways, by slots and by the bytes of visitor sets, since one
+// popular hour may need as much as thousands of others. Both shrink to three quarters
+// at once, so that evict does not run again after the next few events.
+//
+// A page's slot refers to the slot of its domain in the same hour, because each event
+// changes both. Slots are therefore numbers, not pointers: the slice may grow, and a
+// domain never leaves before its pages.
 type cells struct {
 	generation uint32
 	start      int64 // version of a cell that is not there
@@ -239,9 +267,18 @@ func (c *cells) touch(s *slot, i int32, what uint8) {
 	}
 }
 
-// evict makes room after a batch was acknowledged: everything is clean then.
-// The second-chance clock takes pages; domains are few, stay, and are only
-// dropped with everything else when they alone fill the cache.
+// evict makes room. It is called after a batch was acknowledged, when every slot is
+// clean (rule 3 of cells).
+//
+// Pages leave by the second-chance clock: the hand goes round and drops a page that was
+// not used since it last passed. Two rounds are enough, for the first one clears every
+// mark. Domains stay. There are few of them, pages refer to them, and each of their
+// pages' events needs them. If domains alone fill a quarter of the cache, as with a
+// flood of domains that have one page each, dropping single pages would not help, so
+// everything is dropped, and presence forgets what it knew.
+//
+// An open-addressing index cannot lose single entries without marks for deleted ones,
+// so it is built again at the end.
 func (c *cells) evict() {
 	if c.live <= c.maxSlots && c.bytes <= c.maxBytes {
 		return

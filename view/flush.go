@@ -8,7 +8,7 @@ import (
 )
 
 // flush holds the encoded cells of a batch until they are acknowledged. Large
-// buffers then go to whoever commits next, so that there are as many of them as
+// buffers then go to the next commit, so that there are as many of them as
 // commits at a time, not as partitions.
 type flush struct {
 	cells []store.Cell
@@ -34,7 +34,7 @@ func (f *flush) free() {
 
 // encode writes down every dirty cell, sorted by key, and marks all clean. The
 // result is owned by f and stays until free, or the next encode: a batch that the
-// store refuses is offered again as it is, never made anew.
+// store refuses is offered again as it is, never made a second time.
 func (f *flush) encode(c *cells) []store.Cell {
 	if f.bytes == nil {
 		*f = *flushes.Get().(*flush)

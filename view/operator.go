@@ -66,7 +66,7 @@ func newPageviews(s Settings, l Limits) *Pageviews {
 
 // Decode reads a record's value and keeps it as the operator's current event.
 // It returns who viewed (the record's owner, valid until the next Decode) and
-// the nonce, nil if it has none. An error says why the record is rejected.
+// the nonce, nil if it has none. An error reports why the record is rejected.
 func (p *Pageviews) Decode(value []byte, recordTime, logTime int64) (owner, nonce []byte, err error) {
 	if p.page, err = p.decoder.Accept(p.page[:0], value, recordTime, logTime, &p.pv); err != nil {
 		return nil, nil, err
@@ -119,7 +119,7 @@ func (p *Pageviews) Fill(n int, version int64, value []byte) error {
 	return p.cells.fill(n, version, value)
 }
 
-// Filled says that all missing cells which the store has were given.
+// Filled reports that all missing cells which the store has were given.
 func (p *Pageviews) Filled() { p.cells.filled() }
 
 // Run applies the events taken, in log order. Late events may change visits of
@@ -159,7 +159,7 @@ func (p *Pageviews) Run(logTimes []int64, load func() error) error {
 // valid until Acknowledged.
 func (p *Pageviews) Changed() []store.Cell { return p.out.encode(p.cells) }
 
-// Acknowledged says that all that Changed returned is durable.
+// Acknowledged reports that all that Changed returned is durable.
 func (p *Pageviews) Acknowledged() {
 	p.out.free()
 	p.cells.evict()
@@ -222,7 +222,7 @@ func (p *Pageviews) LoadState(b []byte) error {
 		return err
 	}
 	if len(rest) != 0 {
-		return fmt.Errorf("%w: %d bytes behind it", errState, len(rest))
+		return fmt.Errorf("%w: %d bytes after it", errState, len(rest))
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (p *presence) see(hour int32, live bool) {
 	}
 }
 
-// may says whether the store may have cells of a slot that is not in the cache.
+// may reports whether the store may have cells of a slot that is not in the cache.
 func (p *presence) may(hash uint64, hour int32) bool {
 	if hour <= p.floor {
 		return true

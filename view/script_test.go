@@ -21,11 +21,11 @@ import (
 // The scripts in testdata tell what views do to cells, in readable steps; go test
 // ./view -rewrite writes down what they got.
 //
-//	settings [window=4h] [entries=N]        begins anew
+//	settings [window=4h] [entries=N]        starts over
 //	pageview t=13:30 person=P url=U [log=13:31]
 //	                                        one event, a batch of its own; prints the cells that
 //	                                        it changed; the log's time is t, or later by log=
-//	marker                                  a new generation starts behind it
+//	marker                                  a new generation starts after it
 //	restart                                 another operator takes over from the state
 //	cells [view=V]                          all cells, and checks: see checkLog
 //	memory                                  the visits remembered, touched longest ago first

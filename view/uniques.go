@@ -70,7 +70,7 @@ func (f *flush) uniques(c *cells) {
 	}
 }
 
-// worthWhole says whether to put a set whole: when it is small, when it is large and
+// worthWhole reports whether to put a set whole: when it is small, when it is large and
 // half of it came since the last time, or when the store has no room for another
 // delta. So a reader merges at most that much, and a member is written a few
 // times in its life, however often its cell changes.
@@ -91,7 +91,7 @@ const (
 	sketchWorth = 2048 // of how many members the bytes of a sketch are
 )
 
-// appendDelta appends who came into the slot's set since the last put.
+// appendDelta appends the persons that were added to the slot's set since the last put.
 func (c *cells) appendDelta(dst []byte, s *slot) []byte {
 	dst = crdt.BeginDelta(dst)
 	for at := s.added; at != 0; {

@@ -88,7 +88,7 @@ func (c *changes) add(ms, visits, bounces int64) {
 	c.n++
 }
 
-// view takes a view at t, at log time now, and says what it changes.
+// view takes a view at t, at log time now, and reports what it changes.
 func (m *visitMemory) view(k visitKey, t, now int64, out *changes) {
 	out.n = 0
 	m.evictBefore(now)
@@ -347,7 +347,7 @@ func (m *visitMemory) insert(k visitKey, i int32) {
 	m.keys++
 }
 
-// reindex makes the index anew, of a size that is a power of two.
+// reindex rebuilds the index with a size that is a power of two.
 func (m *visitMemory) reindex(size int, numbers uint32) {
 	old, oldNumbers := m.index, m.numbers
 	m.index, m.mask, m.numbers = make([]uint32, size), uint64(size-1), numbers
@@ -360,7 +360,7 @@ func (m *visitMemory) reindex(size int, numbers uint32) {
 	}
 }
 
-// deleteKey takes k out of the index and moves those behind it up, so that no
+// deleteKey takes k out of the index and moves those after it up, so that no
 // marker of a deletion is needed (Knuth, vol. 3, 6.4, algorithm R).
 func (m *visitMemory) deleteKey(k visitKey) {
 	hole := m.slot(k)
@@ -435,7 +435,7 @@ func (m *visitMemory) loadState(b []byte) ([]byte, error) {
 // maxTime bounds times so that sums do not overflow: the year 144683, in ms.
 const maxTime = 1 << 52
 
-// apart says whether v lies more than visitGap from all visits of its key.
+// apart reports whether v lies more than visitGap from all visits of its key.
 func (m *visitMemory) apart(v *visit) bool {
 	i := m.find(v.key)
 	if i < 0 {

@@ -73,14 +73,14 @@ func TestAcceptLoss(t *testing.T) {
 	}
 	again, err := accept(0, 10, 14)
 	if err != nil || again.Number != m.Number {
-		t.Errorf("accepted again: manifest %d behind %d, %v", again.Number, m.Number, err)
+		t.Errorf("accepted again: manifest %d after %d, %v", again.Number, m.Number, err)
 	}
 	// Archivers continue and keep it.
 	l.views(0, 5)
 	l.commit()
 	m, err = newArchiver(t, o, l).ArchiveTo(t.Context(), l.vector())
 	if err != nil || m.AcceptedLoss(l.vector()) != 8 || m.Shards[0].Lost[0].Accepted.Why != "why not" {
-		t.Fatalf("behind more records: %+v, %v", m, err)
+		t.Fatalf("after more records: %+v, %v", m, err)
 	}
 	var read []int64
 	s, err := archive.New(o).Snapshot(t.Context())

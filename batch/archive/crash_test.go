@@ -294,7 +294,7 @@ func live(w *world, at int, what fault, others int) (steps int, fired string, er
 			}
 		}
 		if err := w.check(true); err != nil {
-			during = fmt.Errorf("behind the other archiver: %w", err)
+			during = fmt.Errorf("after the other archiver: %w", err)
 		}
 	}
 	sick := w.archiver(f)

@@ -38,7 +38,7 @@ func TestCoversNamesTheFirstHole(t *testing.T) {
 	}
 	m.Shards[0].Files = m.Shards[0].Files[:2]
 	if err := m.Covers([]store.VectorEntry{{Epoch: 1, Partition: 2, Offset: 31}}); err == nil {
-		t.Error("what is behind the last file is said to be there")
+		t.Error("what is after the last file is said to be there")
 	}
 	m.Shards[0].Files = m.Shards[0].Files[1:]
 	if err := m.Covers([]store.VectorEntry{{Epoch: 1, Partition: 2, Offset: 12}}); err == nil || !strings.Contains(err.Error(), "[10, 12)") {
@@ -96,7 +96,7 @@ func TestEpochs(t *testing.T) {
 			l.nextEpoch("t0", 20, 0)
 			l.commit()
 		}, "0/0 [0,20); 1/0 [20,25); 1/1 [0,0)"},
-		{"topic made anew", func(l *fakeLog) {
+		{"topic recreated", func(l *fakeLog) {
 			l.mu.records[0] = nil
 			l.nextEpoch("t1", 0)
 			l.views(0, 3)

@@ -216,7 +216,7 @@ func (l *Log) check() error {
 	at := l.Start
 	for _, f := range l.Files {
 		if f.From < at || f.To <= f.From || f.Rows <= 0 || f.Rows > f.To-f.From {
-			return fmt.Errorf("file %s holds [%d, %d) with %d rows behind offset %d", f.Name, f.From, f.To, f.Rows, at)
+			return fmt.Errorf("file %s holds [%d, %d) with %d rows after offset %d", f.Name, f.From, f.To, f.Rows, at)
 		}
 		at = f.To
 	}

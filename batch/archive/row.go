@@ -35,7 +35,7 @@ type Row struct {
 	Generation *int64 `parquet:"generation,optional"` // of a marker
 	Reason     string `parquet:"reason,dict"`         // why it was rejected; otherwise empty
 	Wire       int32  `parquet:"wire"`                // how the record was encoded: see wire.go
-	RawKey     []byte `parquet:"raw_key"`             // as in the record, where wire says so
+	RawKey     []byte `parquet:"raw_key"`             // as in the record, where wire reports it
 	RawValue   []byte `parquet:"raw_value"`           //
 	RawHeaders []byte `parquet:"raw_headers"`         //
 }

@@ -83,7 +83,7 @@ func (x *part) limit(next *store.Epoch, partition int32) {
 		x.readable, x.lost = next.Starts[partition], "the log lost its end"
 	case next.Closing():
 	case next.TopicID != x.topicID || partition >= next.Partitions:
-		x.readable, x.lost = x.start, "the topic was made anew"
+		x.readable, x.lost = x.start, "the topic was recreated"
 	case next.Starts[partition] < x.readable:
 		x.readable, x.lost = next.Starts[partition], "the log lost its end"
 	}

@@ -111,7 +111,7 @@ func TestCrashAtEveryChange(t *testing.T) {
 	want := read(t, disk.CrashClone(vfs.CrashCloneCfg{}), dir)
 	check(t, disk, dir, w.oracle(in.Vector), in)
 	if left, err := disk.List(in.WorkDir); err != nil || len(left) > 1 {
-		t.Errorf("the work folder holds %v behind the run, %v", left, err)
+		t.Errorf("the work folder holds %v after the run, %v", left, err)
 	}
 
 	points := 0

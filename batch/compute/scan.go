@@ -158,7 +158,7 @@ func (s *scanner) view(b *Batch, i int) error {
 func (s *scanner) page(p *pageHash, text []byte) error {
 	n := bytes.IndexByte(text, '/')
 	if n < 0 || len(text) > event.MaxPage {
-		return fmt.Errorf("%.80q is no page", text)
+		return fmt.Errorf("%.80q is not a page", text)
 	}
 	p.known, p.page, p.domain = true, views.Hash(text), views.Hash(text[:n])
 	if err := s.url(text, p.page); err != nil {

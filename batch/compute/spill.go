@@ -207,7 +207,7 @@ func (r *spillReader) close() error { return r.file.Close() }
 func rowsOf[T words](block []byte, fn func(row *T) error) error {
 	size := rowBytes[T]()
 	if len(block)%size != 0 {
-		return fmt.Errorf("a block of %d bytes is no rows of %d", len(block), size)
+		return fmt.Errorf("a block of %d bytes is not rows of %d", len(block), size)
 	}
 	for ; len(block) > 0; block = block[size:] {
 		row := takeWords[T](block)

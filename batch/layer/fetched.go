@@ -36,7 +36,7 @@ type fetch struct {
 
 // OpenShelf opens where views lie for all processes, if they do not lie in a
 // folder; else there is nothing to do. It is called by itself when it is needed:
-// who calls it before learns early what is wrong.
+// a caller that does so before learns early what is wrong.
 func (l *Layer) OpenShelf(ctx context.Context) error {
 	if l.cfg.Views == "" {
 		return nil
@@ -69,7 +69,7 @@ func (l *Layer) shelf(ctx context.Context) (*shelf, error) {
 }
 
 // have returns when a run's views are in the folder, or ctx ends; the fetch goes
-// on then, so that who asks again finds more of it done.
+// on then, so that a later call finds more of it done.
 func (l *Layer) have(ctx context.Context, run store.Run) error {
 	if l.cfg.Views == "" || l.opened.has(run.Views) || exists(filepath.Join(l.path("views"), run.Views, views.MetaName)) {
 		return nil
@@ -90,7 +90,7 @@ func (l *Layer) have(ctx context.Context, run store.Run) error {
 	}
 }
 
-// begin begins to fetch a run, or joins who does.
+// begin begins to fetch a run, or joins the fetch under way.
 func (l *Layer) begin(s *shelf, run string) *fetch {
 	r := &l.remote
 	r.mu.Lock()

@@ -20,7 +20,7 @@ import (
 	"speedlayer/store"
 )
 
-// Config says where the layer lies and what it is made of. Source and Commits are
+// Config defines where the layer lies and what it is made of. Source and Commits are
 // needed for runs; a process that only reads views needs Dir alone.
 type Config struct {
 	Dir     string // see the package; made if missing
@@ -148,7 +148,7 @@ func (l *Layer) Check(ctx context.Context, run store.Run) (err error) {
 
 func (l *Layer) openRun(run store.Run) (*views.Views, error) {
 	if run.Views == "" || run.Views != filepath.Base(run.Views) {
-		return nil, fmt.Errorf("run %d: %q is no folder of views", run.Number, run.Views)
+		return nil, fmt.Errorf("run %d: %q is not a folder of views", run.Number, run.Views)
 	}
 	v, err := views.Open(filepath.Join(l.path("views"), run.Views))
 	if err != nil {
@@ -215,7 +215,7 @@ func numberOf(folder string) (uint32, bool) {
 }
 
 // Follow archives what is committed, now and then, until ctx ends, so that a run
-// has little left to archive. An error says that the archive cannot be opened.
+// has little left to archive. An error means that the archive cannot be opened.
 func (l *Layer) Follow(ctx context.Context) error {
 	_, a, err := l.open(ctx)
 	if err != nil {

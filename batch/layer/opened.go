@@ -16,7 +16,7 @@ type opened struct {
 	runs map[string]*openRun
 }
 
-// openRun counts who reads a run. The layer itself is one of them, until another
+// openRun counts the readers of a run. The layer itself is one of them, until another
 // run's views are opened twice after, or the run is not kept.
 type openRun struct {
 	views   *views.Views

@@ -23,7 +23,7 @@ import (
 // runs that it reads into a folder of its own:
 //
 //	run-000012-5d2e.../0000-pageviews-hour.sst ...
-//	run-000012-5d2e.../run.json               put last: it says that all is there
+//	run-000012-5d2e.../run.json               put last: it marks the run as complete
 //	accuracy/0000000012.json                  what a run found out
 //
 // Objects are what package views wrote, byte by byte, under names that are never
@@ -162,7 +162,7 @@ func verify(ctx context.Context, folder string) error {
 	return errors.Join(v.Verify(ctx), v.Close())
 }
 
-// clear removes the runs that drop says yes to. What says that a run is whole goes
+// clear removes the runs that drop says yes to. What marks a run as whole goes
 // first, so that a half removed one is none.
 func (s *shelf) clear(ctx context.Context, drop func(run string) bool) error {
 	gone := map[string][]string{} // objects by run

@@ -103,7 +103,7 @@ func testShelf(t *testing.T, url string) {
 	if left := folders(t, asks); len(left) > keptOpen+1 || !slices.Contains(left, all[4].Views) {
 		t.Errorf("the folder has %v", left)
 	}
-	if got := countOf(t, asks, all[0]); got != 1 { // as behind a rollback
+	if got := countOf(t, asks, all[0]); got != 1 { // as after a rollback
 		t.Errorf("run 1 counts %d when it is fetched again", got)
 	}
 	if err := runs.Keep(t.Context(), all[3:], 6); err != nil {

@@ -147,7 +147,7 @@ func Files(dir string) (names []string, err error) {
 	}
 	for _, f := range append(m.Tables, m.Person) {
 		if f.Name != filepath.Base(f.Name) {
-			return nil, fmt.Errorf("batch views: %s: %w: %q is no name of a file", dir, store.ErrCorrupt, f.Name)
+			return nil, fmt.Errorf("batch views: %s: %w: %q is not the name of a file", dir, store.ErrCorrupt, f.Name)
 		}
 		names = append(names, f.Name)
 	}

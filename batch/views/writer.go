@@ -130,7 +130,7 @@ func (t *table) add(url string, bucket int32, value []byte) error {
 		t.url = url
 	}
 	if len(t.pack.b) > 0 && bucket <= t.pack.last || bucket < 0 {
-		return fmt.Errorf("batch views: bucket %d of %s behind %d", bucket, url, t.pack.last)
+		return fmt.Errorf("batch views: bucket %d of %s after %d", bucket, url, t.pack.last)
 	}
 	t.pack.add(bucket, value)
 	if len(t.pack.b) >= packBytes {

@@ -48,7 +48,7 @@ taken back. What realtime views count of these records is gone with the next run
 	flags.Uint32Var(&f.epoch, "epoch", 0, "log epoch")
 	flags.Int32Var(&f.partition, "partition", 0, "partition")
 	flags.Int64Var(&f.from, "from", 0, "first offset that is lost")
-	flags.Int64Var(&f.to, "to", 0, "offset behind the last")
+	flags.Int64Var(&f.to, "to", 0, "offset after the last")
 	flags.StringVar(&f.why, "why", "", "`TEXT` that is kept with it")
 	return cmd
 }
@@ -80,7 +80,7 @@ func runAcceptLoss(ctx context.Context, io streams, f lossFlags) (err error) {
 	return nil
 }
 
-// acceptance says who let a loss be, and when.
+// acceptance is the line that tells who accepted a loss, and when.
 func acceptance(a *archive.Accepted) string {
 	if a == nil {
 		return ""

@@ -40,7 +40,7 @@ alone, whether a server runs or not. A query of your own reads the files that
 	return cmd
 }
 
-// archiveFlags say where an archive lies.
+// archiveFlags report where an archive lies.
 type archiveFlags struct{ url, data string }
 
 func (f *archiveFlags) add(flags *pflag.FlagSet) {
@@ -182,7 +182,7 @@ func printFiles(out io.Writer, url string, logs []archive.Log, quote bool) error
 	return nil
 }
 
-// checkArchive opens every file, and says where the log has holes.
+// checkArchive opens every file, and reports where the log has holes.
 func checkArchive(ctx context.Context, io streams, _ objects.Store, s *archive.Snapshot) error {
 	var files, rows int64
 	shown := newProgress(io.err, "check")

@@ -62,7 +62,7 @@ func TestArchiveCommands(t *testing.T) {
 	}
 }
 
-// Losses are accepted by their exact range; the command says what is wrong.
+// Losses are accepted by their exact range; the command reports what is wrong.
 func TestAcceptLossRejects(t *testing.T) {
 	n, data := archived(t, 1)
 	if err := n.Close(); err != nil {

@@ -26,7 +26,7 @@ func newBatch(io streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "batch run|rollback|status",
 		Short: "Have the batch layer absorb the log, or go back to the run before",
-		Long: `A batch run computes all views anew from the master dataset, the log's archive.
+		Long: `A batch run recomputes all views from the master dataset, the log's archive.
 When it is complete, answers are made of its views and of what has come since,
 and the realtime views that it absorbed are dropped. The run before is kept, so
 that one step back is possible until the next run completes.`,

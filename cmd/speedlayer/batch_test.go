@@ -13,7 +13,7 @@ import (
 	"speedlayer/node"
 )
 
-// Answers are the same before and behind a batch run, over the API and on the
+// Answers are the same before and after a batch run, over the API and on the
 // data directory; another run drops what the first absorbed; one step back is
 // possible.
 func TestBatchRun(t *testing.T) {
@@ -40,13 +40,13 @@ func TestBatchRun(t *testing.T) {
 			t.Errorf("run %d: %s", run+1, out)
 		}
 		if after := answers("--server", url); after != before {
-			t.Fatalf("answers behind run %d are %s\nwere %s", run+1, after, before)
+			t.Fatalf("answers after run %d are %s\nwere %s", run+1, after, before)
 		}
 	}
 	done(t, "verify", "--server", url)
 	done(t, "batch", "rollback", "--server", url)
 	if after := answers("--server", url); after != before {
-		t.Fatalf("answers behind the rollback are %s\nwere %s", after, before)
+		t.Fatalf("answers after the rollback are %s\nwere %s", after, before)
 	}
 	if status, _, errs := call(t, "", "batch", "rollback", "--server", url); status != exitFailed || !strings.Contains(errs, "one step back") {
 		t.Errorf("another step back: %d %s", status, errs)

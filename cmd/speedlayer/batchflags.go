@@ -9,7 +9,7 @@ import (
 	"speedlayer/node"
 )
 
-// batchFlags say where the batch layer lies and when it runs.
+// batchFlags report where the batch layer lies and when it runs.
 type batchFlags struct {
 	dir, archive            string
 	views, memory           string

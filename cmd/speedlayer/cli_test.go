@@ -129,7 +129,7 @@ func TestWrongCalls(t *testing.T) {
 	}
 }
 
-// What cannot be done for a reason outside of the call says what to do.
+// An error for a reason outside of the call tells what to do.
 func TestHints(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, c := range []struct{ call, want string }{

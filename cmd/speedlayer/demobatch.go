@@ -23,7 +23,7 @@ func showBatch(ctx context.Context, io streams, n *node.Node) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "\nThe batch layer computes all of it anew from the archived log, and queries switch to it:\n")
+	fmt.Fprintf(io.out, "\nThe batch layer recomputes all of it from the archived log, and queries switch to it:\n")
 	for range 2 {
 		began := time.Now()
 		run, err := n.Batch().Run(ctx)
@@ -35,7 +35,7 @@ func showBatch(ctx context.Context, io streams, n *node.Node) error {
 			return err
 		}
 		if after != before {
-			return fmt.Errorf("demo: behind batch run %d the answers are\n%s\nbefore it they were\n%s", run.Number, after, before)
+			return fmt.Errorf("demo: after batch run %d the answers are\n%s\nbefore it they were\n%s", run.Number, after, before)
 		}
 		s, err := n.Batch().Status(ctx)
 		if err != nil {

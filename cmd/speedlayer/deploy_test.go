@@ -18,7 +18,7 @@ import (
 const deployDir = "../../deploy"
 
 // notChecked says loudly that a tool which would have looked at a file is not
-// here. It is no failure: the rest of the test has looked too.
+// here. It is not a failure: the rest of the test has looked too.
 func notChecked(t *testing.T, what string) {
 	t.Helper()
 	fmt.Fprintf(os.Stderr, "\n*** %s: NOT CHECKED by %s, which is not here ***\n\n", t.Name(), what)

@@ -31,7 +31,7 @@ sorted by view, url and hour.`,
 	flags := cmd.Flags()
 	flags.StringVar(&q.View, "view", "", "one `VIEW` only: pageviews, uniques or bounces")
 	flags.StringVar(&q.From, "from", "", "first hour: `T` is "+timeHelp)
-	flags.StringVar(&q.To, "to", "", "hour behind the last: `T` is "+timeHelp)
+	flags.StringVar(&q.To, "to", "", "hour after the last: `T` is "+timeHelp)
 	flags.StringVar(&format, "format", "jsonl", "`FORMAT`: jsonl or csv")
 	target.add(flags)
 	return cmd

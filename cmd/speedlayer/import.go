@@ -75,7 +75,7 @@ second, and Ctrl-C loses nothing that was read.`,
 	return cmd
 }
 
-// checkFiles says which file cannot be read. It comes before all flags: a name
+// checkFiles reports which file cannot be read. It comes before all flags: a name
 // with a typing error is the likelier mistake, and the shorter story.
 func checkFiles(files []string) error {
 	for _, name := range files {

@@ -12,7 +12,7 @@ import (
 	"speedlayer/event"
 )
 
-// formatFlags say how lines are read.
+// formatFlags report how lines are read.
 type formatFlags struct {
 	format, host, clientFrom, zone string
 	trusted                        []string

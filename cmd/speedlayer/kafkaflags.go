@@ -16,7 +16,7 @@ import (
 	"speedlayer/queue"
 )
 
-// kafkaFlags say how to reach the brokers of a cluster.
+// kafkaFlags report how to reach the brokers of a cluster.
 type kafkaFlags struct {
 	brokers            []string
 	tls                bool

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// logFlags say how much is logged and in what form.
+// logFlags report how much is logged and in what form.
 type logFlags struct {
 	level  string
 	format string

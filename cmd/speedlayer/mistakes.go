@@ -40,7 +40,7 @@ func wordAfter(cmd *cobra.Command, args []string) string {
 	return ""
 }
 
-// hinted says what to do about a server that is not there.
+// hinted reports what to do about a server that is not there.
 func hinted(err error) error {
 	var call *url.Error
 	if errors.As(err, &call) && errors.Is(call, syscall.ECONNREFUSED) {

@@ -18,7 +18,7 @@ const (
 )
 
 // progress shows how far long work is: rate, share done, time left. It starts
-// no goroutine; who works calls update. Safe for concurrent use.
+// no goroutine; the work calls update. It is safe for concurrent use.
 type progress struct {
 	out      io.Writer
 	label    string
@@ -37,7 +37,7 @@ func newProgress(out io.Writer, label string) *progress {
 	return &progress{out: out, label: label, began: time.Now(), terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// update says that done of total units are done; total is 0 if it is not known.
+// update shows that done of total units are done; total is 0 if it is not known.
 // It returns at once when it is too early to say so again.
 func (p *progress) update(done, total int64, unit string) {
 	p.mu.Lock()

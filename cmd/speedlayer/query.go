@@ -26,7 +26,7 @@ const timeHelp = "RFC 3339 on a whole hour (2015-05-17T10:00Z), now, or now-24h"
 
 func (r *rangeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&r.from, "from", "", "first hour: `T` is "+timeHelp)
-	flags.StringVar(&r.to, "to", "", "hour behind the last: `T` is "+timeHelp)
+	flags.StringVar(&r.to, "to", "", "hour after the last: `T` is "+timeHelp)
 	flags.BoolVar(&r.json, "json", false, "print the whole answer as JSON")
 	r.target.add(flags)
 }

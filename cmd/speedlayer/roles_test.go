@@ -268,7 +268,7 @@ func freshTopics(t *testing.T, c *devcluster.Cluster) {
 	}
 }
 
-// wrongPasswords: within 15 seconds the process says which flag to change.
+// wrongPasswords: within 15 seconds the process reports which flag to change.
 func wrongPasswords(t *testing.T, c *devcluster.Cluster, to func(string) []string) {
 	t.Helper()
 	wrong, right := writeFile(t, "password", []byte("wrong")), writeFile(t, "password", []byte(devcluster.Password))

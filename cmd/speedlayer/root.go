@@ -20,7 +20,7 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is a call that was wrong; its text says what is allowed.
+// usageError is a call that was wrong; its text tells what is allowed.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -153,7 +153,7 @@ func readConfig(cmd *cobra.Command) error {
 }
 
 // overruledBy names the flag that the command line has decided by its opposite:
-// a file that says where serve has its data is no reason not to ask --server.
+// a file that tells where serve has its data is no reason not to ask --server.
 func overruledBy(flags *pflag.FlagSet) string {
 	switch {
 	case flags.Changed("server"):

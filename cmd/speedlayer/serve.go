@@ -104,7 +104,7 @@ func (s *settingsFlags) settings() (record.Settings, error) {
 	return set, nil
 }
 
-// given says whether one of them was asked for, by flag, environment or file.
+// given reports whether one of them was asked for, by flag, environment or file.
 func (s *settingsFlags) given() bool {
 	for _, name := range []string{"dedupe-window", "dedupe-entries", "visits-window", "visits-entries"} {
 		if s.flags != nil && s.flags.Changed(name) {

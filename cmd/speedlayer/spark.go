@@ -108,7 +108,7 @@ Spark a look at them; it may be deleted. Stopping the driver loses nothing.`,
 	return cmd
 }
 
-// check says what is wrong with the flags.
+// check reports what is wrong with the flags.
 func (f *sparkSubmitFlags) check(io streams) error {
 	if _, err := f.worker.config(io.err); err != nil {
 		return err

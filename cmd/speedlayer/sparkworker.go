@@ -73,7 +73,7 @@ func runSparkWorker(ctx context.Context, io streams, f sparkWorkerFlags) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder that stays is no loss
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder that stays is not a loss
 	socket := filepath.Join(dir, "worker.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {

@@ -124,7 +124,7 @@ func (t *target) duplicates(ctx context.Context) (int64, error) {
 	return s.Counts.Duplicates, nil
 }
 
-// exists says whether a path is there.
+// exists reports whether a path is there.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)

@@ -71,7 +71,7 @@ func TestNotALine(t *testing.T) {
 	}
 }
 
-// A line that was cut behind its status and size says all that counts.
+// A line that was cut after its status and size says all that counts.
 func TestCutLine(t *testing.T) {
 	const line = `1.2.3.4 - - [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.1" 200 5 "http://r/" "agent"`
 	for n := strings.Index(line, `"http`) + 1; n <= len(line); n++ {

@@ -116,7 +116,7 @@ func (p *Parser) user(b []byte, l *Line) error {
 }
 
 // virtualHost reads host[:port] in front of a line. The port is the server's,
-// which a proxy in front of it hides: it is dropped. ok says that it cannot be
+// which a proxy in front of it hides: it is dropped. ok means that it cannot be
 // anything else: it has a port or a dot, or the server has no name for it.
 func virtualHost(b []byte) (host []byte, ok bool) {
 	switch string(b) {

@@ -1,4 +1,4 @@
-// Package accesslog reads the lines of web servers' access logs and says which
+// Package accesslog reads the lines of web servers' access logs and reports which
 // are pageviews. It knows the common and combined formats, with a virtual host
 // in front or a forwarded address at the end, W3C extended logs (IIS,
 // CloudFront), logs of Amazon's and HAProxy's load balancers, and JSON (Caddy,

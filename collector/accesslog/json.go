@@ -28,7 +28,7 @@ func FieldNames() []string {
 	return []string{fieldTime, fieldClient, fieldUser, fieldHost, fieldMethod, fieldTarget, fieldRequest, fieldStatus, fieldReferrer, fieldAgent, fieldForwarded}
 }
 
-// fieldMap says which names or paths are looked for, in order.
+// fieldMap defines which names or paths are looked for, in order.
 type fieldMap map[string][]string
 
 // caddyFields are those of Caddy's access log, 2.0 to today.
@@ -96,7 +96,7 @@ func (p *Parser) json(line []byte, l *Line) error {
 	if status == "" {
 		return missing(fieldStatus, p.fields)
 	}
-	l.Status, _ = statusCode([]byte(status)) // 0, as Caddy writes for a cut connection, is no success
+	l.Status, _ = statusCode([]byte(status)) // 0, as Caddy writes for a cut connection, is not a success
 	l.Host, l.User = hostOnly([]byte(get(fieldHost))), userName([]byte(get(fieldUser)))
 	l.Referrer, l.UserAgent = header(get(fieldReferrer)), header(get(fieldAgent))
 	l.from.forwarded = get(fieldForwarded)

@@ -9,7 +9,7 @@ import (
 	"speedlayer/event"
 )
 
-// Reason says why a line is no pageview.
+// Reason reports why a line is not a pageview.
 type Reason string
 
 // The reasons, in the order in which they are looked for: a line counts under

@@ -34,7 +34,7 @@ func (f Format) NamesHosts() bool {
 	return f == VHost || f == ALB || f == ELB || f == Caddy || f == CloudFront
 }
 
-// ClientFrom says which address of a line is the client's.
+// ClientFrom defines which address of a line is the client's.
 type ClientFrom string
 
 // Where the client is found.
@@ -49,7 +49,7 @@ const (
 	Forwarded ClientFrom = "forwarded"
 )
 
-// Options say how lines are read.
+// Options report how lines are read.
 type Options struct {
 	Format     Format
 	ClientFrom ClientFrom // empty is Auto
@@ -178,7 +178,7 @@ func (p *Parser) parse(line []byte, l *Line) error {
 	return p.client(l)
 }
 
-// Notes says what a user should know of the lines that were read.
+// Notes reports what a user should know of the lines that were read.
 func (p *Parser) Notes() (notes []string) {
 	note := func(n int64, format string, args ...any) {
 		if n > 0 {

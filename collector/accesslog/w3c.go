@@ -8,7 +8,7 @@ import (
 	"speedlayer/internal/clientaddr"
 )
 
-// columns says where the fields of a W3C extended log stand, and what its
+// columns defines where the fields of a W3C extended log stand, and what its
 // directives said besides. -1 is nowhere.
 type columns struct {
 	known                            bool

@@ -31,7 +31,7 @@ const (
 	None    Kind = ""             // not a bot
 	Library Kind = "http-library" // a program that sends requests: curl, python-requests
 	Pattern Kind = "bot-pattern"  // one of the operator's patterns
-	Crawler Kind = "crawler"      // CrawlerDetect does not say which kind
+	Crawler Kind = "crawler"      // CrawlerDetect does not report which kind
 )
 
 // maxAgent bounds the part of a user agent that is looked at, in bytes.

@@ -53,8 +53,8 @@ func (f *file) line(l line) error {
 // errNoHost ends the reading of a file whose lines do not name their site.
 var errNoHost = errors.New("no site is known")
 
-// logLine reads a line of an access log. named says that the line names its own
-// host, so that the site which the import was given is no part of it.
+// logLine reads a line of an access log. named reports that the line names its own
+// host, so that the site which the import was given is not a part of it.
 func (f *file) logLine(text []byte, pv *event.Pageview) (ok, named bool, err error) {
 	var l accesslog.Line
 	switch err := f.parser.Parse(text, &l); {

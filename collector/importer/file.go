@@ -48,7 +48,7 @@ type file struct {
 	im        *importer
 	report    *File
 	parser    *accesslog.Parser
-	first     []byte // line that is no directive: a part of the nonces
+	first     []byte // line that is not a directive: a part of the nonces
 	held      []line // lines before the format is known
 	guesses   [][]byte
 	reasons   map[string]int64
@@ -217,7 +217,7 @@ func (f *file) pass(ctx context.Context, l line) error {
 	return f.im.passed(ctx, f.first, l.text)
 }
 
-// review says what a user should know of the file as a whole.
+// review reports what a user should know of the file as a whole.
 func (f *file) review() {
 	if f.parser != nil {
 		f.report.Notes = append(f.report.Notes, f.parser.Notes()...)
@@ -259,7 +259,7 @@ func damaged(err error) error {
 	return fmt.Errorf("it cannot be read on: %w (what was read before counts)", err)
 }
 
-// isDirective says whether a line is one of those that open a log in the W3C's
+// isDirective reports whether a line is one of those that open a log in the W3C's
 // format. They are the same in many files, so they do not tell files apart.
 func isDirective(line []byte) bool { return len(line) > 0 && line[0] == '#' }
 

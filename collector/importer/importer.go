@@ -22,14 +22,14 @@ const (
 	JSONLines = accesslog.JSONLines
 )
 
-// Config says what to import and where to.
+// Config defines what to import and where to.
 type Config struct {
 	Format   Format            // empty: found from each file's first lines
 	Log      accesslog.Options // how an access log is read; its Format is not used
 	Host     string            // of targets that are paths, where a line names none; access logs only
 	LastLine bool              // a last line without a line end is whole, though the file may grow
 	DropBots bool
-	Bots     *bots.List // that says which are; nil is bots.Default
+	Bots     *bots.List // that decides which are; nil is bots.Default
 	Sink     Sink
 	Stdin    io.Reader        // for the file "-"
 	Now      func() time.Time // lines more than 12 hours ahead are rejected

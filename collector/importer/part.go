@@ -25,7 +25,7 @@ type part struct {
 	from  point  // every line below is in the log
 	at    point  // every line below was read
 	ahead []imports.Mark
-	// before says that the log has records from before there were marks.
+	// before reports that the log has records from before there were marks.
 	before bool
 }
 

@@ -9,7 +9,7 @@ import (
 	"speedlayer/queue"
 )
 
-// What is sent at once. A sink that takes less says so, and gets half from then on.
+// What is sent at once. A sink that takes less tells so, and gets half from then on.
 const (
 	batchLines = 10_000
 	batchBytes = 4 << 20

@@ -24,7 +24,7 @@ const peeked = 512
 const maxNested = 3
 
 // unpack reads gzip, zstd, bzip2 and xz as they are, known by their first bytes,
-// not by the file's name. packed says that it was one of these. Garbage after
+// not by the file's name. packed reports that it was one of these. Garbage after
 // the packed data is told to note. Of a stream, only what has come is looked at:
 // the rest may be long in coming.
 func unpack(in io.Reader, stream bool, note func(string)) (r *bufio.Reader, packed bool, err error) {

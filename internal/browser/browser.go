@@ -20,7 +20,7 @@ var Names = []string{"chromium", "chromium-browser", "google-chrome"}
 // condition that never comes true ends the test rather than the run.
 const limit = 90 * time.Second
 
-// Find returns the path of a Chromium, or an error that says how to get one.
+// Find returns the path of a Chromium, or an error that tells how to get one.
 func Find() (string, error) {
 	for _, name := range Names {
 		if path, err := exec.LookPath(name); err == nil {

@@ -1,6 +1,6 @@
 package descriptors
 
-// Budget says how many descriptors each user may have. What is left belongs to
+// Budget reports how many descriptors each user may have. What is left belongs to
 // the log, the archive, batch runs and outgoing connections.
 type Budget struct {
 	Limit int // of the process

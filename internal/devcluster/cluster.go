@@ -316,7 +316,7 @@ func (c *Cluster) PID(name string) int { return c.state.Processes[name] }
 // LogFile is where what a process says goes.
 func (c *Cluster) LogFile(name string) string { return c.logOf(name) }
 
-// Running says whether a process runs.
+// Running reports whether a process runs.
 func (c *Cluster) Running(name string) bool { p := c.procs[name]; return p != nil && p.running() }
 
 // Kill ends a process at once, as kill -9 does.
@@ -377,7 +377,7 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 	return c.Ready(ctx)
 }
 
-// Meets says whether the cluster has what the options ask for, ports aside.
+// Meets reports whether the cluster has what the options ask for, ports aside.
 func (c *Cluster) Meets(o Options) bool {
 	s := c.state
 	if o.Spark && !s.Spark {

@@ -145,7 +145,7 @@ func TestClusterByParts(t *testing.T) {
 }
 
 // The test helper asks for a name by which the test command finds the test, and
-// says which.
+// reports which.
 func TestNameIsAskedFor(t *testing.T) {
 	f := &fakeTB{TB: t}
 	func() {

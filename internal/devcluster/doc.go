@@ -13,7 +13,7 @@
 //
 //	state.json   what was started: options, ports, process ids
 //	LOCK         held while a process starts or owns the cluster
-//	conf/        configurations, written anew at each start
+//	conf/        configurations, written at each start
 //	data/        logs of Kafka, blocks of HDFS, regions of HBase, tables of Cassandra
 //	logs/        what each process says, NAME.log
 //

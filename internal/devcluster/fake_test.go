@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// fakeTB keeps what a test helper says when it ends the test.
+// fakeTB keeps what a test helper logs when it ends the test.
 type fakeTB struct {
 	testing.TB
 	said string

@@ -18,7 +18,7 @@ func group(detach bool) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// hasMark says whether the process's command line has an argument. A zombie has
+// hasMark reports whether the process's command line has an argument. A zombie has
 // none.
 func hasMark(pid int, mark string) bool {
 	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))

@@ -14,7 +14,7 @@ import (
 // Only Linux can have it end with its parent.
 func group(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// hasMark says whether the process's command line has an argument.
+// hasMark reports whether the process's command line has an argument.
 func hasMark(pid int, mark string) bool {
 	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
 	return err == nil && strings.Contains(string(out), mark+" ")

@@ -105,7 +105,7 @@ func (c *Cluster) regionServerProcess(i int) *process {
 		"-D", fmt.Sprintf("hbase.regionserver.port=%d", c.state.Ports[RegionServer(i)]), "start"))
 }
 
-// zooKeeperReady waits until ZooKeeper says what it is.
+// zooKeeperReady waits until ZooKeeper reports what it is.
 func (c *Cluster) zooKeeperReady(ctx context.Context) error {
 	return until(ctx, readyPoll, func() error {
 		if err := c.allRun(ZooKeeper); err != nil {

@@ -25,7 +25,7 @@ import (
 //go:embed files
 var files embed.FS
 
-// jarSet is a server's jars: files/NAME.pom.xml says which, files/NAME.sha256
+// jarSet is a server's jars: files/NAME.pom.xml reports which, files/NAME.sha256
 // what is in them, a line each: 64 hex digits, two spaces, the file's name.
 type jarSet struct {
 	name string
@@ -91,7 +91,7 @@ func (s jarSet) get(ctx context.Context, o Options) (string, error) {
 		}
 	}
 	if err := s.verify(folder); err != nil {
-		return "", fmt.Errorf("jars of %s: %w; remove the folder to get them anew", s.name, err)
+		return "", fmt.Errorf("jars of %s: %w; remove the folder to download them again", s.name, err)
 	}
 	return folder, nil
 }
@@ -160,7 +160,7 @@ func (s jarSet) sumsByName() (map[string]string, error) {
 	for lines.Scan() {
 		sum, name, ok := strings.Cut(lines.Text(), "  ")
 		if !ok || len(sum) != 2*sha256.Size {
-			return nil, fmt.Errorf("%s.sha256: %q is no sum", s.name, lines.Text())
+			return nil, fmt.Errorf("%s.sha256: %q is not a sum", s.name, lines.Text())
 		}
 		sums[name] = sum
 	}

@@ -130,7 +130,7 @@ func TestDiesWithItsParent(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it says that it was killed
+	_ = cmd.Wait() // its error is that it was killed
 	err = until(within(t), endPoll, func() error {
 		if left, err := running(f.dir); err != nil || len(left) > 0 {
 			return fmt.Errorf("left: %v, %v", left, err)

@@ -27,7 +27,7 @@ type Options struct {
 	// 1024, which is for tests: a quarter of it holds what is not flushed yet.
 	RegionServerHeap int
 	HDFS             bool // HBase on a NameNode and a DataNode, not on the local file system
-	Authorize        bool // HBase asks who it is, and lets SuperUser do anything and others nothing
+	Authorize        bool // HBase authenticates, and lets SuperUser do anything and others nothing
 	SASL             bool // brokers listen on a second port with TLS and passwords too
 
 	CassandraNodes int    // 1 to 3; default 1
@@ -59,7 +59,7 @@ type Options struct {
 	Log io.Writer
 }
 
-// SuperUser is who may do anything in HBase, beside who runs it.
+// SuperUser is the user that may do anything in HBase, as may the one that runs it.
 const SuperUser = "root"
 
 // Limits of Options.
@@ -71,7 +71,7 @@ const (
 )
 
 // withDefaults returns the options with every default filled in, or an error
-// that says what is allowed.
+// that reports what is allowed.
 func (o Options) withDefaults() (Options, error) {
 	if o.Dir == "" {
 		return o, errors.New("devcluster: no folder given")
@@ -112,13 +112,13 @@ func (o Options) withDefaults() (Options, error) {
 	return o, o.check()
 }
 
-// Check says whether the options can be fulfilled at all, and what is allowed.
+// Check reports whether the options can be fulfilled at all, and what is allowed.
 func (o Options) Check() error {
 	_, err := o.withDefaults()
 	return err
 }
 
-// has says whether a server of that name is one of those to start.
+// has reports whether a server of that name is one of those to start.
 func (o Options) has(name string) bool {
 	switch {
 	case strings.HasPrefix(name, sparkPrefix):

@@ -47,11 +47,11 @@ func (p *process) start(java string, detach bool, spawner *Spawner) error {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	p.pid = cmd.Process.Pid
-	go func() { _ = cmd.Wait() }() // so that it is no zombie; it ends with the process
+	go func() { _ = cmd.Wait() }() // so that it is not a zombie; it ends with the process
 	return nil
 }
 
-// running says whether it runs. A process of another program that has got its id
+// running reports whether it runs. A process of another program that has got its id
 // meanwhile is not it.
 func (p *process) running() bool { return p.pid != 0 && hasMark(p.pid, p.mark) }
 
@@ -105,7 +105,7 @@ type final struct{ error }
 func (f final) Unwrap() error { return f.error }
 
 // until calls fn every so often until it returns nil or a final error; when the
-// context ends, it says what fn said last.
+// context ends, it returns the last error of fn.
 func until(ctx context.Context, every time.Duration, fn func() error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

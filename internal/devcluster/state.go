@@ -120,7 +120,7 @@ func stateFor(o Options, running map[string]int) (*state, error) {
 	return s, nil
 }
 
-// fitsRunning says whether the servers that run in the folder are of a cluster as
+// fitsRunning reports whether the servers that run in the folder are of a cluster as
 // the options want it: then those that have ended can be started beside them.
 func (o Options) fitsRunning(running map[string]int) error {
 	s, err := readState(o.Dir)

@@ -49,7 +49,7 @@ func openBucket(u *url.URL) (*bucket, error) {
 	return b, nil
 }
 
-// failed translates the client's errors, and says where it was.
+// failed translates the client's errors, and reports where it was.
 func (b *bucket) failed(name string, err error) error {
 	if err == nil {
 		return nil

@@ -43,7 +43,7 @@ func testObjects(t *testing.T, o objects.Store, races int) {
 		t.Errorf("read %d %v %q of %d", n, err, b, obj.Size())
 	}
 	if n, err := obj.ReadAt(b, 1); n != 2 || !errors.Is(err, io.EOF) || string(b[:2]) != "ne" {
-		t.Errorf("read behind the end: %d %v %q", n, err, b)
+		t.Errorf("read after the end: %d %v %q", n, err, b)
 	}
 	if err := obj.Close(); err != nil {
 		t.Error(err)

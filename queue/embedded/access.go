@@ -21,7 +21,7 @@ import (
 // address of a net.Pipe.
 const localHost = "pipe"
 
-// anonymous is the broker's name for whoever has not told one. The port asks for
+// anonymous is the broker's name for a client without one. The port asks for
 // names itself, before the broker sees a request (users.go).
 const anonymous = "ANONYMOUS"
 

@@ -75,7 +75,7 @@ func batchAt(b []byte) batch {
 }
 
 // nextBatch finds the next whole batch in b whose first offset is from or higher,
-// byte by byte: after damage, nothing else says where one begins.
+// byte by byte: after damage, nothing else tells where one begins.
 func nextBatch(b []byte, from int64) (at int, found batch) {
 	for at = 0; at+batchHead <= len(b); at++ {
 		if b[at+batchMagic] != 2 {
@@ -98,7 +98,7 @@ const lostType = 0x534c // SL
 
 // appendFillers appends batches that stand for the offsets [from, to), which are
 // lost: each is one control record at its last offset. So no offset is given out
-// a second time, and who reads the log learns what it does not have.
+// a second time, and readers of the log learn what it does not have.
 //
 //	key:   version i16, 0 | type i16
 //	value: first lost offset i64

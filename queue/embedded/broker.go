@@ -16,7 +16,7 @@ import (
 	"speedlayer/internal/descriptors"
 )
 
-// Config says where the embedded broker keeps its log and listens.
+// Config defines where the embedded broker keeps its log and listens.
 type Config struct {
 	Dir        string
 	Listen     string // host:port; "" is any port on the loopback

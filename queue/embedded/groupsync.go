@@ -10,14 +10,36 @@ import (
 	"time"
 )
 
-// The embedded broker can sync each batch of each partition by itself: two
-// files, one after the other, so that 64 clients with one record each on the
-// way wait for 16 syncs. Instead, the port in front of it holds back the answer
-// to a produce request until one sync of the whole file system, begun after the
-// broker wrote the batch, has ended. All answers that wait share it, whatever
-// their partition or connection; and whoever speaks to the port, our own client
-// or another, is told "durable" only when it is. Unlike in the broker, a sync
-// that fails is not overlooked: the connection ends without the answer.
+// Group sync
+//
+// The embedded broker can sync each batch of each partition by itself: two files, one
+// after the other, so that 64 clients with one record each on the way wait for 16
+// syncs. Instead, the port in front of it holds back the answer to a produce request
+// until one sync of the whole file system has ended that began after the broker wrote
+// the batch. All answers that wait share it, whatever their partition or connection.
+//
+// The invariant: a client reads the answer to a produce request only after a sync that
+// began after the write. The steps for one request are:
+//
+//  1. Read passes the request on to the broker and remembers its correlation id.
+//  2. The broker writes the batch to its files without a sync, and then its answer.
+//     So when Write is called, the batch is written.
+//  3. Write holds the answer and returns. The broker continues with the connection's
+//     next request, whose batch shares the next sync.
+//  4. send takes all held answers, waits for a sync that begins after that, and sends
+//     them.
+//
+// Why not simpler ways: waiting for the sync in Write would allow one batch a sync and
+// connection, since the broker handles the requests of a connection one after the
+// other. Joining the sync that is running would break the invariant, since it may have
+// begun before the write; wait therefore asks for the number after the one begun.
+// Syncing on a timer would make a lone client wait for nothing.
+//
+// Answers of a connection keep their order, as the protocol demands: while answers are
+// held, later ones are held after them, produce or not.
+//
+// The broker overlooks a sync that fails. Here the connection ends without the answer,
+// and the client sends again. A failed sync stays failed (errNotBegun tells why).
 
 // errNotBegun wraps the error of a sync that could not begin: nothing is lost,
 // and it can be tried again. Every other error means that the file system failed
@@ -54,7 +76,7 @@ func newGroupSync(do func() error, failed func(error)) *groupSync {
 func (g *groupSync) wait() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	mine := g.mu.begun + 1 // the one running may have begun before our write
+	mine := g.mu.begun + 1 // the one running may have begun before the caller's write
 	for g.mu.ended < mine && g.mu.err == nil {
 		if g.mu.running {
 			g.ended.Wait()
@@ -135,7 +157,7 @@ func (l *syncListener) Accept() (net.Conn, error) {
 //
 // The broker takes a connection's next request when it has written the answer
 // to the one before. So Write does not wait for the sync: it holds the answer,
-// and all that come behind it, and the requests on the way share syncs too.
+// and all that come after it, and the requests on the way share syncs too.
 type syncConn struct {
 	net.Conn
 	group *groupSync
@@ -156,8 +178,8 @@ type syncConn struct {
 const (
 	produceKey = 0
 	endTxnKey  = 26 // what is committed is durable too
-	// maxUnanswered bounds produces: requests that want no answer (acks 0)
-	// leave their ids behind. A connection has a few on the way at once.
+	// maxUnanswered bounds the ids that are remembered: requests that want no answer
+	// (acks 0) leave theirs there. A connection has a few on the way at once.
 	maxUnanswered = 1 << 12
 	// maxHeld bounds the answers that a connection holds, in bytes, but for one.
 	maxHeld = 1 << 20
@@ -172,8 +194,20 @@ func changesTopics(key int16) bool {
 	return false
 }
 
-// Read checks requests, and stamps the records of produce requests; for that it
-// counts on the broker reading a request's length first and then all the rest.
+// Read checks requests, and stamps the records of produce requests with the broker's
+// time.
+//
+// Stamping changes bytes inside the request, so the whole request must be in p. The
+// broker reads a request in two calls, its length and then all of it, and the second
+// call is recognised by its length: frames.length is that of the frame of which exactly
+// the length was read so far. A client cannot influence this, since it depends only on
+// how the broker reads. Where the broker read in another way, records would keep their
+// client's time, which a test would notice. The alternative is to buffer each request
+// here and copy it once more.
+//
+// What is not a request of the Kafka protocol is rejected before the broker sees it: the
+// broker would take the first four bytes of, say, an HTTP request as a length of 1.2 GB
+// and allocate it.
 func (c *syncConn) Read(p []byte) (n int, err error) {
 	if length := c.requests.length(); length > 0 && int64(len(p)) == length {
 		if n, err = io.ReadFull(c.Conn, p); err == nil && binary.BigEndian.Uint16(p) == produceKey {
@@ -281,7 +315,7 @@ func (f *frames) length() int64 {
 }
 
 // follow calls fn with the first `size` bytes of each frame that p completes the
-// head of. Its last byte goes out only behind the call.
+// head of. Its last byte goes out only after the call.
 func (f *frames) follow(p []byte, size int, fn func(head []byte)) {
 	for len(p) > 0 {
 		if f.rest > 0 {

@@ -46,7 +46,7 @@ func request(t *testing.T, client net.Conn, broker *syncConn, key uint16, id uin
 }
 
 // The broker is not held up by a sync; its answers are, in order, until a sync
-// that began behind them has ended, and those that came during one share the
+// that began after them has ended, and those that came during one share the
 // next.
 func TestAnswersWaitForSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

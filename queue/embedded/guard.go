@@ -10,18 +10,18 @@ import (
 )
 
 // What the port does with requests before the broker sees them, for the broker
-// trusts whoever speaks to it: it makes room for any length that is said, ends
+// trusts every client: it makes room for any length that is said, ends
 // the process at a request that it does not know, and takes times of records
 // from the client although the topics say LogAppendTime.
 
-// Bounds of a request's length, in bytes behind the length itself. The upper one
+// Bounds of a request's length, in bytes after the length itself. The upper one
 // is Kafka's default (socket.request.max.bytes).
 const (
 	minRequest = 8
 	maxRequest = 100 << 20
 )
 
-// checkLength refuses what is no request of the Kafka protocol: the first four
+// checkLength refuses what is not a request of the Kafka protocol: the first four
 // bytes of HTTP or TLS are a length of hundreds of megabytes.
 func checkLength(n uint32) error {
 	if n < minRequest || n > maxRequest {

@@ -63,7 +63,7 @@ func TestTimesAreTheBrokers(t *testing.T) {
 	}
 }
 
-// What is no Kafka request ends its connection: not the process, nor its memory.
+// What is not a Kafka request ends its connection: not the process, nor its memory.
 func TestStrangersAtThePort(t *testing.T) {
 	b, c := start(t)
 	request := func(key, version uint16) []byte {

@@ -41,7 +41,7 @@ const (
 	keptBuffer   = 256 << 10        // bytes of a connection's buffer that are kept between requests
 	replacedKey  = 18               // the request that stands in for one that is rejected (ApiVersions)
 	notAllowed   = 87               // the protocol's INVALID_RECORD
-	frameAt      = 4                // where a frame's content begins, behind its length
+	frameAt      = 4                // where a frame's content begins, after its length
 	headOfFrames = 12               // length, key, version, correlation id
 )
 
@@ -334,7 +334,7 @@ func boundFetch(frame []byte) []byte {
 	return out
 }
 
-// requestHead is where the body of a request begins, behind key, version,
+// requestHead is where the body of a request begins, after key, version,
 // correlation id, client id and tags.
 func requestHead(b []byte, req kmsg.Request) int {
 	r := kbin.Reader{Src: b[8:]}

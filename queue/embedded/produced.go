@@ -182,7 +182,7 @@ func checkBatch(b batch) error {
 	return nil
 }
 
-// hasInternal reports whether a record, behind its length, has a header of the
+// hasInternal reports whether a record, after its length, has a header of the
 // system's. A record:
 //
 //	attributes i8 | time varint | offset varint | key | value | headers varint | name, value | ...

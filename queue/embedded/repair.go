@@ -230,7 +230,7 @@ func (r *repair) note(message string, args ...any) {
 	r.notes = append(r.notes, note{message, append([]any{"topic", r.topic, "partition", r.partition}, args...)})
 }
 
-// setAside gives a file a second name that says that it is damaged.
+// setAside gives a file a second name that tells that it is damaged.
 func setAside(path string) (string, error) {
 	kept, err := freeName(path + damagedSuffix)
 	if err != nil {

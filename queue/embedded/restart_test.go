@@ -57,7 +57,7 @@ func recordsOf(t *testing.T, c *queue.Client) (text string) {
 }
 
 // After a kill, with or without a torn batch at the end, the log is what it is
-// after a graceful stop, and appends go on behind it; again and again.
+// after a graceful stop, and appends go on after it; again and again.
 func TestRestartAfterKill(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -76,7 +76,7 @@ func TestRestartAfterKill(t *testing.T) {
 			}
 			acknowledged += len(messages)
 		}
-		// What was appended behind a torn batch is read from where it lies.
+		// What was appended after a torn batch is read from where it lies.
 		if n := strings.Count(recordsOf(t, c), "\n") - 1; n != acknowledged {
 			t.Fatalf("round %d: the log has %d records; %d were acknowledged", round, n, acknowledged)
 		}

@@ -94,7 +94,7 @@ func TestReadCommitted(t *testing.T) {
 	}
 }
 
-// An open transaction holds back what follows it, whoever wrote that; whoever
+// An open transaction holds back what follows it, whichever client wrote that; one that
 // waits for it is told so. Its timeout ends it.
 func TestOpenTransactionHoldsBack(t *testing.T) {
 	b, c := start(t)

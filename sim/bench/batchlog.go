@@ -38,7 +38,7 @@ type batchLog struct {
 func openArchive(ctx context.Context, o Options, span time.Duration) (a *archive.Archive, m *archive.Manifest, err error) {
 	name := fmt.Sprintf("archive-%d-%d-%v", o.Events, o.Seed, span)
 	dir := filepath.Join(o.Dir, name)
-	full := filepath.Join(dir, "FULL") // says that all events are in it
+	full := filepath.Join(dir, "FULL") // marks that all events are in it
 	if _, err := os.Stat(full); err != nil || !o.Keep {
 		if _, err := freshDir(o, name); err != nil {
 			return nil, nil, err
@@ -112,7 +112,7 @@ func (l *batchLog) add(e *generate.Event) {
 	l.rows++
 }
 
-// archived forgets what is archived, and says how much that is by now.
+// archived forgets what is archived, and reports how much that is by now.
 func (l *batchLog) archived() (n int64) {
 	for part := range l.records {
 		l.begin[part] += int64(len(l.records[part]))

@@ -75,8 +75,7 @@ func (r *Result) detail(name string, value float64, unit string) {
 	r.Details = append(r.Details, Figure{name, value, unit})
 }
 
-// Benchmark measures one thing. Others than those of this package are handed to
-// Run by who knows them.
+// Benchmark measures one thing. Benchmarks of other packages are passed to Run.
 type Benchmark struct {
 	Name     string
 	Run      func(ctx context.Context, o Options) ([]Result, error)

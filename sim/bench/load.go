@@ -109,7 +109,7 @@ func loadLog(ctx context.Context, o Options, q *queue.Client, g *generate.Genera
 func openLog(ctx context.Context, o Options, span time.Duration) (*logQueue, queue.TopicInfo, error) {
 	name := fmt.Sprintf("log-%d-%d-%v", o.Events, o.Seed, span)
 	dir := filepath.Join(o.Dir, name)
-	full := filepath.Join(dir, "FULL") // says that all events are in it
+	full := filepath.Join(dir, "FULL") // marks that all events are in it
 	_, err := os.Stat(full)
 	kept := o.Keep && err == nil
 	if !kept {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// meter says what a stretch of work took of the whole process: the embedded
+// meter reports what a stretch of work took of the whole process: the embedded
 // broker and the load generator included where they run in it.
 type meter struct {
 	began time.Time

@@ -35,7 +35,7 @@ func Memory(ctx context.Context, o Options) (results []Result, err error) {
 	r.against("the same process before the first event", idle, "MiB")
 	r.detail("events", float64(n), "")
 	r.detail("appended", float64(n)/took.Seconds(), "events/s")
-	// A start says how far the processors had come: it waits for all.
+	// A start waits until it is known how far the processors had come: it waits for all.
 	if err := v.proc.stop(ctx); err != nil {
 		return nil, err
 	}

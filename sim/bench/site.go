@@ -169,7 +169,7 @@ func (s *site) offsets(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// atLeast says that each partition is committed up to ends.
+// atLeast notes that each partition is committed up to ends.
 func atLeast(ends []int64) func([]int64) bool {
 	return func(offsets []int64) bool {
 		for part, end := range ends {

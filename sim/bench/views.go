@@ -135,7 +135,7 @@ func (p *parser) parse(r *kgo.Record) (err error) {
 const singleTime = 3 * time.Second
 
 // oneAtATime runs the same processors, all partitions at once, with a commit
-// behind each event, for singleTime; it returns events/s.
+// after each event, for singleTime; it returns events/s.
 func oneAtATime(ctx context.Context, o Options, q *logQueue, info queue.TopicInfo) (rate float64, err error) {
 	dir, err := freshDir(o, "store-single")
 	if err != nil {

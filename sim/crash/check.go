@@ -209,7 +209,7 @@ func (l *life) checkCommit(c store.ShardCommit) error {
 	}
 	if c.Shard.Epoch < l.log.incarnations {
 		if c.Commit.Offset > o.Next() {
-			return fmt.Errorf("the commit of %v moved from %d to %d behind the end of its epoch", c.Shard, o.Next(), c.Commit.Offset)
+			return fmt.Errorf("the commit of %v moved from %d to %d after the end of its epoch", c.Shard, o.Next(), c.Commit.Offset)
 		}
 	} else if next := l.log.parts[part].next; c.Commit.Offset > next {
 		return fmt.Errorf("the commit of %v is at %d, the log ends at %d", c.Shard, c.Commit.Offset, next)
@@ -271,7 +271,7 @@ func (l *life) checkEnd() error {
 		}
 		for _, d := range o.DeadLetters() {
 			if at := fmt.Sprintf("%d/%d/%d", l.epoch.Number, part, d.Record.Offset); !l.log.dead[at] {
-				return fmt.Errorf("the record at %s was rejected (%s) and is no dead letter", at, d.Reason)
+				return fmt.Errorf("the record at %s was rejected (%s) and is not a dead letter", at, d.Reason)
 			}
 		}
 		l.r.Done["rerouted"] += len(o.Rerouted())

@@ -17,7 +17,7 @@ const storeDir = "data/store"
 // errInjected is what an injected fault of the file system answers.
 var errInjected = errors.New("crash: injected error")
 
-// changes says whether an operation changes what a loss of power leaves.
+// changes reports whether an operation changes what a loss of power leaves.
 func changes(k errorfs.OpKind) bool {
 	switch k {
 	case errorfs.OpCreate, errorfs.OpLink, errorfs.OpRemove, errorfs.OpRemoveAll, errorfs.OpRename,
@@ -95,7 +95,7 @@ func (i *injector) MaybeError(op errorfs.Op) error {
 	return fmt.Errorf("%w: %s %s", errInjected, kind, op.Path)
 }
 
-// lost says whether an answer of the store gets lost on its way.
+// lost reports whether an answer of the store gets lost on its way.
 func (i *injector) lost(kind string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -119,7 +119,7 @@ func (i *injector) stop() {
 // percent of blocks and directory entries.
 //
 // Pebble makes a manifest, then the marker that names it, and syncs their
-// directory behind both: it relies on file systems to keep changes of one
+// directory after both: it relies on file systems to keep changes of one
 // directory in order, as journals do. The clone does not, so one with the
 // marker and without its manifest is drawn again.
 func losePower(disk *vfs.MemFS, rng *rand.Rand, keep int) *vfs.MemFS {

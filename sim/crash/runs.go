@@ -103,7 +103,7 @@ func (l *life) newRuns() *batch.Runs {
 		}}
 }
 
-// batchRun does a batch run, or the failed one again, and asks everything behind
+// batchRun does a batch run, or the failed one again, and asks everything after
 // it. It may be cut or fail anywhere.
 func (l *life) batchRun() error {
 	p, err := l.store.Pointer(context.Background())
@@ -157,10 +157,10 @@ func (l *life) lastRuns() error {
 	}
 	stats, err := l.store.Stats(context.Background())
 	if err == nil && len(stats.Generations) > 2 {
-		err = fmt.Errorf("behind two runs the store has the generations %v", stats.Generations)
+		err = fmt.Errorf("after two runs the store has the generations %v", stats.Generations)
 	}
 	if runs := l.layer.Runs(); len(runs) > 2 {
-		err = errors.Join(err, fmt.Errorf("behind two runs there are views of %v", runs))
+		err = errors.Join(err, fmt.Errorf("after two runs there are views of %v", runs))
 	}
 	return err
 }

@@ -49,7 +49,7 @@ func (t *topic) copy() *topic {
 	return c
 }
 
-// append appends a record, skip offsets behind the last.
+// append appends a record, skip offsets after the last.
 func (t *topic) append(part int32, skip int64, r *kgo.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,16 +19,16 @@ import (
 type Variant struct {
 	NoSync bool                          // pebble.Options.NoSync
 	Skip   func(path string) bool        // files and directories whose syncs do nothing
-	Wrap   func(store.Store) store.Store // around the store, anew in each life
+	Wrap   func(store.Store) store.Store // around the store, in each life
 }
 
-// World says what is run. The same world runs the same way, but for the order
+// World defines what is run. The same world runs the same way, but for the order
 // in which Pebble's own goroutines write.
 type World struct {
 	Seed    uint64
 	Cuts    int // how many points of its first life to cut at, at most
 	Variant Variant
-	NoRuns  bool // no batch run behind the end of the log
+	NoRuns  bool // no batch run after the end of the log
 	Runs    bool // mostly batch runs; the first life is cut while one works
 }
 

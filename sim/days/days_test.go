@@ -58,7 +58,7 @@ func TestDays(t *testing.T) {
 	}
 	for _, what := range []string{
 		"restarts", "kills", "settings changed", "nights", "nights after a kill", "zombies", "broker restarts", "partitions added",
-		"topics made anew", "log epochs", "generations by settings", "take-overs", "snapshots", "commits", "checks",
+		"topics recreated", "log epochs", "generations by settings", "take-overs", "snapshots", "commits", "checks",
 		"slow calls of the store", "calls of the store refused", "calls while the store was away", "answers of the store lost",
 		"appends tried again", "late pageviews", "pageviews sent twice", "broken pageviews", "rerouted", "rejected", "duplicates", "markers",
 		"batch runs", "batch runs failed", "kills during batch runs", "rollbacks", "generations dropped",

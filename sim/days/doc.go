@@ -7,7 +7,7 @@
 // the wrong partition, and try again when the broker is away. Meanwhile the
 // operator of the system does what operators do, and what happens to them:
 // restarts, kills, two runners at once, slow and failing stores, broker
-// restarts, changed settings, more partitions, a topic made anew. Every six hours
+// restarts, changed settings, more partitions, a recreated topic. Every six hours
 // a batch run absorbs the log; it may fail, be killed, and be rolled back.
 //
 // At many moments, while all of it runs, one snapshot of the store is compared

@@ -147,7 +147,7 @@ func (m *machine) addPartitions() error {
 	return err
 }
 
-// newTopic deletes the topic and makes it anew, with another number of
+// newTopic deletes the topic and creates it again, with another number of
 // partitions perhaps.
 func (m *machine) newTopic() error {
 	m.mu.Lock()

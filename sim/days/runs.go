@@ -125,7 +125,7 @@ func (r *run) lastRuns() error {
 	}
 	p, err := r.m.store.Pointer(context.Background())
 	if err == nil && (p.Current == nil || p.Previous == nil || len(p.Generations) > 2) {
-		err = errors.New("days: behind the last runs the pointer names no two of them, or too many generations")
+		err = errors.New("days: after the last runs the pointer names no two of them, or too many generations")
 	}
 	return err
 }

@@ -127,7 +127,7 @@ func (r *run) next() (string, func() error) {
 	case n < 17 && r.m.partitionsNow() < 4:
 		return "partitions added", r.widen
 	case n < 18:
-		return "topics made anew", r.newTopic
+		return "topics recreated", r.newTopic
 	}
 	return "quiet hours", func() error { return nil }
 }
@@ -205,7 +205,7 @@ func (r *run) newTopic() error {
 }
 
 // newEpoch restarts around what ends a log epoch. A new one remembers no pair:
-// nothing sent before is sent again behind it.
+// nothing sent before is sent again after it.
 func (r *run) newEpoch(end func() error) error {
 	free := r.clients.hold()
 	defer free()
@@ -223,7 +223,7 @@ func (r *run) newEpoch(end func() error) error {
 	}
 	r.rerouted = r.reroutedSoFar()
 	before := r.m.epoch.Number
-	// A program that starts dials anew; a client that lives on may describe the
+	// A program that starts dials again; a client that lives on may describe the
 	// topic as it was a tenth of a second ago.
 	r.m.hangUp()
 	err := r.m.dial()

@@ -13,7 +13,7 @@ import (
 var errAway = errors.New("days: the store is away")
 
 // slowStore is a store behind a bad network: it takes its time, fails before or
-// behind the work, and is away for minutes. One runner has one; when the runner
+// after the work, and is away for minutes. One runner has one; when the runner
 // is killed, nothing of it comes through any more.
 type slowStore struct {
 	store.Store
@@ -32,7 +32,7 @@ func newSlowStore(st store.Store, rng *rand.Rand, c *counts) *slowStore {
 	return s
 }
 
-// plan decides how long a call takes and whether it fails before or behind the
+// plan decides how long a call takes and whether it fails before or after the
 // work.
 func (s *slowStore) plan() (pause time.Duration, before, behind error) {
 	s.mu.Lock()

@@ -25,7 +25,7 @@ func (w *world) between(ctx context.Context, crowd *torture.Crowd) error {
 		return nil
 	}
 	// Of what is acknowledged now, the log's end as the nodes know it may lack
-	// the last second: it is in it behind the next look.
+	// the last second: it is in it after the next look.
 	least := crowd.Traffic().Acknowledged
 	if err := w.caughtUp(ctx); err != nil {
 		return err
@@ -50,8 +50,8 @@ func (w *world) between(ctx context.Context, crowd *torture.Crowd) error {
 	return err
 }
 
-// compareRuns compares when nothing comes in any more: behind one more run, behind
-// a rollback, and behind the run after that. What it finds wrong is added up.
+// compareRuns compares when nothing comes in any more: after one more run, after
+// a rollback, and after the run after that. What it finds wrong is added up.
 func (w *world) compareRuns(ctx context.Context, r *Report, ledger *torture.Ledger) error {
 	if !w.cfg.Batch {
 		return nil
@@ -89,7 +89,7 @@ func (w *world) compareRuns(ctx context.Context, r *Report, ledger *torture.Ledg
 }
 
 // tables counts the tables of cells that there are, as soon as there are no more
-// than there may be: what a run has absorbed is dropped behind it.
+// than there may be: what a run has absorbed is dropped after it.
 func (w *world) tables(ctx context.Context) (n int, err error) {
 	st, err := hbase.Open(ctx, hbase.Options{Quorum: []string{w.cluster.ZooKeeper()}})
 	if err != nil {

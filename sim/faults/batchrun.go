@@ -16,7 +16,7 @@ import (
 const (
 	runLease = 4 * time.Second // as --batch-lease
 	// runOf is how long a run takes at most, not counting what is killed: a
-	// fault hits some moment of it, or the dropping of tables behind it.
+	// fault hits some moment of it, or the dropping of tables after it.
 	runOf = 6 * time.Second
 )
 

@@ -8,9 +8,9 @@
 // servers stand proxies (toxiproxy) that cut and slow connections. Clients and
 // their ledger are those of package torture.
 //
-// A [Plan] says what happens, in which order, made from the seed. What else
+// A [Plan] reports what happens, in which order, made from the seed. What else
 // happens the operating system decides, so a run with the same seed is alike but
 // not the same. After each fault everything that the log held must become
 // queryable within a bound; at the end every cell is compared, with what clients
-// know (export) and with what the log says (verify).
+// know (export) and with what the log holds (verify).
 package faults

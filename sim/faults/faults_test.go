@@ -25,7 +25,7 @@ var (
 )
 
 // The same while batch runs absorb the log, of whose processes and servers
-// something is killed in each: no gap and no double count behind any, and tables
+// something is killed in each: no gap and no double count after any, and tables
 // that are dropped.
 func TestClusterBatchRuns(t *testing.T) {
 	clustertest.Need(t, devcluster.Options{Kafka: true, HBase: true})

@@ -19,7 +19,7 @@ const (
 	KillRegionServer Kind = "kill region server"
 	KillMaster       Kind = "kill master"
 	PauseProcessor   Kind = "pause processor" // past its session; then it goes on, with the state it had
-	CutKafka         Kind = "cut kafka"       // connections of ours end, and no new ones come about
+	CutKafka         Kind = "cut kafka"       // our connections end, and none can be opened
 	SlowKafka        Kind = "slow kafka"
 	CutHBase         Kind = "cut hbase" // those to ZooKeeper and the region servers
 	SlowHBase        Kind = "slow hbase"

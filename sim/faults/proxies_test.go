@@ -46,7 +46,7 @@ func ask(conn net.Conn) error {
 }
 
 // A link that is slow is so for connections that are there already; a cut ends
-// them, lets none come about, and is over when it says so.
+// them, lets none come about, and has ended when it returns.
 func TestProxies(t *testing.T) {
 	port, err := devcluster.FreePort()
 	if err != nil {

@@ -17,10 +17,10 @@ type Report struct {
 	QuietAcknowledged int64 // pageviews, in that time
 	torture.Comparison
 	Shards      int    // that verify compared
-	Differences int64  // cells that verify found different from what the log says
+	Differences int64  // cells that verify found different from what the log holds
 	Verify      string // what it said
 
-	// With a batch layer: comparisons behind a run, a rollback and another run,
+	// With a batch layer: comparisons after a run, a rollback and another run,
 	// the number of the last run, and the tables of cells that are left.
 	Runs      []torture.Comparison
 	Completed uint32
@@ -48,7 +48,7 @@ func (r *Report) Rate() float64 { return float64(r.Acknowledged) / r.Seconds }
 // QuietRate is the rate when nothing is wrong.
 func (r *Report) QuietRate() float64 { return float64(r.QuietAcknowledged) / r.Quiet }
 
-// OK says that the promise was kept, and put to the test.
+// OK reports that the promise was kept, and put to the test.
 func (r *Report) OK() bool {
 	for i := range r.Runs {
 		if r.Runs[i].Differ != 0 {

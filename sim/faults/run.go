@@ -16,7 +16,7 @@ import (
 	"speedlayer/sim/torture"
 )
 
-// Config says what to do to what. Program and Dir are required; the zero value
+// Config defines what to do to what. Program and Dir are required; the zero value
 // of any other field is its default.
 type Config struct {
 	Program string // path of speedlayer
@@ -43,7 +43,7 @@ type Config struct {
 }
 
 // Run starts a cluster, does what the plan of the seed says while clients post,
-// and compares what was counted with what was acknowledged. An error says that it
+// and compares what was counted with what was acknowledged. An error means that it
 // could not be done, or that the system did not recover.
 func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	cfg.fill()
@@ -148,7 +148,7 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 		Shards      int
 	}
 	if err := json.Unmarshal(out, &found); err != nil || found.Differences == nil || found.Shards == 0 {
-		return fmt.Errorf("%q is no report of a comparison: %w", out, err)
+		return fmt.Errorf("%q is not a report of a comparison: %w", out, err)
 	}
 	r.Differences, r.Shards, r.Verify = *found.Differences, found.Shards, string(out)
 	if err := w.stopNodes(ctx); err != nil {

@@ -101,7 +101,7 @@ func (w *world) startNodes(ctx context.Context) error {
 	return nil
 }
 
-// ready waits until a node says that it is.
+// ready waits until a node reports that it is.
 func (w *world) ready(ctx context.Context, n *node) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()

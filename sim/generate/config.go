@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Config says what stream to make. The zero value of a field means its default;
+// Config defines what stream to make. The zero value of a field means its default;
 // a negative share means none.
 type Config struct {
 	Events  int64         // pageviews, duplicates among them; edges come on top. No default.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind says what an Event is.
+// Kind defines what an Event is.
 type Kind uint8
 
 // The kinds of events.

@@ -148,7 +148,7 @@ func (g *Generator) begin(v *visit) {
 		v.left = 20 + int32(random>>32&255)
 		return
 	}
-	// The lower of two: who has a low number comes more often.
+	// The lower of two: persons with low numbers come more often.
 	n := uint64(g.c.Persons)
 	v.person = uint32(min(g.r.below(n), g.r.below(n)))
 	v.agent = browsers[mix(uint64(v.person))%uint64(len(browsers))]

@@ -58,7 +58,7 @@ func (c *client) answer() (status int, body []byte, err error) {
 		case want >= 0 && have == want:
 			return status, c.in[head:want], nil
 		case want >= 0 && have > want:
-			return 0, nil, errors.New("bytes behind the answer")
+			return 0, nil, errors.New("bytes after the answer")
 		case errors.Is(err, io.EOF):
 			return 0, nil, io.ErrUnexpectedEOF
 		case err != nil:

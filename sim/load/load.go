@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Config says what to post. Requests and Duration end it, whichever is first;
-// zero is no end.
+// Config defines what to post. Requests and Duration end it, whichever is first;
+// zero is not an end.
 type Config struct {
 	Addr        string // host:port
 	Connections int    // 0 is 64

@@ -10,7 +10,7 @@ var answerMutants = []mutant{
 	{name: "oldest-generation-first", line: "15", what: "a query reads the oldest generation first",
 		edits: []edit{{readGo, "\tslices.Reverse(r.generations)\n", ""}},
 		pkg:   worldsPkg, run: "^TestQueriesAcrossMarker$"},
-	{name: "pointer-not-read-again", line: "17", what: "a query does not look at the pointer again behind the cells",
+	{name: "pointer-not-read-again", line: "17", what: "a query does not look at the pointer again after the cells",
 		edits: []edit{{readGo, "if answersChange(&r.pointer, &again) {", "if answersChange(&again, &again) {"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "cells-before-commits", line: "17", what: "a query reads the cells first, then what they are said to cover",

@@ -11,7 +11,7 @@ var deltaMutants = []mutant{
 	{name: "delta-forgets-newest", line: "delta", what: "a delta leaves out who came last",
 		edits: []edit{{uniquesGo, "for at := s.added; at != 0; {", "for at := c.added[s.added-1].before; at != 0; {"}},
 		pkg:   viewPkg, run: viewRun},
-	{name: "delta-goes-on", line: "delta", what: "a delta goes on behind the last put, with what others' persons lie there now",
+	{name: "delta-goes-on", line: "delta", what: "a delta goes on after the last put, with what others' persons lie there now",
 		edits: []edit{{uniquesGo, "\t\t\ts.added = 0\n", ""}},
 		pkg:   viewPkg, run: viewRun},
 	{name: "deltas-counted-from-reading", line: "delta", what: "deltas of a cell that was read take the places of those that it had",

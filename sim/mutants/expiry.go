@@ -14,7 +14,7 @@ var runMutants = []mutant{
 		edits: []edit{{runGo, "if run.Views, err = a.Job.Compute(ctx, *run); err != nil {", "if err != nil {"},
 			{runGo, "if err := a.Job.Check(ctx, *run); err != nil {", "if err != nil {"}},
 		pkg: worldsPkg, run: worldsRun},
-	{name: "vector-one-late", line: "14", what: "the vector is one record behind where the generation begins",
+	{name: "vector-one-late", line: "14", what: "the vector begins one record late",
 		edits: []edit{{vectorGo, "behind = r.Offset + 1", "behind = r.Offset + 2"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "vector-one-late-by-commit", line: "14", what: "the same, where the commit record says it",

@@ -43,7 +43,7 @@ var engineMutants = []mutant{
 			"return p.cfg.Store.Apply(ctx, &store.Batch{Shard: p.batch.Shard, Commit: p.batch.Commit}) }); err != nil {\nreturn err\n}\n" +
 				"if err := p.retry(ctx, func() error { return p.cfg.Store.Apply(ctx, &p.batch) }); err != nil {"}},
 		pkg: worldsPkg, run: worldsRun},
-	{name: "state-ahead-of-snapshot", line: "5", what: "a snapshot holds the state behind the event at its offset",
+	{name: "state-ahead-of-snapshot", line: "5", what: "a snapshot holds the state after the event at its offset",
 		edits: []edit{{stateGo, "le.AppendUint64(dst, uint64(p.next))", "le.AppendUint64(dst, uint64(max(0, p.next-1)))"},
 			{stateGo, "chunks := 0\n", "chunks := 0\noffset = max(0, offset-1)\n"}},
 		pkg: worldsPkg, run: worldsRun},
@@ -162,7 +162,7 @@ var engineMutants = []mutant{
 	{name: "list-by-fresh-counter", line: "38", what: "the pointer is swapped on a counter read just before, not on what was decided on",
 		edits: []edit{{settingsGo, "_, err = UpdateFrom(ctx, st, taken,", "if now, err := st.Pointer(ctx); err == nil {\ntaken.Counter = now.Counter\n}\n_, err = UpdateFrom(ctx, st, taken,"}},
 		pkg:   worldsPkg, run: worldsRun},
-	{name: "live-one-late", line: "law 3", what: "the first event behind the commit is taken as done",
+	{name: "live-one-late", line: "law 3", what: "the first event after the commit is taken as done",
 		edits: []edit{{processorGo, "return offset >= p.begun }", "return offset > p.begun }"}},
 		pkg:   worldsPkg, run: worldsRun},
 	{name: "thirty-minutes-end-a-visit", line: "law 6", what: "exactly thirty minutes end a visit",

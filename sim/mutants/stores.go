@@ -65,7 +65,7 @@ var rangeMutants = []mutant{
 // incarnationMutants break how the incarnations of a log are told apart, and what is moved
 // between partitions.
 var incarnationMutants = []mutant{
-	{name: "topic-made-anew", line: "22", what: "a topic made anew goes on under the old shards",
+	{name: "topic-recreated", line: "22", what: "a recreated topic goes on under the old shards",
 		edits: []edit{{sharedGo, "if t.ID != e.TopicID {", "if t.ID == \"\" {"}},
 		pkg:   catalogPkg, run: "Epoch"},
 	{name: "log-end-below-commit", line: "23", what: "a log that ends below the commit is not noticed",
@@ -86,7 +86,7 @@ var incarnationMutants = []mutant{
 	{name: "ends-asked-first", line: "law 1", what: "where the log ends is asked before what others committed meanwhile",
 		edits: []edit{{sharedGo, "if t.Ends[part] < commits[part] {", "if before.Ends[part] < commits[part] {"}},
 		pkg:   catalogPkg, run: "^TestOthersAtWorkAreNoEnd$"},
-	{name: "starts-asked-last", line: "law 1", what: "where the log begins is asked behind what others needed of it",
+	{name: "starts-asked-last", line: "law 1", what: "where the log begins is asked after what others needed of it",
 		edits: []edit{{sharedGo, "if before.Starts[part] > needed[part] {", "if t.Starts[part] > needed[part] {"}},
 		pkg:   catalogPkg, run: "^TestOthersAtWorkAreNoEnd$"},
 	{name: "cut-forgotten", line: "23", what: "where the log was cut off is forgotten with the process that saw it",

@@ -161,7 +161,7 @@ func (c *client) encode(events []event, single bool) (body []byte, kind string, 
 	return b.Bytes(), "application/x-ndjson", err
 }
 
-// errRejected: the system says that what was sent is wrong, which it is not.
+// errRejected: the system rejects correct input.
 var errRejected = errors.New("rejected")
 
 // send sends a body until it is acknowledged.

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// CrowdConfig says how many clients post how much, and where. All is required.
+// CrowdConfig defines how many clients post how much, and where. All is required.
 type CrowdConfig struct {
 	Seed    uint64
 	Rate    int // pageviews a second, of all clients

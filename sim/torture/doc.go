@@ -7,7 +7,7 @@
 // pageview again that was acknowledged already, with another url and time: the
 // first counts. They write down what was acknowledged ([Ledger]).
 //
-// A [Plan] says when to kill: while the system works, right after it listens,
+// A [Plan] reports when to kill: while the system works, right after it listens,
 // or before, in the middle of its recovery. It is made from the seed; what else
 // happens, the operating system decides, so a run with the same seed is alike
 // but not the same.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// When says in which part of its life an instance is killed.
+// When defines in which part of its life an instance is killed.
 type When string
 
 // The times to kill.

@@ -70,7 +70,7 @@ func (p *Process) Verify(ctx context.Context) (differences int64, text string, e
 		Shards      int
 	}
 	if err := json.Unmarshal(out, &report); err != nil || report.Differences == nil {
-		return 0, "", fmt.Errorf("%q is no report: %w", out, err)
+		return 0, "", fmt.Errorf("%q is not a report: %w", out, err)
 	}
 	if report.Shards == 0 {
 		return 0, "", fmt.Errorf("nothing was checked: %s", out)

@@ -20,7 +20,7 @@ type Report struct {
 	CaughtUp    Spread     `json:"caught_up"`    // from kill until all that was in the log is queryable
 }
 
-// OK says that the promise was kept.
+// OK reports that the promise was kept.
 func (r *Report) OK() bool {
 	return r.Comparison.Differ == 0 && r.Differences == 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Config says how to torture. The zero value of a field is its default.
+// Config defines how to torture. The zero value of a field is its default.
 type Config struct {
 	System  System
 	Kills   int
@@ -27,7 +27,7 @@ const (
 	stopTime  = 10 * time.Second
 )
 
-// Run tortures. An error says that it could not be done, or that the system did
+// Run tortures. An error means that it could not be done, or that the system did
 // not start, answer or stop; whether it counted right is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	defaultTo(&cfg.Rate, 2000)

@@ -15,15 +15,15 @@ type System interface {
 
 // Instance is one life of the system.
 type Instance interface {
-	// URL waits until it listens, and says where.
+	// URL waits until it listens, and reports where.
 	URL(ctx context.Context) (string, error)
 	// Kill ends it at once, with no chance to do anything, and returns when it
 	// is gone.
 	Kill() error
-	// Stop asks it to end, and returns when it has. An error says that it ended
+	// Stop asks it to end, and returns when it has. An error means that it ended
 	// badly, or not in time.
 	Stop(ctx context.Context) error
-	// Done is closed when it has ended, for whatever reason; Ended says which.
+	// Done is closed when it has ended, for whatever reason; Ended reports which.
 	Done() <-chan struct{}
 	Ended() error
 }

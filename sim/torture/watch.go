@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// position is what status says of one partition.
+// position is what status reports of one partition.
 type position struct {
 	Epoch     uint32
 	Partition int32
@@ -61,7 +61,7 @@ func Answers(ctx context.Context, c *http.Client, url string, pause time.Duratio
 	}
 }
 
-// endsAge is longer than what status says of the log's end may be old: a second
+// endsAge is longer than what status reports of the log's end may be old: a second
 // in queue.Ends, and a tenth of one in query.Config's LogEnds.
 const endsAge = 1500 * time.Millisecond
 

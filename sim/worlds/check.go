@@ -34,7 +34,7 @@ func valueText(c *store.Cell) string {
 	return fmt.Sprintf("%s @%d", v, c.Version)
 }
 
-// checkPut: a put is what the oracle says of that cell at that version, and no
+// checkPut: a put is what the oracle has for that cell at that version, and no
 // version is above the batch's end.
 func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 	w.cov.Puts++
@@ -55,7 +55,7 @@ func (w *world) checkPut(sh store.Shard, c *store.Cell, end int64) {
 	}
 }
 
-// checkMerged: what a read merges is what the oracle says of the version that it
+// checkMerged: what a read merges is what the oracle has for the version that it
 // answers with, whoever's puts have arrived.
 func (w *world) checkMerged(id cellID) {
 	c, ok := w.store.cell(id)
@@ -156,7 +156,7 @@ func (w *world) checkState(p *partition, proc *microbatch.Processor) {
 	}
 }
 
-// checkOutgoing: what leaves is what the oracle says leaves.
+// checkOutgoing: what leaves is what the oracle expects to leave.
 func (w *world) checkOutgoing(p *partition, o *microbatch.Outgoing) {
 	at := o.Source.Offset
 	if o.Source.Epoch != p.shard.Epoch || o.Source.Partition != p.shard.Partition {

@@ -14,7 +14,7 @@ const (
 )
 
 // choices hands a script out number by number, or writes one at random. What
-// lies behind the end of a group is 0, which stands for the plainest thing
+// lies after the end of a group is 0, which stands for the plainest thing
 // everywhere; so steps can be cut out of a script, and the others stay as they
 // were.
 type choices struct {

@@ -72,17 +72,17 @@ const (
 var situationNames = [situations]string{
 	"take-over from the log's start above a commit", "take-over from a snapshot below the commit", "take-over at the commit",
 	"take-over beside another", "snapshot gone while it was loaded", "snapshot above the commit rejected",
-	"log trimmed below a processor", "torn flush", "put of a dead processor arrived", "put arrived behind a newer commit",
+	"log trimmed below a processor", "torn flush", "put of a dead processor arrived", "put arrived after a newer commit",
 	"put never arrived", "put below the stored version", "same version put twice", "commit at or below the stored one",
 	"batch offered again", "cell read again after eviction", "events of a dropped generation replayed",
 	"put into a dropped generation", "marker counted", "marker ignored", "settings changed twice", "record rerouted",
 	"record rerouted again", "rerouted records sent again after a failure", "rerouted record of another epoch", "record rejected",
-	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time behind the record before",
-	"gap in offsets", "query settled", "query not settled", "query began anew", "query of two generations",
+	"duplicate", "dedupe forgot", "visits forgot", "visit moved to another hour", "late event", "log time below that of the record before",
+	"gap in offsets", "query settled", "query not settled", "query started over", "query of two generations",
 	"set put as a delta", "deltas of two processors in one cell",
 	"query of three generations", "query over batch views", "query of batch views and generations", "answer clamped",
 	"run completed", "run failed", "run done again", "run overtaken", "run failed for good", "two runs at once", "run ahead of the commits",
-	"archive with a hole stops the run", "rolled back", "rolled back to no run", "generation dropped", "edge behind a run",
+	"archive with a hole stops the run", "rolled back", "rolled back to no run", "generation dropped", "edge after a run",
 }
 
 func (s situation) String() string { return situationNames[s] }

@@ -4,7 +4,7 @@
 // late, or never. The processors, views and cells are the real ones; the log
 // and the store are models of a hundred lines.
 //
-// Every put is compared, as it is sent, with what the oracle says of that cell
+// Every put is compared, as it is sent, with what the oracle has for that cell
 // at that version; every commit row with the oracle's counts, and with what must
 // be in the store by then; operator state with that of every other processor at
 // the same offset; every answer of the query engine with the log below what it

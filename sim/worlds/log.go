@@ -16,7 +16,7 @@ import (
 
 const minute = int64(time.Minute / time.Millisecond)
 
-// partition is the log of one partition, with what the oracle says of it.
+// partition is the log of one partition, with what the oracle has for it.
 type partition struct {
 	shard   store.Shard
 	records []*kgo.Record

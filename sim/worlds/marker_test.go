@@ -12,7 +12,7 @@ import (
 )
 
 // TestQueriesAcrossMarker tries one small case in full: views of one page before
-// and behind a marker, one processor, and one query, which is stopped at each of
+// and after a marker, one processor, and one query, which is stopped at each of
 // its reads while the processor does any number of its steps. Random worlds come
 // too seldom to a query that reads two generations just while both change.
 func TestQueriesAcrossMarker(t *testing.T) {
@@ -48,7 +48,7 @@ func TestQueriesAcrossMarker(t *testing.T) {
 	}
 }
 
-// crossMarker runs one interleaving. over says that the query ended before it
+// crossMarker runs one interleaving. over reports that the query ended before it
 // was stopped as often as asked for, settled that the processor was done.
 func crossMarker(t *testing.T, cov *Coverage, v oracle.View, before, pauses, during int) (over, settled bool) {
 	w := markerWorld(t, cov)
@@ -72,13 +72,13 @@ func crossMarker(t *testing.T, cov *Coverage, v oracle.View, before, pauses, dur
 		w.resume(query)
 	}
 	if w.failure != nil {
-		t.Fatalf("view %d, the query stopped at its read %d, behind %d steps of the processor, for %d steps: %v",
+		t.Fatalf("view %d, the query stopped at its read %d, after %d steps of the processor, for %d steps: %v",
 			v, pauses, before, during, w.failure)
 	}
 	return over, settled
 }
 
-// markerWorld has a view before the marker of generation 1 and two behind, the
+// markerWorld has a view before the marker of generation 1 and two after, the
 // last of which takes the first one's bounce back: (1 visit, 0 bounces) of
 // generation 1 alone is what no prefix of the log says.
 func markerWorld(t *testing.T, cov *Coverage) *world {

@@ -116,7 +116,7 @@ func (w *world) tookOver(t *task, p *partition, proc *microbatch.Processor) {
 }
 
 // logTrimmed is what the runner does when the log begins above its position:
-// it reads the snapshot's row again, and only if that is no help it is a gap.
+// it reads the snapshot's row again, and only if that does not help it is a gap.
 func (w *world) logTrimmed(p *partition, next int64) error {
 	w.saw(LogTrimmedBelowProcessor)
 	if w.store.names[p.shard].Offset < p.start {

@@ -171,7 +171,7 @@ func (w *world) ends() []int64 {
 	return at
 }
 
-// absorbedMore says whether a run's vector is above what was committed: then the
+// absorbedMore reports whether a run's vector is above what was committed: then the
 // answer covers more than the commit rows count.
 func (w *world) absorbedMore(commits map[store.Shard]int64) bool {
 	if w.store.pointer.Current == nil {

@@ -180,7 +180,7 @@ func (w *world) startRollback() {
 	})
 }
 
-// changeEdge says that two persons are one, or takes that back.
+// changeEdge records that two persons are one, or takes that back.
 func (w *world) changeEdge() {
 	all := slices.Concat(w.persons...)
 	a, b := all[w.below(len(all))], all[w.below(len(all))]

@@ -81,7 +81,7 @@ func (s *tornStore) Apply(_ context.Context, b *store.Batch) error {
 	for i := range b.Cells {
 		c := &b.Cells[i]
 		if i > 0 && b.Cells[i-1].Key.Compare(c.Key) >= 0 {
-			s.w.fail("cells of a batch are not in order: %v behind %v", c.Key, b.Cells[i-1].Key)
+			s.w.fail("cells of a batch are not in order: %v after %v", c.Key, b.Cells[i-1].Key)
 		}
 		switch {
 		case s.dropped[c.Key.Generation]:

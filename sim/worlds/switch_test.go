@@ -44,7 +44,7 @@ func TestQueriesAcrossSwitch(t *testing.T) {
 	}
 }
 
-// crossSwitch runs one interleaving. ended says that the query ended before it was
+// crossSwitch runs one interleaving. ended reports that the query ended before it was
 // stopped as often as asked for, done that both runs were complete.
 func crossSwitch(t *testing.T, cov *Coverage, v oracle.View, before, pauses, during int) (ended, done bool) {
 	w := switchWorld(t, cov)
@@ -68,7 +68,7 @@ func crossSwitch(t *testing.T, cov *Coverage, v oracle.View, before, pauses, dur
 		w.resume(query)
 	}
 	if w.failure != nil {
-		t.Fatalf("view %d, the query stopped at its read %d, behind %d steps of the runs, for %d steps: %v",
+		t.Fatalf("view %d, the query stopped at its read %d, after %d steps of the runs, for %d steps: %v",
 			v, pauses, before, during, w.failure)
 	}
 	cov.add(&w.seen)

@@ -328,7 +328,7 @@ func (w *world) sawTorn(late []*put) {
 	}
 }
 
-// settled says whether every log is committed to its end.
+// settled reports whether every log is committed to its end.
 func (w *world) settled() bool {
 	for _, p := range w.parts {
 		if len(p.records) > 0 && w.store.commits[p.shard].Offset < p.end() {

@@ -49,7 +49,7 @@ const (
 // errProtocol: a line is not one of the protocol.
 var errProtocol = errors.New("worker: not a line of the protocol")
 
-// Standing is where a checkpoint stands. The zero value is no checkpoint.
+// Standing is where a checkpoint stands. The zero value is not a checkpoint.
 type Standing struct {
 	Store string // id of the store; "" without a checkpoint
 	Epoch uint32

@@ -51,6 +51,6 @@ func TestCommitRowComesLast(t *testing.T) {
 		t.Errorf("a batch whose cells were refused is committed: %v", err)
 	}
 	if !slices.Equal(c.asked, []string{"cells"}) {
-		t.Errorf("asked for %v: want the cells, and no commit behind them", c.asked)
+		t.Errorf("asked for %v: want the cells, and no commit after them", c.asked)
 	}
 }

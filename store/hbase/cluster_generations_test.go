@@ -138,7 +138,7 @@ func TestClusterHalfDone(t *testing.T) {
 	must(t, s.create(ctx, s.names.cells(2), []string{"1"}, nil))
 	mark(t, s, 2)
 	if err := s.CreateGeneration(ctx, 2); !errors.Is(err, store.ErrDropped) {
-		t.Errorf("made behind its drop: %v", err)
+		t.Errorf("made after its drop: %v", err)
 	}
 }
 

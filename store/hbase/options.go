@@ -130,7 +130,7 @@ func (o Options) withDefaults() (Options, error) {
 	case !strings.HasPrefix(o.ZNode, "/") || strings.Contains(o.ZNode, "//"):
 		return o, fmt.Errorf("path %q in ZooKeeper: it begins with one slash", o.ZNode)
 	case !prefixes.MatchString(o.Prefix):
-		return o, fmt.Errorf("prefix %q: allowed are letters, digits, and _ . - behind the first, with a namespace and a colon before them if you like", o.Prefix)
+		return o, fmt.Errorf("prefix %q: allowed are letters, digits, and _ . - after the first, with a namespace and a colon before them if you like", o.Prefix)
 	case !slices.Contains([]int{1, 2, 4, 8, 16}, o.Regions):
 		return o, fmt.Errorf("regions is %d: allowed are 1, 2, 4, 8, 16", o.Regions)
 	case !slices.Contains([]string{"none", "gz", "snappy", "lz4", "zstd"}, o.Compression):

@@ -70,6 +70,6 @@ func TestNames(t *testing.T) {
 		t.Error("a short row is taken")
 	}
 	if a, b := chunkRow(store.Shard{Partition: 3}, 9, 1), chunkRow(store.Shard{Partition: 3}, 10, 0); a >= b {
-		t.Errorf("%s sorts behind %s", a, b)
+		t.Errorf("%s sorts after %s", a, b)
 	}
 }

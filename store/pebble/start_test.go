@@ -28,7 +28,7 @@ func TestStartEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !s.start.scheduler.holds() {
-			t.Fatalf("%s: compactions do not wait behind Open", c.name)
+			t.Fatalf("%s: compactions do not wait after Open", c.name)
 		}
 		c.end(s.start)
 		if held := s.start.scheduler.holds(); held != c.still {

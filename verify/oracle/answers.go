@@ -169,7 +169,7 @@ func (a *Answers) Export(from, to int32) []Line {
 	return lines
 }
 
-// Link says that two identifiers are one person; Unlink takes it back, however
+// Link records that two identifiers are one person; Unlink takes it back, however
 // often it was said.
 func (a *Answers) Link(id1, id2 string) { a.edges[edge(id1, id2)] = true; a.canon = nil }
 

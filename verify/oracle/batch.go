@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Batch says what a batch run must hold: everything in the logs of all shards up
+// Batch reports what a batch run must hold: everything in the logs of all shards up
 // to a vector, with a memory of the past that has no bounds. It keeps all events
 // and goes through them again for each question.
 type Batch struct {
@@ -47,7 +47,7 @@ func (b *Batch) Add(opt Options, records []Record) {
 // Events is how many pageviews count.
 func (b *Batch) Events() int { return len(b.events) }
 
-// Link says that two identifiers are one person; Unlink takes it back.
+// Link records that two identifiers are one person; Unlink takes it back.
 func (b *Batch) Link(id1, id2 string) { b.persons.Link(id1, id2) }
 
 // Unlink is the opposite of Link.

@@ -62,7 +62,7 @@ func ParseValue(view View, b []byte) (v Value, err error) {
 	return v, nil
 }
 
-// String is short: of many persons it says how many.
+// String is short: of many persons it reports how many.
 func (v Value) String() string {
 	switch {
 	case v.Registers != nil:

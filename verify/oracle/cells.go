@@ -7,7 +7,7 @@ import (
 	"github.com/OneOfOne/xxhash"
 )
 
-// View says which of the three views a cell belongs to. The numbers are those
+// View reports which of the three views a cell belongs to. The numbers are those
 // in stored keys.
 type View uint8
 
@@ -74,7 +74,7 @@ type cell struct {
 	history        []Version
 }
 
-// changed notes that the event at offset has changed the cell. It says whether
+// changed notes that the event at offset has changed the cell. It reports whether
 // the change may be made: not if the cell is frozen below.
 func (c *cell) mayChange(offset int64) bool {
 	if c.frozen > 0 && offset >= c.frozen {
@@ -127,7 +127,7 @@ type visitors struct {
 	registers []byte
 }
 
-// grows says whether adding a person changes the cell's bytes.
+// grows reports whether adding a person changes the cell's bytes.
 func (s *visitors) grows(hash uint64) bool {
 	if s.registers == nil {
 		return !s.hashes[hash]

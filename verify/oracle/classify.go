@@ -34,7 +34,7 @@ func (o *Oracle) addMarker(r Record) {
 	}
 }
 
-// addPageview classifies a record that is no marker. Its error is why the record is
+// addPageview classifies a record that is not a marker. Its error is why the record is
 // rejected.
 func (o *Oracle) addPageview(r Record) error {
 	pv, here, err := o.classify(r)
@@ -50,7 +50,7 @@ func (o *Oracle) addPageview(r Record) error {
 	return nil
 }
 
-// classify says what a record is but for duplicates: a pageview that counts in this
+// classify reports what a record is but for duplicates: a pageview that counts in this
 // partition, or not here, or rejected.
 func (o *Oracle) classify(r Record) (pv Pageview, counts bool, err error) {
 	here := Source{o.opt.Epoch, o.opt.Partition, r.Offset}

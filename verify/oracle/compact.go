@@ -43,7 +43,7 @@ func decodeCompact(b []byte, page func(raw string) (string, error)) (pv Pageview
 		}
 	}
 	if len(b) > 0 {
-		return pv, errors.New("compact encoding: bytes behind the last field")
+		return pv, errors.New("compact encoding: bytes after the last field")
 	}
 	if err := bounds("person", pv.Person, maxPerson); err != nil {
 		return pv, err

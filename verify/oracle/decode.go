@@ -79,7 +79,7 @@ func pageview(fields map[string]json.RawMessage, at int64, page func(raw string)
 	return pv, err
 }
 
-// text reads one field. A null is as good as none. max 0 is no bound, and then
+// text reads one field. A null is as good as none. max 0 is not a bound, and then
 // the text may be empty too.
 func text(fields map[string]json.RawMessage, name string, required bool, max int, to *string) error {
 	raw := fields[name]
@@ -131,7 +131,7 @@ func timestamp(raw json.RawMessage) (int64, error) {
 func milliseconds(raw json.RawMessage) (int64, error) {
 	if raw[0] != '"' {
 		if !wholeNumber.Match(raw) {
-			return 0, fmt.Errorf("ts %s is no whole number", raw)
+			return 0, fmt.Errorf("ts %s is not a whole number", raw)
 		}
 		n, _ := new(big.Int).SetString(string(raw), 10)
 		if !n.IsInt64() {

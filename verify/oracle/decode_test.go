@@ -24,7 +24,7 @@ func TestDecode(t *testing.T) {
 		`{"person":"\ud83d"` + rest:                   "",
 		`{"person":"\ude00"` + rest:                   "",
 		`{"person":"\\ud83d"` + rest:                  `\ud83d||1000000000000`,
-		`{"person":"p","else":"\ud83d"` + rest:        "p||1000000000000", // no field of ours
+		`{"person":"p","else":"\ud83d"` + rest:        "p||1000000000000", // an unknown field
 		`{"person":"p","person":"q"` + rest:           "q||1000000000000",
 		"{\"person\":\"\xff\"" + rest:                 "",
 		`{"person":"p"` + rest + ` x`:                 "",

@@ -14,7 +14,7 @@ type dedupeMemory struct {
 	queue []remembered
 }
 
-// isNew says whether a pair is not remembered, and remembers it.
+// isNew reports whether a pair is not remembered, and remembers it.
 func (m *dedupeMemory) isNew(p pair, logTime, window int64, bound int) bool {
 	for len(m.queue) > 0 && m.queue[0].logTime < logTime-window {
 		m.forgetOldest()

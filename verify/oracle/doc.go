@@ -26,7 +26,7 @@
 //  5. A record without a nonce gets "topic/epoch/partition/offset", of the place
 //     where it first lay.
 //  6. A record whose person belongs to another partition is rerouted there with its
-//     nonce, and is no event here. One that was rerouted already in this log epoch is
+//     nonce, and is not an event here. One that was rerouted already in this log epoch is
 //     a dead letter.
 //  7. Dedupe forgets the pairs (nonce, person) that came in at a log time below
 //     L - window; exactly a window old is remembered. A pair remembered makes the
@@ -64,7 +64,7 @@
 // whose Missed is at or below the commit lacks an event that the commit covers;
 // a cell that is not frozen and whose First is at or below the commit is
 // missing in the store. With Options.Histories every version is kept instead.
-// [ParseValue] reads the bytes of a stored cell, [Value.Bytes] says what they
+// [ParseValue] reads the bytes of a stored cell, [Value.Bytes] reports what they
 // must be: the same version means the same bytes.
 //
 // # Answers

@@ -52,7 +52,7 @@ func international(host string) (string, error) {
 	host = strings.ReplaceAll(strings.ReplaceAll(host, "\u1e9e", "\u00df"), "\u180e", "") // Unicode 15 is too old for these two
 	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false))
 	for label := range strings.SplitSeq(strings.Map(dot, host), ".") {
-		// The code behind xn-- must be there and ASCII; the library takes any.
+		// The code after xn-- must be there and ASCII; the library takes any.
 		if mapped, _ := profile.ToUnicode("x" + label); strings.HasPrefix(mapped, "xxn--") && (mapped == "xxn--" || !isASCII(mapped)) {
 			return "", fmt.Errorf("host has the label %q", mapped[1:])
 		}
@@ -168,7 +168,7 @@ func ipv4(host string) (string, error) {
 	for i, part := range parts {
 		n, ok := ipv4Number(part)
 		if !ok {
-			return "", fmt.Errorf("part %q of the IPv4 address is no number", part)
+			return "", fmt.Errorf("part %q of the IPv4 address is not a number", part)
 		}
 		room := uint(8) // bits of this part: the last has what the others leave
 		if i == len(parts)-1 {

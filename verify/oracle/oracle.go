@@ -8,7 +8,7 @@ import (
 	"speedlayer/store"
 )
 
-// Options say which partition, and where its log epoch begins.
+// Options report which partition, and where its log epoch begins.
 type Options struct {
 	Topic      string // part of the nonce of a record without one; empty is "pageviews"
 	Epoch      uint32
@@ -35,7 +35,7 @@ type Record struct {
 	Headers    []Header
 }
 
-// Source says where a rerouted record came from.
+// Source reports where a rerouted record came from.
 type Source struct {
 	Epoch     uint32
 	Partition int32
@@ -105,7 +105,7 @@ func (o *Oracle) Rerouted() []Rerouted { return o.rerouted }
 // DeadLetters is what was not understood, in log order.
 func (o *Oracle) DeadLetters() []DeadLetter { return o.dead }
 
-// Freeze says that no event at or above version changes a cell: it stays as it
+// Freeze reports that no event at or above version changes a cell: it stays as it
 // is at that version. It must be called before such an event is added.
 func (o *Oracle) Freeze(k CellKey, version int64) { o.cell(k).frozen = version }
 

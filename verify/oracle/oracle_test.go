@@ -193,7 +193,7 @@ func TestMemories(t *testing.T) {
 	})
 	t.Run("visit bound", func(t *testing.T) {
 		o := one(small)
-		for i, p := range []string{"p", "q", "p", "r", "q"} { // r pushes q out, whose second view begins anew
+		for i, p := range []string{"p", "q", "p", "r", "q"} { // r pushes q out, whose second view starts over
 			o.Add(view(int64(i), fmt.Sprint(i), p, "foo.com/", day0+int64(i)))
 		}
 		if v, visits, bounces := bouncesAt(t, o, 0, day0); v != 5 || visits != 4 || bounces != 3 {
@@ -310,7 +310,7 @@ func TestVersionsOfVisitors(t *testing.T) {
 }
 
 // TestFreeze checks that a frozen cell stays as its history has it at that
-// version, and says what it missed.
+// version, and reports what it missed.
 func TestFreeze(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -32,7 +32,7 @@ func (b *Base) Each(fn func(k BatchKey, v BatchValue)) {
 	}
 }
 
-// Has says whether a url has a cell in the hours from <= hour < to.
+// Has reports whether a url has a cell in the hours from <= hour < to.
 func (b *Base) Has(v View, url string, from, to int32) bool {
 	for hour := from; hour < to; hour++ {
 		if _, ok := b.cells[BatchKey{v, url, 1, hour}]; ok {
@@ -43,7 +43,7 @@ func (b *Base) Has(v View, url string, from, to int32) bool {
 }
 
 // hour is what an hour of the run brings into an answer, nil if it has none; open
-// says that a realtime generation has a cell for it too (law 8).
+// reports that a realtime generation has a cell for it too (law 8).
 func (b *Base) hour(k hourKey, open bool) *merged {
 	v, ok := b.cells[BatchKey{k.view, k.url, 1, k.hour}]
 	if !ok {

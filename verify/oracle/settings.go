@@ -49,7 +49,7 @@ func (s Settings) check() error {
 	return nil
 }
 
-// marker is a record behind which a generation starts.
+// marker is a record after which a generation starts.
 type marker struct {
 	Generation uint32    `json:"generation"`
 	Run        bool      `json:"run"`

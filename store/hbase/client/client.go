@@ -92,7 +92,7 @@ func (l *Client) Closed() bool {
 }
 
 func (l *Client) dial() gohbase.Client {
-	// Requests of ours go out at once, so gohbase's queue of single puts serves
+	// Our requests go out at once, so gohbase's queue of single puts serves
 	// nobody; 1 leaves it out.
 	return gohbase.NewClient(strings.Join(l.opts.Quorum, ","), gohbase.ZookeeperRoot(l.opts.ZNode),
 		gohbase.ZookeeperTimeout(10*time.Second), gohbase.RegionLookupTimeout(5*time.Second),
@@ -274,7 +274,7 @@ func IsClass(err error, class string) bool {
 	return errors.As(err, &e) && strings.HasSuffix(e.class, "."+class)
 }
 
-// IsNoTable reports whether an error says that the table does not exist, in the
+// IsNoTable reports whether an error means that the table does not exist, in the
 // words of gohbase or of HBase.
 func IsNoTable(err error) bool {
 	return errors.Is(err, gohbase.TableNotFound) || IsClass(err, "TableNotFoundException")

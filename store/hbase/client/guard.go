@@ -17,7 +17,7 @@ var guarded sync.Once
 // logs through logrus's standard logger, and in a few places, none of which
 // should be reached, logs Fatal: an empty node in ZooKeeper, an error that it
 // does not know, a cache that contradicts itself. Fatal then ends the goroutine
-// only: what waits for it runs into its deadline, and the client is made anew.
+// only: what waits for it runs into its deadline, and a new client is made.
 // logrus's logger is the process's; nothing else here uses it.
 func guard(to *slog.Logger) {
 	guarded.Do(func() {

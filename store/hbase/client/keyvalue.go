@@ -89,7 +89,7 @@ func NextKeyValue(b []byte) (kv KeyValue, rest []byte, err error) {
 	if all+4 > uint64(len(b)) || 8+key+value > all || key < kvKeyFixed {
 		return corrupt()
 	}
-	rest = b[4+all:] // behind the value there may be tags
+	rest = b[4+all:] // after the value there may be tags
 	k := b[kvLengths : kvLengths+key]
 	kv.Value = b[kvLengths+key : kvLengths+key+value]
 	rowLen := int(binary.BigEndian.Uint16(k))

@@ -83,7 +83,7 @@ func (o *Options) locateMaster(ctx context.Context) (addr string, err error) {
 	return addr, err
 }
 
-// noNode says why there is no master's node: HBase is somewhere else, or has no
+// noNode reports why there is no master's node: HBase is somewhere else, or has no
 // master now.
 func (o *Options) noNode(c *zk.Conn) error {
 	if there, _, err := c.Exists(path.Join(o.ZNode, "hbaseid")); err == nil && there {
