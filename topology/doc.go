@@ -42,6 +42,7 @@
 //	operator.go   what the engine runs         cells.go     its cache of cells
 //	kinds.go      what a cell holds            packet.go    what By forwards
 //	job.go        a running topology           feed.go      files and other ordered sources
+//	batch.go      the same definition over a whole log
 //	query.go      reading results              ranked.go    in the order of their counts
 //	diagram.go    pictures
 package topology

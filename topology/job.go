@@ -30,8 +30,8 @@ type Config struct {
 	// Group is the consumer group of all processes of the job that share a store; ""
 	// is the topology's name.
 	Group string
-	// Settings bound what dedupe remembers, for a fresh store; the zero value has the
-	// defaults, an hour and 512 Ki records in each partition.
+	// Settings bound what dedupe remembers of nonces, for a fresh store; the zero value
+	// has the defaults, an hour and 512 Ki records in each partition.
 	Settings record.Settings
 	Logger   *slog.Logger // nil: nothing is logged
 
@@ -45,9 +45,6 @@ func (c *Config) setDefaults(t *Topology) {
 	}
 	if c.Group == "" {
 		c.Group = t.name
-	}
-	if c.Settings == (record.Settings{}) {
-		c.Settings = record.DefaultSettings("")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -44,3 +44,7 @@ func Read(ctx context.Context, t *Topology, stores []store.Store) (*Snapshot, er
 	}
 	return snapshot(ctx, t, stores)
 }
+
+// Views are the kinds of cells that topologies keep, for a store that must know them
+// before: hbase.Options has a field for them.
+func Views() []store.ViewID { return []store.ViewID{countView, uniqueView, sumView, stateView} }

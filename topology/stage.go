@@ -30,8 +30,7 @@ func (s *running) prepare(ctx context.Context) error {
 		return err
 	}
 	s.job.parts = append(s.job.parts, info.Partitions)
-	given := s.job.cfg.Settings
-	given.Operator = s.settings(s.job.t)
+	given := s.given()
 	inStore, err := catalog.Settings(ctx, s.store, given)
 	if err != nil {
 		return err
@@ -54,6 +53,20 @@ func (s *running) prepare(ctx context.Context) error {
 		return err
 	}
 	return s.noteSteps(ctx)
+}
+
+// given are the settings of a fresh store. Where no event has a nonce, nothing needs to
+// be remembered: what comes twice is told by its source.
+func (s *running) given() record.Settings {
+	g := s.job.cfg.Settings
+	switch {
+	case s.by != nil || !s.job.t.nonces:
+		g = record.Settings{DedupeWindow: 0, DedupeEntries: 1}
+	case g == (record.Settings{}):
+		g = record.DefaultSettings("")
+	}
+	g.Operator = s.settings(s.job.t)
+	return g
 }
 
 func (s *running) ensureSettings(ctx context.Context, e store.Epoch, given record.Settings) error {
@@ -124,7 +137,7 @@ func (s *running) process(ctx context.Context) error {
 			return err
 		}
 		s.job.cfg.Logger.Warn("processing stops: the log epoch has ended", "topic", s.topic, "epoch", e.Number, "err", err)
-		settings, err2 := catalog.Settings(ctx, s.store, s.job.cfg.Settings)
+		settings, err2 := catalog.Settings(ctx, s.store, s.given())
 		if err2 != nil {
 			return err2
 		}
@@ -166,7 +179,7 @@ func (s *running) processEpoch(ctx context.Context, e store.Epoch) error {
 				return 0
 			}})
 	}
-	look := s.epochConfig(nil, s.job.cfg.Settings)
+	look := s.epochConfig(nil, s.given())
 	g, both := errgroup.WithContext(work)
 	g.Go(func() error { return microbatch.NewRunner(cfg).Run(both, stopTime) })
 	g.Go(func() error { return look.Watch(both, e, epochEvery) })

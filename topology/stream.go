@@ -58,7 +58,7 @@ func Source[T any](t *Topology, name string, codec Codec[T], options ...SourceOp
 			owner = o.owner
 		}
 	}
-	if owner == nil {
+	if t.nonces = nonce != nil; owner == nil {
 		owner = nonce
 	}
 	if owner != nil {

@@ -15,6 +15,7 @@ type Topology struct {
 	steps  []*step
 	errs   []error
 	source *step
+	nonces bool                      // events have some
 	key    func(value []byte) []byte // owner of a record; nil: they have none
 	// memories are the steps that remember.
 	memories []*step
