@@ -46,7 +46,7 @@ var topologyMutants = []mutant{
 		edits: []edit{{topologyUpdateGo, "\tt[v]++\n", "\tif _, ok := t[v]; ok || len(t) < 2 {\n\t\tt[v]++\n\t}\n"}},
 		pkg:   topologiesPkg, run: topologiesRun},
 	{name: "topology-memory-lost", line: "law 4", what: "a snapshot does not have what steps remember",
-		edits: []edit{{"topology/remember.go", "dst = appendSized(dst, string(m.appendState(nil)))", `dst = appendSized(dst, "")`}},
+		edits: []edit{{"topology/remember.go", "dst = appendSized(dst, string(m.appendState(nil)))", "dst = appendSized(dst, string(m.appendState(nil)[:0]))"}},
 		pkg:   topologiesPkg, run: topologiesRun},
 	{name: "topology-memory-skips-replay", line: "law 4", what: "below the commit, steps do not remember",
 		edits: []edit{{topologyOperatorGo, "\tfor _, l := range o.run.later {\n", "\tfor _, l := range o.run.later[:len(o.run.later)*int(min(1, max(0, event+1)))] {\n"}},
