@@ -2,8 +2,10 @@ package onspark
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -174,5 +176,44 @@ func (w *world) addPartition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.AddPartitions(ctx, info.Partitions+1)
+	before, err := w.newestEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := client.AddPartitions(ctx, info.Partitions+1); err != nil {
+		return err
+	}
+	// What the ended epoch did not commit is in the next one: until that begins, the
+	// lag of the old one never ends.
+	return until(ctx, "the next log epoch", func() error {
+		now, err := w.newestEpoch(ctx)
+		if err == nil && now == before {
+			err = fmt.Errorf("log epoch %d is the newest", now)
+		}
+		return err
+	})
+}
+
+// newestEpoch is the newest log epoch of which the process that answers knows a
+// partition.
+func (w *world) newestEpoch(ctx context.Context) (newest uint32, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/api/v1/status", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = resp.Body.Close() }() // only read
+	var status struct {
+		Partitions []struct{ Epoch uint32 }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return 0, err
+	}
+	for _, p := range status.Partitions {
+		newest = max(newest, p.Epoch)
+	}
+	return newest, nil
 }
