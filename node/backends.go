@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -71,10 +70,10 @@ func (n *Node) Brokers() []string {
 
 // lockData makes the directory this process's alone.
 func (n *Node) lockData() error {
-	if err := os.MkdirAll(n.opts.Data, 0o755); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+	if err := openDataDir(n.opts.Data); err != nil {
+		return err
 	}
-	n.lock = flock.New(filepath.Join(n.opts.Data, "LOCK"))
+	n.lock = flock.New(filepath.Join(n.opts.Data, "LOCK"), flock.SetPermissions(0o600))
 	held, err := n.lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock of data directory %s: %w", n.opts.Data, err)

@@ -50,6 +50,9 @@ type HTTPConfig struct {
 	TrustedProxies []netip.Prefix
 	DropBots       bool          // whose user agent Bots names
 	Bots           *bots.List    // nil is bots.Default
+	Hosts          []string      // names besides localhost under which a server on the loopback is reached
+	IngestOnly     bool          // only pageviews are taken, and health is told
+	Insecure       bool          // without tokens everybody may do everything, on any address
 	Drain          time.Duration // how long /readyz says no before the server stops
 }
 
@@ -58,6 +61,8 @@ type HTTPConfig struct {
 type server struct {
 	node      *Node
 	collector *collector.Collector
+	access    *access
+	served    []string // method and path of all that it serves
 	stopping  atomic.Bool
 	drain     time.Duration
 	api       *api.Server
@@ -76,8 +81,12 @@ func startServer(n *Node, o HTTPConfig) (*server, error) {
 	if err != nil {
 		return nil, &AddressError{"listen", o.Listen, err}
 	}
+	access, err := newAccess(context.Background(), n.store, &o, l)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	l = descriptors.Listen(httpserver.Listen(l), descriptors.Here().HTTP, "--listen", n.opts.Logger)
-	s := &server{node: n, listener: l, drain: o.Drain}
+	s := &server{node: n, access: access, listener: l, drain: o.Drain}
 	s.api = api.New(api.Config{Engine: n.engine, Now: time.Now, Changed: n.progress.Changed, Visitors: n.visitors, QueryTime: n.opts.Batch.QueryTime})
 	s.collector = collector.New(collector.Config{
 		Queue: n.queue, Wait: n.waitApplied, Imports: n.Imports(), Now: time.Now,
@@ -108,7 +117,7 @@ const sendPath = "/api/v1/pageviews"
 // its POSTs, the other its GETs.
 func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler {
 	paths := map[string]problem.Methods{}
-	parts := []map[string]problem.Methods{s.operations(m), s.node.batch.handlers()}
+	parts := []map[string]problem.Methods{s.operations(m), s.node.batch.handlers(), s.access.handlers()}
 	if s.node.opts.Roles.has(RoleCollector) {
 		parts = append(parts, s.collector.Handlers())
 	}
@@ -127,10 +136,14 @@ func (s *server) routes(m *metrics, pages map[string]http.Handler) http.Handler 
 	}
 	mux := http.NewServeMux()
 	for path, methods := range paths {
-		mux.Handle(path, m.instrument(path, methods))
+		for method := range methods {
+			s.served = append(s.served, method+" "+path)
+		}
+		mux.Handle(path, m.instrument(path, s.access.guard(path, methods)))
 	}
 	for path, h := range pages {
-		mux.Handle(path, m.instrument(path, h))
+		s.served = append(s.served, http.MethodGet+" "+path)
+		mux.Handle(path, m.instrument(path, s.access.guard(path, h)))
 	}
 	none := m.instrument("none", http.HandlerFunc(problem.NotFound))
 	mux.Handle("/", none)

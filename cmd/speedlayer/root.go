@@ -77,7 +77,7 @@ func newRoot(io streams) *cobra.Command {
 	root.PersistentFlags().String("config", "", "YAML, TOML or JSON `FILE` with flags by name")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return readConfig(cmd) }
 	root.AddCommand(
-		newDemo(io), newServe(io), newImport(io), newQuery(io), newTop(io), newExport(io), newEquiv(io),
+		newDemo(io), newServe(io), newToken(io), newImport(io), newQuery(io), newTop(io), newExport(io), newEquiv(io),
 		newArchive(io), newBatch(io), newAccuracy(io), newStatus(io), newGenerate(io), newVerify(io), newRebuild(io), newBench(io), newTorture(io), newDevCluster(io), newSpark(io), newSparkWorker(io), newTopology(io), newVersion(io),
 	)
 	return root

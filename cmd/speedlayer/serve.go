@@ -28,7 +28,8 @@ type serveFlags struct {
 	snapshotEvery, batchDelay, drain time.Duration
 	waitFor                          time.Duration
 	maxLog                           string
-	trusted                          []string
+	trusted, hosts                   []string
+	ingestOnly, insecure             bool
 	bots                             botFlags
 	cluster                          clusterFlags
 	batch                            batchFlags
@@ -48,7 +49,7 @@ number may run: processors share the partitions, and take over from each other.
 
 SIGTERM or Ctrl-C stops it: it takes nothing more, commits what it has and ends
 within 10 seconds; what was acknowledged is never lost, however it ends.`,
-		Example: `  speedlayer serve --data /var/lib/speedlayer --listen 0.0.0.0:8080
+		Example: `  speedlayer serve --data /var/lib/speedlayer --listen 127.0.0.1:8080
   speedlayer serve --kafka kafka1:9092,kafka2:9092 --store hbase://zk1:2181/hbase --roles processor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, f) },
@@ -64,6 +65,9 @@ within 10 seconds; what was acknowledged is never lost, however it ends.`,
 	flags.DurationVar(&f.drain, "drain-time", 0, "how long /readyz says no before nothing more is taken, so that a load balancer sends clients elsewhere first")
 	flags.DurationVar(&f.waitFor, "wait-for", 0, "how long a start waits for Kafka and the store if they are not there yet, as when all boot together")
 	flags.StringSliceVar(&f.trusted, "trusted-proxies", nil, "addresses or `CIDR`s of proxies whose X-Forwarded-For is believed")
+	flags.StringSliceVar(&f.hosts, "hosts", nil, "`NAME`s besides localhost under which a server on the loopback is reached, as by a proxy that passes the client's Host on")
+	flags.BoolVar(&f.ingestOnly, "ingest-only", false, "take pageviews and tell health, and nothing else")
+	flags.BoolVar(&f.insecure, "insecure", false, "without a token, let everybody who reaches --listen read and change everything")
 	flags.StringVar(&f.pprof, "pprof", "", "`HOST:PORT` of net/http/pprof; off by default")
 	f.bots.add(flags, "drop")
 	f.log.add(flags, "info")
@@ -164,7 +168,7 @@ func (f *serveFlags) check(io streams) (n node.Config, err error) {
 	}
 	n.Data, n.KafkaListen, n.Partitions = f.data, f.kafkaListen, f.partitions
 	n.SnapshotEvery, n.MaxDelay = f.snapshotEvery, f.batchDelay
-	n.HTTP = &node.HTTPConfig{Listen: f.listen, Pprof: f.pprof, TrustedProxies: trusted, DropBots: dropBots, Bots: bots, Drain: f.drain}
+	n.HTTP = &node.HTTPConfig{Listen: f.listen, Pprof: f.pprof, TrustedProxies: trusted, Hosts: f.hosts, IngestOnly: f.ingestOnly, Insecure: f.insecure, DropBots: dropBots, Bots: bots, Drain: f.drain}
 	if err := f.batch.apply(&n); err != nil {
 		return n, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +66,7 @@ func (w *targetFlags) open(ctx context.Context, io streams, make bool) (*target,
 		return openData(ctx, io, w.data, make)
 	}
 	server := w.serverURL()
-	client := &http.Client{}
+	client := serverClient()
 	answers, err := api.NewClient(server, client)
 	if err != nil {
 		return nil, usageError{err}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -115,7 +114,7 @@ func openForReading(ctx context.Context, dir string) (*node.Node, error) {
 // verifyServer reads the cells of a server, and then its log.
 func verifyServer(ctx context.Context, server *url.URL, flags *kafkaFlags, progress func(done, total int64)) (*verify.Report, error) {
 	base := server.Scheme + "://" + server.Host
-	snap, err := verify.FromServer(&http.Client{}, base)(ctx)
+	snap, err := verify.FromServer(serverClient(), base)(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", base, err)
 	}
