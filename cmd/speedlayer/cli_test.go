@@ -101,6 +101,8 @@ func TestWrongCalls(t *testing.T) {
 		{"serve --kafka localhost", "--kafka \"localhost\": allowed is HOST:PORT"},
 		{"serve --kafka k:9092 --store redis://x", "--store \"redis://x\": allowed is hbase://"},
 		{"serve --kafka k:9092 --store hbase://zk?regions=3", "allowed are 1, 2, 4, 8, 16"},
+		{"serve --kafka k:9092 --store cassandra://c1/web?consistency=one", "allowed are local_quorum"},
+		{"serve --kafka k:9092 --store cassandra://c1", "the keyspace is missing"},
 		{"serve --kafka k:9092 --store pebble://", "pebble:///DIR"},
 		{"serve --kafka k:9092 --max-log-size 1GB", "retention"},
 		{"serve --kafka k:9092 --replication 0", "--replication 0: allowed is"},

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -54,9 +55,31 @@ func (o *Options) firstConfig() *gocql.ClusterConfig {
 	return c
 }
 
-// connect opens a session. The driver takes no context; a session that comes too late
-// is closed.
-func connect(ctx context.Context, c *gocql.ClusterConfig) (*gocql.Session, error) {
+const (
+	connectTries = 5 // of a session
+	connectAgain = 500 * time.Millisecond
+)
+
+// connect opens a session. The driver makes its first connections once: when a node has
+// answered, and these are lost all the same, it is asked again.
+func connect(ctx context.Context, c *gocql.ClusterConfig) (session *gocql.Session, err error) {
+	for range connectTries {
+		session, err = connectOnce(ctx, c)
+		if !errors.Is(err, gocql.ErrNoConnectionsStarted) {
+			return session, err
+		}
+		select {
+		case <-time.After(connectAgain):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// connectOnce opens a session. The driver takes no context; a session that comes too
+// late is closed.
+func connectOnce(ctx context.Context, c *gocql.ClusterConfig) (*gocql.Session, error) {
 	type result struct {
 		session *gocql.Session
 		err     error
