@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"speedlayer/sim/torture"
-	"speedlayer/store/hbase"
 )
 
 // maxGenerations is how many generations the pointer may list, and so how many
@@ -91,7 +90,7 @@ func (w *world) compareRuns(ctx context.Context, r *Report, ledger *torture.Ledg
 // tables counts the tables of cells that there are, as soon as there are no more
 // than there may be: what a run has absorbed is dropped after it.
 func (w *world) tables(ctx context.Context) (n int, err error) {
-	st, err := hbase.Open(ctx, hbase.Options{Quorum: []string{w.cluster.ZooKeeper()}})
+	st, err := w.openStore(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,7 @@
 // post, and then asks whether the system kept its promise: what was acknowledged
 // is counted exactly once.
 //
-// The cluster is real Kafka and real HBase (internal/devcluster), and ours are
+// The cluster is real Kafka and real HBase or Cassandra (internal/devcluster), and ours are
 // real processes of the real program, one for each role: two collectors, two
 // processors, and one that answers (two with a batch layer). Between them and the
 // servers stand proxies (toxiproxy) that cut and slow connections. Clients and

@@ -35,15 +35,17 @@ func (w *world) inject(ctx context.Context, f Fault) error {
 	case SlowKafka:
 		return w.proxies.slow(ctx, f.For, "kafka-")
 	case CutHBase:
-		return w.proxies.cut(ctx, f.For, devcluster.ZooKeeper, "regionserver-")
+		return w.proxies.cut(ctx, f.For, w.storeProxies()...)
 	case SlowHBase:
-		return w.proxies.slow(ctx, f.For, devcluster.ZooKeeper, "regionserver-")
+		return w.proxies.slow(ctx, f.For, w.storeProxies()...)
 	case TearCommit:
 		return w.tear(ctx, w.processors[f.Which%processors], f.For)
 	case PauseRegionServer:
 		return w.pauseServer(ctx, devcluster.RegionServer(1+f.Which%2), f.For)
 	case RestartAll:
 		return w.restart(ctx)
+	case KillCassandra, PauseCassandra, CutCassandra, SlowCassandra:
+		return w.injectInCassandra(ctx, f)
 	case KillRun, KillProcessorInRun, KillBothInRun, RegionServerInRun, RollBack:
 		return w.injectInRun(ctx, f)
 	}
@@ -73,7 +75,7 @@ func (w *world) tear(ctx context.Context, n *node, after time.Duration) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { // ends with slow, which has no other end than stop
-		done <- w.proxies.slow(slow, after+startTime, devcluster.ZooKeeper, "regionserver-")
+		done <- w.proxies.slow(slow, after+startTime, w.storeProxies()...)
 	}()
 	err := wait(ctx, after)
 	if err := errors.Join(err, n.kill()); err != nil {

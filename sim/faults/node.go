@@ -69,7 +69,7 @@ func (w *world) newNode(role string, i int) (*node, error) {
 		name: name, url: "http://" + listen, program: w.cfg.Program, spawner: w.spawner,
 		log: filepath.Join(w.cfg.Dir, name+".log"),
 		args: []string{"serve", "--roles", role, "--listen", listen, "--kafka", strings.Join(w.cluster.FrontBrokers(), ","),
-			"--store", "hbase://" + w.cluster.FrontZooKeeper() + "/hbase", "--snapshot-every", "2s", "--partitions", "4"},
+			"--store", w.storeURL(), "--snapshot-every", "2s", "--partitions", "4"},
 	}
 	if w.cfg.Batch {
 		n.args = append(n.args, "--batch-dir", filepath.Join(w.cfg.Dir, "batch-"+name), "--archive", filepath.Join(w.cfg.Dir, "archive"),

@@ -27,7 +27,14 @@ type Report struct {
 	Tables    int
 
 	// What went to the servers through proxies, which so could cut and slow it.
-	KafkaBytes, HBaseBytes, ZooKeeperBytes int64
+	KafkaBytes int64
+	Proxied    []Passed // to the servers of the store
+}
+
+// Passed is how many bytes went to servers, and back.
+type Passed struct {
+	Servers string // the beginning of their names
+	Bytes   int64
 }
 
 // Outcome is what came of one fault.
@@ -55,7 +62,10 @@ func (r *Report) OK() bool {
 			return false
 		}
 	}
-	proxied := r.KafkaBytes > 0 && r.HBaseBytes > 0 && r.ZooKeeperBytes > 0
+	proxied := r.KafkaBytes > 0 && len(r.Proxied) > 0
+	for _, p := range r.Proxied {
+		proxied = proxied && p.Bytes > 0
+	}
 	return proxied && r.Differ == 0 && r.Differences == 0 && r.Shards > 0 && r.Posted == r.Acknowledged && r.Acknowledged > 0
 }
 
@@ -80,7 +90,10 @@ func (r *Report) String() string {
 		line("last run", "%d; %d tables of cells", r.Completed, r.Tables)
 	}
 	line("verify", "%d differences in %d shards", r.Differences, r.Shards)
-	line("proxies", "%d MB to and from Kafka, %d MB HBase, %d kB ZooKeeper", r.KafkaBytes>>20, r.HBaseBytes>>20, r.ZooKeeperBytes>>10)
+	line("proxies", "%d MB to and from Kafka", r.KafkaBytes>>20)
+	for _, p := range r.Proxied {
+		line("", "%d kB %s", p.Bytes>>10, strings.TrimSuffix(p.Servers, "-"))
+	}
 	for _, w := range r.Wrong {
 		fmt.Fprintf(&b, "  %s\n", w)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"speedlayer/internal/child"
-	"speedlayer/internal/devcluster"
 	"speedlayer/sim/torture"
 )
 
@@ -24,9 +23,12 @@ type Config struct {
 	Jars    string // as in devcluster.Options
 	Seed    uint64
 	Faults  int
-	Kinds   []Kind    // all that the cluster can bear: Kinds, or HDFSKinds
-	Brokers int       // 1, or 3
-	HDFS    bool      // HBase is on HDFS, which PauseRegionServer needs
+	Kinds   []Kind // all that the cluster can bear: Kinds, or HDFSKinds
+	Brokers int    // 1, or 3
+	HDFS    bool   // HBase is on HDFS, which PauseRegionServer needs
+
+	Cassandra int // the store is Cassandra with so many nodes; 0 is HBase
+
 	Rate    int       // pageviews a second, of all clients, at most; 8,000
 	Clients int       // 256
 	Log     io.Writer // a line for each fault; nil is none
@@ -74,10 +76,7 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 
 func (c *Config) fill() {
 	if c.Kinds == nil {
-		c.Kinds = Kinds
-		if c.HDFS {
-			c.Kinds = HDFSKinds
-		}
+		c.Kinds = c.defaultKinds()
 	}
 	if c.Log == nil {
 		c.Log = io.Discard
@@ -154,11 +153,14 @@ func (w *world) compare(ctx context.Context, r *Report, ledger *torture.Ledger) 
 	if err := w.stopNodes(ctx); err != nil {
 		return err
 	}
-	var err1, err2, err3 error
+	var err1, err2 error
 	r.KafkaBytes, err1 = w.proxies.passed("kafka-")
-	r.HBaseBytes, err2 = w.proxies.passed("regionserver-")
-	r.ZooKeeperBytes, err3 = w.proxies.passed(devcluster.ZooKeeper)
-	return errors.Join(err1, err2, err3)
+	for _, prefix := range w.storeProxies() {
+		bytes, err := w.proxies.passed(prefix)
+		r.Proxied = append(r.Proxied, Passed{prefix, bytes})
+		err2 = errors.Join(err2, err)
+	}
+	return errors.Join(err1, err2)
 }
 
 // export is every cell, as the reader answers.

@@ -41,8 +41,9 @@ func open(ctx context.Context, cfg Config) (_ *world, err error) {
 			err = errors.Join(err, w.close())
 		}
 	}()
-	w.cluster, err = devcluster.Start(ctx, devcluster.Options{Dir: filepath.Join(cfg.Dir, "cluster"), Jars: cfg.Jars,
-		Kafka: true, HBase: true, HDFS: cfg.HDFS, Session: serverSession, Brokers: cfg.Brokers, RegionServers: 2, Quick: true, Front: w.proxies.add, Log: cfg.Log})
+	servers := cfg.servers()
+	servers.Dir, servers.Front = filepath.Join(cfg.Dir, "cluster"), w.proxies.add
+	w.cluster, err = devcluster.Start(ctx, servers)
 	if err != nil {
 		return nil, err
 	}
