@@ -9,9 +9,12 @@ import (
 	"speedlayer/examples/internal/words"
 )
 
+var bin string // the program
+
+func TestMain(m *testing.M) { os.Exit(words.Main(m, func(built string) { bin = built })) }
+
 // The first three lines of what a map counts, or all if there are fewer.
 func TestTop(t *testing.T) {
-	bin := words.Build(t)
 	book, err := os.ReadFile(words.Text)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +36,6 @@ func TestTop(t *testing.T) {
 
 // Wrong arguments are reported.
 func TestMistakes(t *testing.T) {
-	bin := words.Build(t)
 	if out, errs, status := words.Run(t, bin); status != 2 || out != "" || !strings.Contains(errs, usage) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
@@ -45,7 +47,7 @@ func TestMistakes(t *testing.T) {
 // Killed with SIGKILL at any moment, it continues, and each line counts once.
 func TestKilled(t *testing.T) {
 	file, text := words.Large(t, 20)
-	words.Killed(t, words.Build(t), 4, file, strings.Join(words.Count(text)[:3], ""))
+	words.Killed(t, bin, 4, file, strings.Join(words.Count(text)[:3], ""))
 }
 
 // The README has the diagram of what runs.

@@ -9,9 +9,12 @@ import (
 	"speedlayer/examples/internal/words"
 )
 
+var bin string // the program
+
+func TestMain(m *testing.M) { os.Exit(words.Main(m, func(built string) { bin = built })) }
+
 // What the program prints is what a map counts, whatever the file holds.
 func TestCounts(t *testing.T) {
-	bin := words.Build(t)
 	text, err := os.ReadFile(words.Text)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +50,6 @@ func TestCounts(t *testing.T) {
 
 // Wrong arguments and files are reported, with what is allowed.
 func TestMistakes(t *testing.T) {
-	bin := words.Build(t)
 	dir := t.TempDir()
 	for _, c := range []struct {
 		args   []string
@@ -76,7 +78,6 @@ func TestMistakes(t *testing.T) {
 
 // A file that has grown is gone on with; one that was cut is another file.
 func TestGrowingFile(t *testing.T) {
-	bin := words.Build(t)
 	data, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
 	text := ""
 	for _, more := range []string{"a b\n", "", "b c\nc", "\nd\n"} {
@@ -100,7 +101,7 @@ func TestGrowingFile(t *testing.T) {
 // Killed with SIGKILL at any moment, it continues, and each line counts once.
 func TestKilled(t *testing.T) {
 	file, text := words.Large(t, 20)
-	words.Killed(t, words.Build(t), 6, file, strings.Join(words.Count(text), ""))
+	words.Killed(t, bin, 6, file, strings.Join(words.Count(text), ""))
 }
 
 // The README has the diagram of what runs.

@@ -41,14 +41,22 @@ func Count(text []byte) []string {
 	return lines
 }
 
-// Build builds the program in the current directory.
-func Build(t *testing.T) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "program")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+// Main is the TestMain of an example: it builds the program in the current directory
+// once for all tests, and calls use with it.
+func Main(m *testing.M, use func(bin string)) int {
+	dir, err := os.MkdirTemp("", "words-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	return bin
+	defer os.RemoveAll(dir)
+	bin := filepath.Join(dir, "program")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	use(bin)
+	return m.Run()
 }
 
 // Run runs a program to its end.
