@@ -62,7 +62,7 @@ func TestClusterPySpark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report := run(program, "verify", "--server", url, "--kafka", kafka, "--json"); !strings.Contains(report, `"differences":0,`) || !strings.Contains(report, `"behind":0,`) {
+	if report := run(program, "verify", "--server", url, "--kafka", kafka, "--json"); !strings.Contains(report, `"records":3000,`) || !strings.Contains(report, `"behind":0,"differences":0`) {
 		t.Errorf("verify: %s", report)
 	}
 }
