@@ -4,12 +4,14 @@ const (
 	embeddedPkg = "queue/embedded"
 	recordPkg   = "record"
 	verifyPkg   = "verify"
+	nodePkg     = "node"
 
 	outsideGo  = "queue/embedded/outside.go"
 	accessGo   = "queue/embedded/access.go"
 	producedGo = "queue/embedded/produced.go"
 	trustGo    = "record/trust.go"
 	accountGo  = "verify/account.go"
+	accessHTTP = "node/access.go"
 )
 
 // securityMutants let in who does not belong there.
@@ -50,6 +52,27 @@ var securityMutants = []mutant{
 	{name: "old-in-every-epoch", line: "security", what: "records count without a signature in later log epochs too",
 		edits: []edit{{trustGo, "return at.Epoch < t.Epoch", "return true"}},
 		pkg:   recordPkg, run: "^TestTrust$"},
+	{name: "scope-not-asked", line: "security", what: "a token of any scope may do everything",
+		edits: []edit{{accessHTTP, "case !t.Scope.Includes(need):", "case false:"}},
+		pkg:   nodePkg, run: "^TestTokens$"},
+	{name: "route-without-rule-is-open", line: "security", what: "stored cells are for everybody",
+		edits: []edit{{accessHTTP, `"GET /api/v1/cells": tokens.Admin,`, `"GET /api/v1/cells": public,`}},
+		pkg:   nodePkg, run: "^TestTokens$"},
+	{name: "any-host", line: "security", what: "the loopback is reached under any name",
+		edits: []edit{{accessHTTP, "if a.loopback && !a.knownHost(r.Host) {", "if false {"}},
+		pkg:   nodePkg, run: "^TestTokens$"},
+	{name: "open-to-all", line: "security", what: "a server without tokens starts on every address",
+		edits: []edit{{accessHTTP, "if !a.loopback && len(all) == 0 && !a.ingestOnly && !a.insecure {", "if false {"}},
+		pkg:   nodePkg, run: "^TestOpenAddress$"},
+	{name: "revoked-token-lives", line: "security", what: "a token that was revoked is remembered",
+		edits: []edit{{"node/tokenapi.go", "	err := tokens.Revoke(r.Context(), a.rows, id)\n", "	err := error(nil)\n"}},
+		pkg:   nodePkg, run: "^TestTokens$"},
+	{name: "secret-in-the-store", line: "security", what: "the store keeps the token itself",
+		edits: []edit{{"internal/tokens/tokens.go", "Hash: hashOf(secret)", "Hash: secret"}},
+		pkg:   nodePkg, run: "^TestTokens$"},
+	{name: "links-followed", line: "security", what: "symbolic links in the data directory are followed",
+		edits: []edit{{"node/datadir.go", "if err == nil && d.Type()&fs.ModeSymlink != 0 {", "if false {"}},
+		pkg:   nodePkg, run: "^TestDataDirectory$"},
 	{name: "loss-not-looked-for", line: "security", what: "verify does not look for second copies without a first one",
 		edits: []edit{{accountGo, "if last, ok := a.highest[partition]; ok && from.Offset <= last {", "if false {"}},
 		pkg:   verifyPkg, run: "^TestLossIsFound$"},
