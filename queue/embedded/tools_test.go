@@ -27,10 +27,16 @@ func TestClusterTools(t *testing.T) {
 			"--timeout-ms", "60000"}, []string{record}},
 		{"tools.consumer.group.ConsumerGroupCommand", "", []string{"--list"}, []string{"outsiders"}},
 		{"tools.consumer.group.ConsumerGroupCommand", "", []string{"--describe", "--group", "outsiders"}, []string{"has no active members", "LOG-END-OFFSET"}},
+		{"kafka.admin.ConfigCommand", "", []string{"--describe", "--entity-type", "topics", "--entity-name", "pageviews"},
+			[]string{"message.timestamp.type=LogAppendTime", "cleanup.policy=delete"}},
 		{"tools.TransactionsCommand", "", []string{"list"}, []string{"TransactionalId"}},
 	} {
+		class := "org.apache.kafka." + c.tool
+		if strings.HasPrefix(c.tool, "kafka.") {
+			class = c.tool
+		}
 		args := append([]string{"--bootstrap-server", b.Addr()}, c.args...)
-		out, err := devcluster.KafkaTool(t.Context(), c.input, "org.apache.kafka."+c.tool, args...)
+		out, err := devcluster.KafkaTool(t.Context(), c.input, class, args...)
 		if err != nil {
 			t.Errorf("%s %v: %v\n%s", c.tool, c.args, err, out)
 		}
