@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"spark/worker": {},
 
 	"sim/generate": {},
+	"bench/peers":  {"internal/child"},
 	// The oracle shares the store's types, and no code with what it checks.
 	"verify/oracle": {"store"},
 	// It reads what it compares, and shares no code with what computed it.

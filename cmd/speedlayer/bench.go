@@ -29,9 +29,11 @@ views). Each result stands beside its baseline. latency, query, recovery and
 memory run "speedlayer serve" as a process of its own, with HTTP, archive and
 queries on.
 
-cluster runs only when it is named: the main job, queries and the kill of a
-processor on real Kafka and HBase, which it starts (Java 17 and Maven are needed).`,
-		Example: "  speedlayer bench views --sizes 1000000,3000000,5000000,20000000\n  speedlayer bench cluster",
+Two run only when they are named. They start real Kafka and HBase (Java 17 and
+Maven are needed). cluster measures the main job, queries and the kill of a
+processor on them. peers runs the main job on speedlayer, Flink, Kafka Streams and
+Spark in turn, over the same topic; it needs a Java compiler too.`,
+		Example: "  speedlayer bench views --sizes 1000000,3000000,5000000,20000000\n  speedlayer bench cluster\n  speedlayer bench peers --sizes 3000000,9000000",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o.Names, o.Intervals = names, intervals
 			var err error
@@ -43,7 +45,7 @@ processor on real Kafka and HBase, which it starts (Java 17 and Maven are needed
 	}
 	flags := cmd.Flags()
 	flags.Int64Var(&o.Events, "events", 5_000_000, "events in the log")
-	flags.Int64SliceVar(&o.Sizes, "sizes", nil, "numbers of events to measure views with, one after the other, in place of --events")
+	flags.Int64SliceVar(&o.Sizes, "sizes", nil, "numbers of events to measure views and peers with, one after the other, in place of --events")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the stream")
 	flags.StringVar(&o.Dir, "dir", "", "`DIR`ectory for logs and stores; a temporary one by default, removed at the end")
 	flags.BoolVar(&o.Keep, "keep", false, "keep the log in --dir and use it again")

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Names  []string // benchmarks to run; none is all that are not Explicit
 	Events int64    // in the log of views and query; 0 is 5 million
-	Sizes  []int64  // views are measured with each of these in place of Events, if there are any
+	Sizes  []int64  // views and peers are measured with each of these in place of Events, if there are any
 	Seed   uint64   // of the stream
 	Dir    string   // for logs and stores; "" is a temporary one, removed at the end
 
@@ -86,7 +86,7 @@ type Benchmark struct {
 func All() []Benchmark {
 	return []Benchmark{{Name: "views", Run: Views}, {Name: "latency", Run: Latency}, {Name: "query", Run: Query}, {Name: "batch", Run: Batch},
 		{Name: "memory", Run: Memory}, {Name: "recovery", Run: Recovery}, {Name: "post", Run: Post},
-		{Name: "cluster", Run: Cluster, Explicit: true}}
+		{Name: "cluster", Run: Cluster, Explicit: true}, {Name: "peers", Run: Peers, Explicit: true}}
 }
 
 // ErrUnknown: a name that is not a benchmark's.

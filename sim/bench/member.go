@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"speedlayer/internal/child"
 )
@@ -19,19 +20,27 @@ import (
 type member struct {
 	*child.Process
 	name, url string // url is known when it is ready
-	site      *site
+	servers   *servers
 }
 
 func (s *site) startMember(name, role string) (*member, error) {
 	c := s.servers
-	cmd := exec.Command(c.o.Program, "serve", "--roles", role, "--listen", "127.0.0.1:0", "--group", s.prefix, "--log-level", "warn",
-		"--kafka", strings.Join(c.cluster.Brokers(), ","), "--store", "hbase://"+c.cluster.ZooKeeper()+"/hbase?prefix="+s.prefix,
-		"--dedupe-entries", strconv.Itoa(s.settings.DedupeEntries))
-	p, err := child.Start(name, cmd, c.o.spawner.Start, nil)
+	return c.startProgram(name, []string{"serve", "--roles", role, "--listen", "127.0.0.1:0", "--group", s.prefix, "--log-level", "warn",
+		"--kafka", strings.Join(c.cluster.Brokers(), ","), "--store", c.storeURL(s.prefix),
+		"--dedupe-entries", strconv.Itoa(s.settings.DedupeEntries)})
+}
+
+// storeURL is that of a store in HBase.
+func (c *servers) storeURL(prefix string) string {
+	return "hbase://" + c.cluster.ZooKeeper() + "/hbase?prefix=" + prefix
+}
+
+func (c *servers) startProgram(name string, args []string) (*member, error) {
+	p, err := child.Start(name, exec.Command(c.o.Program, args...), c.o.spawner.Start, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &member{Process: p, name: name, site: s}, nil
+	return &member{Process: p, name: name, servers: c}, nil
 }
 
 // ready waits until it listens, which it does when it is at work.
@@ -47,7 +56,7 @@ func (m *member) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := m.site.servers.http.Do(req)
+	resp, err := m.servers.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +67,32 @@ func (m *member) get(ctx context.Context, path string) (io.ReadCloser, error) {
 }
 
 // metrics are its counters and gauges, by name, summed over labels.
-func (m *member) metrics(ctx context.Context) (_ map[string]float64, err error) {
+func (m *member) metrics(ctx context.Context) (map[string]float64, error) {
+	sums := make(map[string]float64)
+	err := m.scrape(ctx, func(name, _ string, v float64) { sums[name] += v })
+	return sums, err
+}
+
+// labelled are the values of one metric, by the value of a label, summed over the
+// other labels.
+func (m *member) labelled(ctx context.Context, metric, label string) (map[string]float64, error) {
+	sums := make(map[string]float64)
+	err := m.scrape(ctx, func(name, labels string, v float64) {
+		if _, rest, ok := strings.Cut(labels, label+`="`); ok && name == metric {
+			value, _, _ := strings.Cut(rest, `"`)
+			sums[value] += v
+		}
+	})
+	return sums, err
+}
+
+// scrape calls fn with each sample: its name, its labels as text, and its value.
+func (m *member) scrape(ctx context.Context, fn func(name, labels string, v float64)) (err error) {
 	body, err := m.get(ctx, "/metrics")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = body.Close() }()
-	sums := make(map[string]float64)
 	lines := bufio.NewScanner(body)
 	for lines.Scan() {
 		line := lines.Text()
@@ -72,10 +100,28 @@ func (m *member) metrics(ctx context.Context) (_ map[string]float64, err error) 
 		if at < 0 || line[0] == '#' {
 			continue
 		}
-		name, _, _ := strings.Cut(line[:at], "{")
+		name, labels, _ := strings.Cut(line[:at], "{")
 		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
-			sums[name] += v
+			fn(name, labels, v)
 		}
 	}
-	return sums, lines.Err()
+	return lines.Err()
+}
+
+// sees scrapes until enough says yes, and returns when the last scrape began.
+func (m *member) sees(ctx context.Context, enough func(map[string]float64) bool) (at time.Time, err error) {
+	for {
+		at = time.Now()
+		v, err := m.metrics(ctx)
+		if err != nil || enough(v) {
+			return at, err
+		}
+		select {
+		case <-time.After(siteLook):
+		case <-m.Done():
+			return at, m.Ended()
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
 }
