@@ -2,6 +2,7 @@ package microbatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -332,6 +333,7 @@ func (p *Processor) write(ctx context.Context) error {
 	}
 	p.row = p.state.counts.Append(p.row[:0])
 	p.batch.Shard = p.cfg.Shard
+	p.batch.After = p.commit
 	p.batch.Commit = store.Commit{Offset: p.next, Record: p.row}
 	if err := p.retry(ctx, func() error { return p.cfg.Store.Apply(ctx, &p.batch) }); err != nil {
 		return err
@@ -360,8 +362,8 @@ func (p *Processor) retry(ctx context.Context, do func() error) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return err
+		if ctx.Err() != nil || errors.Is(err, store.ErrSuperseded) {
+			return err // another processor is the owner now
 		}
 		if p.cfg.Retry != nil {
 			if stop := p.cfg.Retry(ctx, attempt, err); stop != nil {

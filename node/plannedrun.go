@@ -158,7 +158,7 @@ func (p *Planned) partition(n *Node, e store.Epoch, number int32) (*plannedParti
 	owner, err := microbatch.NewPartition(microbatch.PartitionConfig{
 		Store: n.store, Queue: n.queue, Epoch: e, Partition: number, Topic: queue.TopicPageviews, Fence: fence, Trust: n.trust.Load(),
 		Operator: func() microbatch.Operator {
-			return &signing{view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store)}), part.sign}
+			return &signing{view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store), Additions: store.Additions(n.store)}), part.sign}
 		},
 		SnapshotEvery: p.cfg.SnapshotEvery,
 		Snapshotted: func(offset int64, err error) {

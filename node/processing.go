@@ -163,7 +163,7 @@ func (n *Node) followEdges(ctx context.Context, caughtUp chan struct{}) error {
 // operator returns a fresh operator of web analytics. Current visitors are told of its
 // live events.
 func (n *Node) operator() microbatch.Operator {
-	op := view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store)})
+	op := view.NewPageviews(view.Limits{Deltas: store.Deltas(n.store), Additions: store.Additions(n.store)})
 	if n.visitors == nil {
 		return op
 	}

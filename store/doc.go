@@ -42,4 +42,8 @@
 //  9. A delta is merged. A store that takes deltas (TakesDeltas) answers with the
 //     merge of the whole cell and its deltas, at the highest version among
 //     them. A store that does not take deltas is never given any.
+//  10. An addition is applied once. A store that takes additions (TakesAdditions)
+//     applies a batch with cells that add only if the shard's commit is still the
+//     one that the batch follows; otherwise it returns ErrSuperseded. Offering a
+//     batch again after an error of any other kind does not add twice.
 package store

@@ -20,6 +20,10 @@ var (
 	ErrAboveCommit = errors.New("store: snapshot above the commit")
 	// ErrCorrupt: stored bytes cannot be what was written.
 	ErrCorrupt = errors.New("store: corrupt")
+	// ErrSuperseded: the shard was committed by someone else since the batch's After,
+	// and the batch has cells that add. Nothing was applied. Its writer must load the
+	// shard again.
+	ErrSuperseded = errors.New("store: the shard was committed by another writer")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store: closed")
 )
@@ -78,6 +82,22 @@ func Deltas(s Store) int {
 		return g.Deltas()
 	}
 	return 0
+}
+
+// TakesAdditions is implemented by a Store that takes cells which add: its batches
+// are atomic, and it refuses one with such cells, with ErrSuperseded, unless the
+// shard's commit is still at Batch.After. So each of them is added exactly once,
+// and a writer may add to a cell that it has not read. It takes deltas of sets too,
+// without a limit, and without a whole cell below them.
+type TakesAdditions interface {
+	// Additions reports whether the store takes them.
+	Additions() bool
+}
+
+// Additions reports whether a store takes cells that add.
+func Additions(s Store) bool {
+	a, ok := s.(TakesAdditions)
+	return ok && a.Additions()
 }
 
 // Snapshots keeps the state of operators (law 4).

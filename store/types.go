@@ -61,11 +61,16 @@ func (k Key) Compare(o Key) int {
 // Delta counts those puts since the writer last put the whole cell. The store
 // merges them with the whole, and reads return the result. Only a store that is
 // Growing gets any.
+//
+// Adds means that Value is what to add to a count (crdt.AppendCountDelta). It must
+// be added exactly once, so only a store that TakesAdditions gets any. Delta is 1
+// then.
 type Cell struct {
 	Key     Key
 	Version int64
 	Value   []byte
 	Delta   int32
+	Adds    bool
 }
 
 // Commit promises that every event of a shard below Offset is in its cells. Record
@@ -80,6 +85,7 @@ type Commit struct {
 type Batch struct {
 	Shard  Shard
 	Cells  []Cell // sorted by Key, each key once
+	After  int64  // the offset of the commit that the batch follows, for cells that add
 	Commit Commit
 }
 

@@ -20,6 +20,7 @@ type slot struct {
 	queued  bool  // is in cells.changed
 	recent  bool  // used since the clock's hand last passed
 	free    bool
+	partial bool // the store may have more: the slot holds what came since it was made (cells.adds)
 	views   counter
 	persons visitors
 	added   int32 // newest of the persons that were added since the last put; place in cells.added + 1
@@ -67,6 +68,12 @@ func (s *slot) isDomain(i int32) bool { return s.domain == i }
 // A page's slot refers to the slot of its domain in the same hour, because each event
 // changes both. Slots are therefore numbers, not pointers: the slice may grow, and a
 // domain never leaves before its pages.
+//
+// Where the store takes additions, rule 1 has an exception: a page's cells are not
+// read. Their slot is partial. It holds the views since the last put, which are put as
+// an addition, and the persons since it was made, which are put as deltas. Most pages
+// have few views, so a read for each page that comes back would cost more than all
+// else. A domain's cells are read: they are few, and visits are not additions.
 type cells struct {
 	generation uint32
 	start      int64 // version of a cell that is not there
@@ -87,6 +94,7 @@ type cells struct {
 	missing []int32  // slots whose cells must be read before use
 	changed []int32  // slots with a dirty cell
 
+	adds      bool       // the store takes additions: cells of pages are never read
 	deltas    int        // how many deltas of a set the store takes; 0 if none
 	deltaFrom int        // smallest set of which one is put
 	added     []newcomer // since the last put, of all slots
@@ -175,7 +183,11 @@ func (c *cells) insert(h uint64, url string, hour, domain int32) int32 {
 	c.live++
 	c.place(i)
 	if c.known.may(h, hour) {
-		c.missing = append(c.missing, i)
+		if isPage := domain >= 0; c.adds && isPage {
+			c.slots[i].partial = true
+		} else {
+			c.missing = append(c.missing, i)
+		}
 	}
 	return i
 }

@@ -21,6 +21,9 @@ type Limits struct {
 	// members; 0 is 9, for key and row take more than so few.
 	Deltas    int
 	DeltaFrom int
+	// Additions: the store takes additions (store.TakesAdditions), and deltas without
+	// a limit.
+	Additions bool
 }
 
 // Pageviews is the operator of web analytics: the three views of one partition.
@@ -61,6 +64,7 @@ func newPageviews(s Settings, l Limits) *Pageviews {
 	if c.deltas, c.deltaFrom = l.Deltas, l.DeltaFrom; c.deltaFrom == 0 {
 		c.deltaFrom = 9
 	}
+	c.adds = l.Additions && l.Deltas == store.Unlimited
 	return &Pageviews{cells: c, memory: newVisitMemory(s.VisitsWindow, s.VisitsEntries)}
 }
 

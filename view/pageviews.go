@@ -30,9 +30,20 @@ func (c *cells) fillViews(i int32, version int64, value []byte) error {
 // pageviews encodes the changed cells of the view, which are sorted.
 func (f *flush) pageviews(c *cells) {
 	for _, i := range c.changed {
-		if s := &c.slots[i]; s.dirty&dirtyViews != 0 {
+		s := &c.slots[i]
+		if s.dirty&dirtyViews == 0 {
+			continue
+		}
+		if s.partial {
+			f.bytes = crdt.AppendCountDelta(f.bytes, s.views.n)
+			s.views.n = 0 // the next put adds what comes from here on
+		} else {
 			f.bytes = crdt.AppendCount(f.bytes, s.views.n)
-			f.add(c.key(PageviewsView, i), s.views.version)
+		}
+		f.add(c.key(PageviewsView, i), s.views.version)
+		if s.partial {
+			last := &f.cells[len(f.cells)-1]
+			last.Delta, last.Adds = 1, true
 		}
 	}
 }

@@ -66,6 +66,7 @@ type world struct {
 	cells      map[store.Key]store.Cell
 	written    map[version][]byte // every put there ever was; shared by all who run the log
 	deltas     int                // how many puts were deltas
+	added      int                // how many puts were additions
 }
 
 // version is one cell at one version.
@@ -171,6 +172,10 @@ func (w *world) flush(t *testing.T, logTimes []int64) (keys []store.Key) {
 func (w *world) put(t *testing.T, c store.Cell) {
 	t.Helper()
 	c.Value = bytes.Clone(c.Value)
+	if w.limits.Additions {
+		w.add(t, c)
+		return
+	}
 	if c.Delta > 0 {
 		if w.deltas++; c.Version <= w.cells[c.Key].Version {
 			return // a zombie's: the store leaves it out
@@ -188,6 +193,41 @@ func (w *world) put(t *testing.T, c store.Cell) {
 	if c.Version > w.cells[c.Key].Version {
 		w.cells[c.Key] = c
 	}
+}
+
+// add is a put into a store that takes additions: each batch comes once.
+func (w *world) add(t *testing.T, c store.Cell) {
+	t.Helper()
+	before, known := w.cells[c.Key]
+	switch {
+	case c.Adds:
+		n, err := crdt.CountDelta(c.Value)
+		if err != nil || n == 0 {
+			t.Fatalf("%v adds %d: %v", c.Key, n, err)
+		}
+		if known {
+			sum, err := crdt.Count(before.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += sum
+		}
+		c.Value = crdt.AppendCount(nil, n)
+		w.added++
+	case c.Delta > 0:
+		var set crdt.Visitors
+		if known {
+			if err := set.Decode(before.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := set.Grow(c.Value[1:]); err != nil {
+			t.Fatal(err)
+		}
+		c.Value = set.Append(nil)
+	}
+	c.Delta, c.Adds = 0, false
+	w.cells[c.Key] = c
 }
 
 // merge is what a store that takes deltas has after one.
@@ -250,18 +290,31 @@ func (w *world) checkLog(t *testing.T) {
 		{"one that writes deltas, with a small cache", Limits{Slots: 4, Bytes: 1, Deltas: 3}, 0, make(map[store.Key]store.Cell)},
 		{"a zombie that writes deltas", Limits{Deltas: store.Unlimited}, 0, maps.Clone(w.cells)},
 		{"one that takes over", Limits{}, r.Int64N(w.next + 1), maps.Clone(w.cells)},
+		{"one that adds", Limits{Slots: 4, Bytes: 1, Deltas: store.Unlimited, Additions: true}, 0, make(map[store.Key]store.Cell)},
 	} {
 		o := newWorld(w.settings, c.limits)
 		o.cells, o.begun, o.written = c.cells, c.begun, w.written
 		o.run(t, r, w.log)
-		if !maps.EqualFunc(w.cells, o.cells, sameCell) {
+		same := sameCell
+		if c.limits.Additions {
+			same = sameAdded
+		}
+		if !maps.EqualFunc(w.cells, o.cells, same) {
 			t.Fatalf("seed %d: %s has other cells:\n%s\ninstead of\n%s", seed, c.who, o.all(), w.all())
 		}
 		w.deltas += o.deltas
+		w.added += o.added
 	}
 }
 
 func sameCell(a, b store.Cell) bool { return a.Version == b.Version && bytes.Equal(a.Value, b.Value) }
+
+// sameAdded is sameCell for one that puts sets without reading them: its version of a
+// set may be that of a later view of a member.
+func sameAdded(a, b store.Cell) bool {
+	later := a.Key.View == UniquesView && b.Version > a.Version
+	return (later || a.Version == b.Version) && bytes.Equal(a.Value, b.Value)
+}
 
 // run takes a log in batches cut at random.
 func (w *world) run(t *testing.T, r *rand.Rand, log []logged) {

@@ -56,7 +56,7 @@ func (c *cells) fillPersons(i int32, version int64, value []byte) error {
 func (f *flush) uniques(c *cells) {
 	for _, i := range c.changed {
 		if s := &c.slots[i]; s.dirty&dirtyPersons != 0 {
-			if c.worthWhole(s) {
+			if !s.partial && c.worthWhole(s) {
 				f.bytes = s.persons.set.Append(f.bytes)
 				s.since, s.deltas = 0, 0
 			} else {

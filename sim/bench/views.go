@@ -171,7 +171,7 @@ func single(ctx context.Context, on *node.Node, epoch store.Epoch, part int32, e
 	p, err := microbatch.Load(ctx, microbatch.Config{
 		Store: on.Store(), Shard: store.Shard{Epoch: epoch.Number, Partition: part}, Epoch: epoch,
 		Topic: queue.TopicPageviews, Sink: noSink{},
-		Operator: view.NewPageviews(view.Limits{Deltas: store.Deltas(on.Store())}),
+		Operator: view.NewPageviews(view.Limits{Deltas: store.Deltas(on.Store()), Additions: store.Additions(on.Store())}),
 	})
 	if err != nil {
 		return 0, err

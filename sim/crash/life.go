@@ -29,11 +29,12 @@ var errDied = errors.New("crash: the process ended")
 
 // life is one process, from opening the store to its end.
 type life struct {
-	w       World
-	r       *Report
-	rng     *rand.Rand
-	traffic *traffic
-	steps   int
+	w         World
+	additions bool // the store takes additions
+	r         *Report
+	rng       *rand.Rand
+	traffic   *traffic
+	steps     int
 
 	disk    *vfs.MemFS
 	faults  *injector
@@ -164,6 +165,7 @@ func (l *life) open() error {
 	if l.w.Variant.Wrap != nil {
 		l.store = l.w.Variant.Wrap(l.store)
 	}
+	l.additions = store.Additions(l.store)
 	l.store = &witness{Store: l.store, l: l}
 	return l.openOracle()
 }
@@ -235,7 +237,7 @@ func (l *life) takeOver(part int) error {
 	shard := l.shard(part)
 	p, err := microbatch.Load(context.Background(), microbatch.Config{
 		Store: l.store, Shard: shard, Epoch: l.epoch, Topic: "pageviews", Sink: l.log,
-		Operator: view.NewPageviews(view.Limits{Slots: 512, Bytes: 64 << 10, Deltas: store.Unlimited}),
+		Operator: view.NewPageviews(view.Limits{Slots: 512, Bytes: 64 << 10, Deltas: store.Unlimited, Additions: l.additions}),
 		Retry: func(_ context.Context, attempt int, err error) error {
 			if attempt > 3 || !strings.Contains(err.Error(), "injected error") {
 				return err
@@ -301,7 +303,12 @@ func (l *life) commit(part int) error {
 
 // dead drops a processor that gave up; another will be loaded.
 func (l *life) dead(part int, err error) error {
-	if err != nil && strings.Contains(err.Error(), "injected error") {
+	switch {
+	case errors.Is(err, store.ErrSuperseded):
+		l.did("processor superseded")
+		l.procs[part] = nil
+		return nil
+	case err != nil && strings.Contains(err.Error(), "injected error"):
 		l.did("processor gave up")
 		l.procs[part] = nil
 		return nil
@@ -397,8 +404,12 @@ func (l *life) drain() error {
 				return err
 			}
 			recs := l.log.from(int32(part), p.Next())
-			if err := errors.Join(p.Process(context.Background(), recs), p.Commit(context.Background())); err != nil {
+			if err := l.dead(part, errors.Join(p.Process(context.Background(), recs), p.Commit(context.Background()))); err != nil {
 				return err
+			}
+			if len(l.procs[part]) == 0 { // superseded: another one goes on
+				left = true
+				continue
 			}
 			left = left || len(recs) > 0 || len(l.procs[part]) > 1
 			l.procs[part] = l.procs[part][:1]

@@ -214,7 +214,7 @@ func (m *machine) start(s *record.Settings) (*process, error) {
 	r := microbatch.NewRunner(microbatch.RunnerConfig{Store: p.store, Queue: q, Epoch: epoch, Progress: p.progress,
 		Operator: func() microbatch.Operator {
 			m.counts.add("take-overs", 1)
-			return view.NewPageviews(view.Limits{Slots: 512, Bytes: 256 << 10, Deltas: store.Unlimited})
+			return view.NewPageviews(view.Limits{Slots: 512, Bytes: 256 << 10, Deltas: store.Unlimited, Additions: true})
 		},
 		Logger: slog.New(slog.DiscardHandler), SnapshotEvery: time.Minute,
 		Snapshotted: func(int32, int64) { m.counts.add("snapshots", 1) },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -18,6 +19,11 @@ import (
 // cell of the batch it has seen every event that the stored version has: its
 // version is the same, with the same bytes (law 2), or newer. The batch of a zombie
 // that ends at or below the commit is left out as a whole.
+//
+// A batch with cells that add is taken only if the shard's commit is the one that it
+// follows. Then what it adds is what came after that commit, and nothing else has
+// added it. Should the answer of Pebble be an error, the batch may be in memory and
+// not on disk, so the next call looks at the row (settle).
 //
 // The same holds for a delta. If the stored set has events that the processor did
 // not write itself, the processor had read them. So the merged set is what the processor
@@ -34,8 +40,14 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	}
 	sh.Lock() // one batch of a shard at a time; others share the sync
 	defer sh.Unlock()
+	if err := s.settle(sh, b.Shard); err != nil {
+		return err
+	}
 	if b.Commit.Offset <= sh.committed {
 		return nil
+	}
+	if sh.committed >= 0 && sh.committed != b.After && slices.ContainsFunc(b.Cells, func(c store.Cell) bool { return c.Adds }) {
+		return fmt.Errorf("%w: %v is committed at %d, the batch follows %d", store.ErrSuperseded, b.Shard, sh.committed, b.After)
 	}
 	batch := s.db.NewBatchWithSize(sh.batchBytes + sh.batchBytes/4)
 	defer batch.Close()
@@ -48,11 +60,35 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	sh.batchBytes = batch.Len()
 	s.start.wrote(sh.batchBytes)
 	if err := batch.Commit(s.sync); err != nil {
+		sh.unsettled = true
 		return fmt.Errorf("batch of %v up to %d: %w", b.Shard, b.Commit.Offset, err)
 	}
 	sh.committed = b.Commit.Offset
 	return nil
 }
+
+// settle finds out what became of a batch whose commit failed: if it is in memory,
+// it must be on disk before the shard's offset is known.
+func (s *Store) settle(sh *shard, id store.Shard) error {
+	if !sh.unsettled {
+		return nil
+	}
+	c, found, err := commitRow(s.db, id)
+	if err == nil {
+		err = s.db.LogData(nil, s.sync)
+	}
+	if err != nil {
+		return fmt.Errorf("after a failed batch of %v: %w", id, err)
+	}
+	if found {
+		sh.committed = c.Offset
+	}
+	sh.unsettled = false
+	return nil
+}
+
+// Additions implements store.TakesAdditions.
+func (s *Store) Additions() bool { return true }
 
 // Deltas implements store.TakesDeltas.
 func (s *Store) Deltas() int { return store.Unlimited }

@@ -43,6 +43,31 @@ func TestMergingIsAssociative(t *testing.T) {
 	}
 }
 
+// So it is with counts.
+func TestMergingCounts(t *testing.T) {
+	for range 200 {
+		seed := rand.Uint64()
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := r.Uint64N(1 << 40)
+		parts := [][]byte{crdt.AppendCount(binary.AppendUvarint(nil, 1), n)}
+		for v := range uint64(1 + r.IntN(20)) {
+			more := r.Uint64N(9)
+			n += more
+			parts = append(parts, crdt.AppendCountDelta(binary.AppendUvarint(nil, v+2), more))
+		}
+		want := crdt.AppendCount(binary.AppendUvarint(nil, uint64(len(parts))), n)
+		for len(parts) > 1 {
+			i := r.IntN(len(parts) - 1)
+			j := i + 2 + r.IntN(len(parts)-i-1)
+			merged := mergeParts(t, r, parts[i:j], i == 0)
+			parts = append(parts[:i], append([][]byte{merged}, parts[j:]...)...)
+		}
+		if string(parts[0]) != string(want) {
+			t.Fatalf("seed %d: merged %x, want %x", seed, parts[0], want)
+		}
+	}
+}
+
 func mergeParts(t *testing.T, r *rand.Rand, parts [][]byte, base bool) []byte {
 	t.Helper()
 	newer := r.IntN(2) == 0

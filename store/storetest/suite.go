@@ -37,6 +37,7 @@ func Run(t *testing.T, h Harness) {
 		{"scans are in order and in bounds", (*suite).scans},
 		{"a reader of an atomic store is one moment", (*suite).readers},
 		{"a delta is merged with what is there", (*suite).deltas},
+		{"an addition is added once", (*suite).additions},
 		{"many owners of many shards", (*suite).concurrent},
 		{"8 what was acknowledged is there when opened again", (*suite).reopen},
 	} {
