@@ -22,8 +22,8 @@ import (
 //
 // A batch with cells that add is taken only if the shard's commit is the one that it
 // follows. Then what it adds is what came after that commit, and nothing else has
-// added it. Should the answer of Pebble be an error, the batch may be in memory and
-// not on disk, so the next call looks at the row (settle).
+// added it. A batch that is offered again after an error is not added twice: Pebble
+// returns errors before it begins to commit, and later ones end the process.
 //
 // The same holds for a delta. If the stored set has events that the processor did
 // not write itself, the processor had read them. So the merged set is what the processor
@@ -40,9 +40,6 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	}
 	sh.Lock() // one batch of a shard at a time; others share the sync
 	defer sh.Unlock()
-	if err := s.settle(sh, b.Shard); err != nil {
-		return err
-	}
 	if b.Commit.Offset <= sh.committed {
 		return nil
 	}
@@ -60,30 +57,9 @@ func (s *Store) Apply(ctx context.Context, b *store.Batch) error {
 	sh.batchBytes = batch.Len()
 	s.start.wrote(sh.batchBytes)
 	if err := batch.Commit(s.sync); err != nil {
-		sh.unsettled = true
 		return fmt.Errorf("batch of %v up to %d: %w", b.Shard, b.Commit.Offset, err)
 	}
 	sh.committed = b.Commit.Offset
-	return nil
-}
-
-// settle finds out what became of a batch whose commit failed: if it is in memory,
-// it must be on disk before the shard's offset is known.
-func (s *Store) settle(sh *shard, id store.Shard) error {
-	if !sh.unsettled {
-		return nil
-	}
-	c, found, err := commitRow(s.db, id)
-	if err == nil {
-		err = s.db.LogData(nil, s.sync)
-	}
-	if err != nil {
-		return fmt.Errorf("after a failed batch of %v: %w", id, err)
-	}
-	if found {
-		sh.committed = c.Offset
-	}
-	sh.unsettled = false
 	return nil
 }
 

@@ -59,7 +59,6 @@ type shard struct {
 	sync.Mutex       // held while a batch of the shard is written
 	committed  int64 // offset of the commit row; -1 if there is none
 	batchBytes int   // of the last batch: a hint for the size of the next
-	unsettled  bool  // the last commit failed: committed is what it was before
 }
 
 // Open opens or makes the store in a directory.
