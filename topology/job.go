@@ -153,9 +153,6 @@ func (j *Job) Close() error {
 	return j.closed
 }
 
-// errClosed is why waiting ends when the job does.
-var errClosed = errors.New("topology: the job has ended")
-
 // Settle returns when all that the topics hold now has its effect in what queries
 // read, through all stages.
 func (j *Job) Settle(ctx context.Context) error {

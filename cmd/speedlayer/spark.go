@@ -73,7 +73,7 @@ type sparkSubmitFlags struct {
 	trigger            time.Duration
 	availableNow       bool
 	perTrigger         int64
-	jar, binary, home  string
+	jar, binary        string
 	clusterDir         string
 }
 
@@ -259,7 +259,7 @@ func runDriver(ctx context.Context, io streams, command, env []string) error {
 		return nil // as asked: what is not committed is processed by the next query
 	}
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		return fmt.Errorf("Spark's driver ended: %w; its messages are above", err)
+		return fmt.Errorf("the driver of Spark ended: %w; its messages are above", err)
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func (c *Cluster) cassandraConfigs(sync string) error {
 		err := c.writeConfig("cassandra.yaml", cassandraConfig(i), map[string]any{
 			"Token": cassandraToken(i, n), "Seeds": strings.Join(seeds, ","), "Host": cassandraHost(i), "ClientHost": host,
 			"StoragePort": c.state.Ports[cassandraStorage], "Port": c.state.Ports[CassandraNode(1)],
-			"Data": c.data(CassandraNode(i)), "Sync": sync, "Auth": c.state.CassandraAuth, "KeyStore": c.conf(keyStore),
+			"Data": c.data(CassandraNode(i)), "Sync": sync, "Group": sync == "group", "Periodic": sync == "periodic", "Auth": c.state.CassandraAuth, "KeyStore": c.conf(keyStore),
 		})
 		if err != nil {
 			return err

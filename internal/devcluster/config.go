@@ -1,13 +1,11 @@
 package devcluster
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
-	"text/template"
 )
 
 // newUUID is a random UUID as Kafka writes them: 22 characters of base64 for
@@ -23,16 +21,12 @@ func newUUID() string {
 }
 
 // writeConfig fills files/NAME.tmpl in and writes it to conf/PATH.
-func (c *Cluster) writeConfig(name, path string, values any) error {
-	t, err := template.New(name).Option("missingkey=error").Parse(string(embedded(name + ".tmpl")))
+func (c *Cluster) writeConfig(name, path string, values map[string]any) error {
+	text, err := fill(string(embedded(name+".tmpl")), values)
 	if err != nil {
-		return err
-	}
-	var text bytes.Buffer
-	if err := t.Execute(&text, values); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return writeFile(c.conf(path), text.Bytes())
+	return writeFile(c.conf(path), []byte(text))
 }
 
 func writeFile(path string, text []byte) error {

@@ -126,7 +126,7 @@ func (c *Cluster) sparkReady(ctx context.Context) error {
 			err = fmt.Errorf("it has %d workers of %d", alive, SparkWorkers)
 		}
 		if err != nil {
-			return fmt.Errorf("Spark's master is not ready: %w", err)
+			return fmt.Errorf("the master of Spark is not ready: %w", err)
 		}
 		return nil
 	})

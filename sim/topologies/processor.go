@@ -15,7 +15,7 @@ import (
 // startProcessor begins a processor of a partition. Others of it may be alive.
 func (w *world) startProcessor(p *partition) {
 	w.spawn(true, func() {
-		if err := w.process(p); err != nil && !errors.Is(err, errKilled) && !errors.Is(err, errLost) && w.failure == nil {
+		if err := w.process(p); !errors.Is(err, errKilled) && !errors.Is(err, errLost) && w.failure == nil {
 			w.fail("a processor ends: %v", err)
 		}
 	})
