@@ -122,15 +122,14 @@ suite_cluster() {
 	grep -qx speedlayer/sim/faults <<<"$packages" || { echo "sim/faults has no test on a cluster"; return 1; }
 	needjava
 	if [ "$mode" = quick ]; then
-		gotest -timeout 30m -p 1 -run '^TestClusterConformance$' ./store/hbase ./store/cassandra
+		gotest -timeout 30m -run '^TestClusterConformance$' ./store/hbase
 		gotest -timeout 30m -run '^TestClusterFaults$' ./sim/faults -faults "$FAULTS"
-		gotest -timeout 30m -run '^TestClusterSpark$' ./sim/onspark -spark.faults "$SPARKFAULTS"
 		return
 	fi
 	# shellcheck disable=SC2086
 	gotest -p 1 -timeout 40m -run '^TestCluster' $(grep -vx -e speedlayer/sim/faults -e speedlayer/sim/onspark <<<"$packages")
 	gotest -timeout 40m -run '^TestCluster' ./sim/faults -faults "$FAULTS" -faults.batch "$RUNKILLS"
-	gotest -timeout 40m -run '^TestCluster' ./sim/onspark -spark.faults "$SPARKFAULTS"
+	gotest -timeout 40m -run '^TestCluster' ./sim/onspark -spark.faults "$SPARKFAULTS" -spark.kind "$SPARKKINDS"
 }
 
 # needjava installs Java and Maven, which real servers are run with and got by, and

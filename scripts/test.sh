@@ -42,10 +42,12 @@ case ${1:-} in
 *) mode=some ;;
 esac
 if [ "$mode" = quick ]; then
-	WORLDS=${WORLDS:-5000} CRASHES=${CRASHES:-300} DAYS=${DAYS:-2} KILLS=${KILLS:-5} FAULTS=${FAULTS:-12} SPARKFAULTS=${SPARKFAULTS:-3}
+	WORLDS=${WORLDS:-5000} CRASHES=${CRASHES:-300} DAYS=${DAYS:-2} KILLS=${KILLS:-5} FAULTS=${FAULTS:-12}
 else
-	WORLDS=${WORLDS:-20000} CRASHES=${CRASHES:-2000} DAYS=${DAYS:-10} KILLS=${KILLS:-30} FAULTS=${FAULTS:-24} SPARKFAULTS=${SPARKFAULTS:-20}
+	WORLDS=${WORLDS:-20000} CRASHES=${CRASHES:-2000} DAYS=${DAYS:-10} KILLS=${KILLS:-30} FAULTS=${FAULTS:-24}
 fi
+SPARKFAULTS=${SPARKFAULTS:-20}
+SPARKKINDS=${SPARKKINDS:-} # of faults on Spark, with commas between them; none are all
 RUNKILLS=${RUNKILLS:-10} # batch runs on real servers, in each of which something is killed
 FUZZTIME=${FUZZTIME:-2s} # for each fuzz target
 
@@ -62,7 +64,7 @@ worlds       random tiny worlds against their oracles, of web analytics and of r
 crash        crash points of the store on a file system that forgets: 300, or 2,000
 days         seeds of whole days in virtual time: 2, or 10
 torture      kill -9 of the real process under load: 5 times, or 30
-cluster      real Kafka and HBase (needs Java 17 and Maven): the store's contract, 12 faults, one of each kind, and 3 on Spark; in full every test on them, 24 faults, 20 on Spark, and $RUNKILLS batch runs in which something is killed
+cluster      real Kafka and HBase (needs Java 17 and Maven): the store's contract and 12 faults, one of each kind; in full every test on them, on Cassandra and on Spark, $FAULTS faults, $SPARKFAULTS on Spark, and $RUNKILLS batch runs in which something is killed
 mutants      the known ways to break a law, each of which must be caught
 fuzz         every fuzz target for $FUZZTIME
 browser      the dashboard and the tracker in Chromium

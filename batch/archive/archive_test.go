@@ -29,7 +29,8 @@ func everything(partitions int32) *fakeLog {
 		value, header := marker(uint32(p) + 1)
 		l.add(p, 10, nil, value, header)
 		l.add(p, 11, nil, []byte("{"), header)
-		pv := event.Pageview{Nonce: []byte("rerouted"), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
+		// The nonce is that of the archive in testdata, which an earlier version wrote.
+		pv := event.Pageview{Nonce: []byte("moved"), HasNonce: true, Person: []byte(me), URL: []byte("http://foo.com"), TS: day0}
 		l.add(p, 12, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("0/1/77")})
 		l.add(p, 13, []byte(me), event.AppendJSON(nil, &pv), kgo.RecordHeader{Key: record.ReroutedHeader, Value: []byte("x")})
 		l.view(p, 24*3600*1000, me, "https://foo.com/next-day")
