@@ -14,10 +14,15 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // lastLines is how much of its output an error about a process shows.
 const lastLines = 12
+
+// outputGrace is how long after the program's end its output is read: programs that it
+// started may hold it open.
+const outputGrace = 2 * time.Second
 
 // Process is a running program. Its goroutines end with the program. Safe for concurrent use.
 type Process struct {
@@ -50,11 +55,15 @@ func Start(name string, cmd *exec.Cmd, start func(*exec.Cmd) error, out io.Write
 	}
 	p := &Process{name: name, cmd: cmd, out: out, url: make(chan string, 1), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p, p // the same writer: exec calls it from one goroutine
+	cmd.WaitDelay = outputGrace
 	if err := start(cmd); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	go func() {
 		p.err = cmd.Wait()
+		if errors.Is(p.err, exec.ErrWaitDelay) { // it ended well, and another holds its output open
+			p.err = nil
+		}
 		close(p.done)
 	}()
 	return p, nil

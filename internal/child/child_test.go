@@ -2,8 +2,10 @@ package child
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -20,7 +22,7 @@ func start(t *testing.T, script string, out *bytes.Buffer) *Process {
 // Where it listens is known as soon as it is printed; a stop is graceful.
 func TestURLAndStop(t *testing.T) {
 	var out bytes.Buffer
-	p := start(t, `trap 'kill $!; exit 0' TERM; echo one; echo 'speedlayer: dashboard and API on http://127.0.0.1:7, data in x' >&2; sleep 600 & wait`, &out)
+	p := start(t, `sleep 600 & trap 'kill $!; exit 0' TERM; echo one; echo 'speedlayer: dashboard and API on http://127.0.0.1:7, data in x' >&2; wait`, &out)
 	for range 2 {
 		if url, err := p.URL(t.Context()); err != nil || url != "http://127.0.0.1:7" {
 			t.Fatal(url, err)
@@ -31,6 +33,23 @@ func TestURLAndStop(t *testing.T) {
 	}
 	if p.Running() || !strings.HasPrefix(out.String(), "one\n") {
 		t.Errorf("running %v, output %q", p.Running(), out.String())
+	}
+}
+
+// A program of the program's own that lives on, and holds its output open, does not
+// keep the end from being seen.
+func TestOutputHeldOpen(t *testing.T) {
+	p := start(t, `sleep 600 & echo $!`, &bytes.Buffer{})
+	<-p.Done()
+	if p.err != nil {
+		t.Error(p.err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(p.mu.last[0], &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
 	}
 }
 
