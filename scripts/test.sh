@@ -26,8 +26,10 @@ HEAVY=(sim/worlds sim/topologies sim/crash sim/days sim/bench)
 # mostly waits for other processes.
 QUICK_LANES=("format vet staticcheck unit browser worlds crash days" "cluster torture")
 # Groups of all suites: a group's suites run beside each other, the groups one after
-# the other. Suites that measure time or kill processes run alone.
-ALL_GROUPS=("format vet" "unit" "staticcheck vulncheck" "race racesims" "worlds crash" "days fuzz" "mutants" "torture" "cluster" "browser" "bench")
+# the other.
+ALL_GROUPS=("format vet" "unit" "staticcheck vulncheck" "race racesims" "worlds crash" "days fuzz" "mutants" "torture" "browser" "bench")
+# A suite that runs beside all groups: it mostly waits for servers.
+BESIDE="cluster"
 # Suites that --all runs in the same way as the quick run.
 SAME="format vet staticcheck unit browser"
 
@@ -42,7 +44,7 @@ case ${1:-} in
 *) mode=some ;;
 esac
 if [ "$mode" = quick ]; then
-	WORLDS=${WORLDS:-5000} CRASHES=${CRASHES:-300} DAYS=${DAYS:-2} KILLS=${KILLS:-5} FAULTS=${FAULTS:-12}
+	WORLDS=${WORLDS:-5000} CRASHES=${CRASHES:-150} DAYS=${DAYS:-1} KILLS=${KILLS:-5} FAULTS=${FAULTS:-12}
 else
 	WORLDS=${WORLDS:-20000} CRASHES=${CRASHES:-2000} DAYS=${DAYS:-10} KILLS=${KILLS:-30} FAULTS=${FAULTS:-24}
 fi
@@ -61,8 +63,8 @@ unit         go test of every package but the heavy ones, architecture included
 race         the same under the race detector
 racesims     the heavy ones, made small, under the race detector
 worlds       random tiny worlds against their oracles, of web analytics and of random topologies: 5,000 each in the quick run, 20,000 in full
-crash        crash points of the store on a file system that forgets: 300, or 2,000
-days         seeds of whole days in virtual time: 2, or 10
+crash        crash points of the store on a file system that forgets: 150, or 2,000
+days         seeds of whole days in virtual time: 1, or 10
 torture      kill -9 of the real process under load: 5 times, or 30
 cluster      real Kafka and HBase (needs Java 17 and Maven): the store's contract and 12 faults, one of each kind; in full every test on them, on Cassandra and on Spark, $FAULTS faults, $SPARKFAULTS on Spark, and $RUNKILLS batch runs in which something is killed
 mutants      the known ways to break a law, each of which must be caught
@@ -144,7 +146,7 @@ if [ "${DRY_RUN:-false}" = true ]; then
 	if [ "$mode" = quick ]; then
 		printf '%s\n' "${QUICK_LANES[@]}" | tr ' ' '\n'
 	else
-		for group in "${ALL_GROUPS[@]}"; do chosen "$group"; done
+		for group in "$BESIDE" "${ALL_GROUPS[@]}"; do chosen "$group"; done
 	fi
 	exit 0
 fi
@@ -155,10 +157,19 @@ if [ "$mode" = quick ]; then
 	done
 	wait
 else
+	for s in $(chosen "$BESIDE"); do run "$s" & done
+	beside=$(jobs -p)
 	for group in "${ALL_GROUPS[@]}"; do
-		for s in $(chosen "$group"); do run "$s" & done
-		wait
+		pids=
+		for s in $(chosen "$group"); do
+			run "$s" &
+			pids+=" $!"
+		done
+		# shellcheck disable=SC2086
+		[ -z "$pids" ] || wait $pids
 	done
+	# shellcheck disable=SC2086
+	[ -z "$beside" ] || wait $beside
 fi
 
 echo
