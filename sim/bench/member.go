@@ -27,7 +27,7 @@ func (s *site) startMember(name, role string) (*member, error) {
 	c := s.servers
 	return c.startProgram(name, []string{"serve", "--roles", role, "--listen", "127.0.0.1:0", "--group", s.prefix, "--log-level", "warn",
 		"--kafka", strings.Join(c.cluster.Brokers(), ","), "--store", c.storeURL(s.prefix),
-		"--dedupe-entries", strconv.Itoa(s.settings.DedupeEntries)})
+		"--dedupe-entries", strconv.Itoa(s.settings.DedupeEntries), "--apply-settings"})
 }
 
 // storeURL is that of a store in HBase.

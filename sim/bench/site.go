@@ -117,7 +117,8 @@ func (s *site) committed(ctx context.Context) (offsets []int64, counts store.Com
 		counts.Records += rec.Records
 		counts.Events += rec.Events
 		counts.Duplicates += rec.Duplicates
-		counts.Markers += rec.Markers + rec.MarkersIgnored
+		// Markers of another site are rejected: they have the signature of its store.
+		counts.Markers += rec.Markers + rec.MarkersIgnored + rec.Rejected
 	}
 	return offsets, counts, nil
 }

@@ -27,7 +27,7 @@ var storeMutants = []mutant{
 		pkg: crashPkg, run: crashRun},
 	{name: "hbase-commit-row-first", line: "4", what: "the same, on HBase",
 		edits: []edit{{hbaseApplyGo, "\tfor _, cells := range sections {",
-			"\tif err := s.link.put(ctx, s.names.control(), shardRow(commitPrefix, b.Shard), controlFamily, columns{recordColumn: b.Commit.Record}, uint64(b.Commit.Offset)); err != nil {\n\t\treturn err\n\t}\n\tfor _, cells := range sections {"}},
+			"\tif err := s.client.Put(ctx, s.names.control(), shardRow(commitPrefix, b.Shard), controlFamily, client.Columns{recordColumn: b.Commit.Record}, uint64(b.Commit.Offset)); err != nil {\n\t\treturn err\n\t}\n\tfor _, cells := range sections {"}},
 		pkg: hbasePkg, run: "^TestCommitRowComesLast$"},
 	{name: "not-synced", line: "law 8 of stores", what: "writes are acknowledged before they are synced",
 		edits: []edit{{pebbleGo, "sync: pebble.Sync}", "sync: pebble.NoSync}"}},
