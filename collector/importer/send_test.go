@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,9 +86,16 @@ func (m *memory) ledger() *imports.Ledger {
 }
 
 // importInto imports a log into a server whose clock the importer's pauses move on.
+// importInto imports into a server, which takes one request at a time: behind a cut
+// connection the next one arrives while the handler of the last one still ends.
 func importInto(t *testing.T, h http.Handler, log string) (Report, error) {
 	t.Helper()
-	s := httptest.NewServer(h)
+	var one sync.Mutex
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one.Lock()
+		defer one.Unlock()
+		h.ServeHTTP(w, r)
+	}))
 	defer s.Close()
 	return importFrom(t, &Server{URL: s.URL, Client: s.Client()}, log)
 }
