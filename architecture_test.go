@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/*": {},
 
 	"internal/devcluster/clustertest": {"internal/devcluster"},
-	"internal/devcluster":             {"internal/sealed"},
+	"internal/devcluster":             {"internal/sealed", "internal/once"},
 	"internal/httpserver":             {"internal/problem"},
 
 	"queue":           {"event", "record"},
@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 	"spark/worker": {},
 
 	"sim/generate": {},
-	"bench/peers":  {"internal/child"},
+	"bench/peers":  {"internal/child", "internal/once"},
 	// The oracle shares the store's types, and no code with what it checks.
 	"verify/oracle": {"store"},
 	// It reads what it compares, and shares no code with what computed it.

@@ -2,18 +2,14 @@ package peers
 
 import (
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
+	"speedlayer/internal/once"
 )
 
 //go:embed common flink kstreams spark
@@ -49,32 +45,16 @@ func Build(ctx context.Context, log io.Writer) (*Built, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no folder to build peers in: %w", err)
 	}
-	sum, err := hashOf(sources)
+	sum, err := once.Sum(sources)
 	if err != nil {
 		return nil, err
 	}
 	b := &Built{dir: filepath.Join(cache, "speedlayer", "peers-"+sum), java: tools["java"]}
-	return b, b.build(ctx, log, tools)
+	return b, once.Folder(ctx, b.dir, func(temp string) (string, error) { return temp, buildAll(ctx, temp, log, tools) })
 }
 
-// build does nothing if the folder is there. It appears when it is complete.
-func (b *Built) build(ctx context.Context, log io.Writer, tools map[string]string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(b.dir), 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(b.dir + ".lock")
-	if err := lock.Lock(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	if _, err := os.Stat(b.dir); err == nil {
-		return nil
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(b.dir), ".peers-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+// buildAll builds all peers in the folder temp.
+func buildAll(ctx context.Context, temp string, log io.Writer, tools map[string]string) error {
 	if err := os.CopyFS(temp, sources); err != nil {
 		return err
 	}
@@ -84,7 +64,7 @@ func (b *Built) build(ctx context.Context, log io.Writer, tools map[string]strin
 			return fmt.Errorf("building %s: %w", module, err)
 		}
 	}
-	return os.Rename(temp, b.dir)
+	return nil
 }
 
 func compile(ctx context.Context, dir, module string, tools map[string]string) error {
@@ -112,19 +92,4 @@ func run(ctx context.Context, program string, args ...string) error {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, out)
 	}
 	return nil
-}
-
-// hashOf names a set of files: another text is another name.
-func hashOf(files fs.FS) (string, error) {
-	h := sha256.New()
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(files, name)
-		fmt.Fprintf(h, "%s %d\n", name, len(text))
-		h.Write(text)
-		return err
-	})
-	return hex.EncodeToString(h.Sum(nil)[:8]), err
 }

@@ -305,7 +305,7 @@ func (c *Cluster) allRun(prefixes ...string) error {
 		if err != nil {
 			return final{errors.Join(fmt.Errorf("%s has ended", name), err)}
 		}
-		return final{fmt.Errorf("%s has ended; its log %s ends with:\n%s", name, p.log, lastLines(text, 15))}
+		return final{fmt.Errorf("%s has ended; its log %s ends with:\n%s", name, p.log, LastLines(text, 15))}
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (c *Cluster) formatNameNode(ctx context.Context) error {
 	}
 	args := append(c.nameNodeJava(), "-format", "-nonInteractive", "-clusterId", "speedlayer-devcluster")
 	if out, err := exec.CommandContext(ctx, c.java, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("namenode: its data folder could not be made: %w: %s", err, lastLines(out, 10))
+		return fmt.Errorf("namenode: its data folder could not be made: %w: %s", err, LastLines(out, 10))
 	}
 	return nil
 }

@@ -6,17 +6,15 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
+	"speedlayer/internal/once"
 )
 
 // files are poms, sums and templates of configurations. The sums were made once,
@@ -76,19 +74,12 @@ func (s jarSet) folder(jars string) string {
 // them one asks, and the others wait.
 func (s jarSet) get(ctx context.Context, o Options) (string, error) {
 	folder := s.folder(o.Jars)
-	if err := os.MkdirAll(o.Jars, 0o755); err != nil {
-		return "", err
-	}
-	lock := flock.New(folder + ".lock")
-	if ok, err := lock.TryLockContext(ctx, lockPoll); err != nil || !ok {
-		return "", fmt.Errorf("jars of %s: waiting for another process to get them: %w", s.name, err)
-	}
-	defer func() { _ = lock.Unlock() }() // the process's end would do it too
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+	err := once.Folder(ctx, folder, func(temp string) (string, error) {
 		fmt.Fprintf(o.Log, "%s: getting jars from Maven (once, into %s)\n", s.name, folder)
-		if err := s.download(ctx, folder); err != nil {
-			return "", err
-		}
+		return s.download(ctx, temp)
+	})
+	if err != nil {
+		return "", fmt.Errorf("jars of %s: %w", s.name, err)
 	}
 	if err := s.verify(folder); err != nil {
 		return "", fmt.Errorf("jars of %s: %w; remove the folder to download them again", s.name, err)
@@ -96,32 +87,24 @@ func (s jarSet) get(ctx context.Context, o Options) (string, error) {
 	return folder, nil
 }
 
-// download has Maven copy the jars into the folder, which is there only when all
-// of them are, and are right.
-func (s jarSet) download(ctx context.Context, folder string) (err error) {
+// download has Maven copy the jars into a part of the folder temp, which it returns
+// when all of them are there and are right.
+func (s jarSet) download(ctx context.Context, temp string) (string, error) {
 	mvn, err := findMaven()
 	if err != nil {
-		return err
+		return "", err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(folder), "."+s.name+"-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	pom, lib := filepath.Join(temp, "pom.xml"), filepath.Join(temp, "lib")
 	if err := os.WriteFile(pom, s.pom, 0o600); err != nil {
-		return err
+		return "", err
 	}
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", pom, "dependency:copy-dependencies",
 		"-DincludeScope=runtime", "-DoutputDirectory="+lib)
 	cmd.Dir = temp
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("jars of %s: %w: mvn said: %s", s.name, err, lastLines(out, 15))
+		return "", fmt.Errorf("%w: mvn reports: %s", err, LastLines(out, 15))
 	}
-	if err := s.verify(lib); err != nil {
-		return fmt.Errorf("jars of %s, as Maven got them: %w", s.name, err)
-	}
-	return os.Rename(lib, folder)
+	return lib, s.verify(lib)
 }
 
 // verify compares a folder with the sums: every file listed, and no other.
@@ -180,8 +163,8 @@ func sha256File(name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// lastLines are the last n lines of a text.
-func lastLines(text []byte, n int) string {
+// LastLines are the last n lines of a text.
+func LastLines(text []byte, n int) string {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.Join(slices.Clip(lines[max(0, len(lines)-n):]), "\n")
 }

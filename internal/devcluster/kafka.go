@@ -94,7 +94,7 @@ func (c *Cluster) format(ctx context.Context) error {
 			"kafka.tools.StorageTool", "format", "-t", c.state.ClusterID, "-c", c.conf(kafkaConfig(i)),
 			"--initial-controllers", strings.Join(members, ",")}
 		if out, err := exec.CommandContext(ctx, c.java, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: its data folder could not be made: %w: %s", kafkaName(i), err, lastLines(out, 10))
+			return fmt.Errorf("%s: its data folder could not be made: %w: %s", kafkaName(i), err, LastLines(out, 10))
 		}
 	}
 	return nil
