@@ -52,6 +52,8 @@ var mayImport = map[string][]string{
 	// Jobs of one's own on the engine: no pageviews, no view.
 	"topology":   {"catalog", "crdt", "microbatch", "queue", "queue/*", "record", "store", "store/pebble"},
 	"examples/*": {"topology", "event", "internal/*", "examples/internal/*"},
+	// It has a queue of its own, and reaches it as a cluster's.
+	"examples/queuesworkers": {"topology", "queue", "queue/embedded", "internal/child"},
 
 	// It shares with the speed layer what a record is, and no view.
 	"batch/archive": {"event", "queue", "store", "record", "internal/objects", "internal/sealed"},

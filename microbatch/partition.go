@@ -125,7 +125,7 @@ func (p *Partition) run(ctx context.Context, r Range) error {
 		if err != nil {
 			return p.work.gap(ctx, p.shard, err)
 		}
-		if err = proc.Process(ctx, recs); err == nil {
+		if err = p.process(ctx, recs); err == nil {
 			proc.Advance(p.position(r.Until))
 		}
 		p.own.reader.Recycle(recs)
@@ -143,6 +143,24 @@ func (p *Partition) run(ctx context.Context, r Range) error {
 	}
 	p.snapshotIfDue(ctx)
 	return nil
+}
+
+// process processes records. What is more than one commit may have waits for that
+// commit.
+func (p *Partition) process(ctx context.Context, recs []*kgo.Record) error {
+	proc := p.own.proc
+	for {
+		n := min(len(recs), max(1, p.cfg.MaxBatch-int(proc.Uncommitted())))
+		if err := proc.Process(ctx, recs[:n]); err != nil {
+			return err
+		}
+		if recs = recs[n:]; len(recs) == 0 {
+			return nil
+		}
+		if err := proc.Commit(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // read returns the next records below until. Those above, which came in the same

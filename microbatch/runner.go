@@ -258,12 +258,10 @@ func (w *worker) loop(ctx, work context.Context) error {
 			w.since = begin
 		}
 		w.ahead = true
-		w.records += int64(len(recs))
-		if err = w.proc.Process(work, recs); err == nil {
+		if err = w.process(work, recs); err == nil {
 			w.proc.Advance(w.reader.Position())
 		}
 		w.reader.Recycle(recs)
-		w.spent += time.Since(begin)
 		if err != nil {
 			w.dead = true
 			return err
@@ -274,6 +272,27 @@ func (w *worker) loop(ctx, work context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// process processes records. What is more than one commit may have waits for that
+// commit.
+func (w *worker) process(ctx context.Context, recs []*kgo.Record) error {
+	for {
+		begin := time.Now()
+		n := min(len(recs), max(1, w.r.cfg.MaxBatch-int(w.records)))
+		if err := w.proc.Process(ctx, recs[:n]); err != nil {
+			return err
+		}
+		w.records += int64(n)
+		w.spent += time.Since(begin)
+		if recs = recs[n:]; len(recs) == 0 {
+			return nil
+		}
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+		w.since, w.ahead = time.Now(), true
 	}
 }
 

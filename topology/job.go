@@ -37,6 +37,7 @@ type Config struct {
 
 	SnapshotEvery time.Duration // between snapshots of operator state; 0 is 5 s
 	MaxDelay      time.Duration // until a commit under load; 0 is 100 ms
+	MaxBatch      int           // records of one commit at most; 0 is 131,072
 }
 
 func (c *Config) setDefaults(t *Topology) {

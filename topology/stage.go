@@ -167,7 +167,7 @@ func (s *running) processEpoch(ctx context.Context, e store.Epoch) error {
 			return o
 		},
 		Logger: s.job.cfg.Logger, Repairs: true,
-		SnapshotEvery: s.job.cfg.SnapshotEvery, MaxDelay: s.job.cfg.MaxDelay,
+		SnapshotEvery: s.job.cfg.SnapshotEvery, MaxDelay: s.job.cfg.MaxDelay, MaxBatch: s.job.cfg.MaxBatch,
 	}
 	if s.job.cfg.OpenStore != nil {
 		cfg.Fence = catalog.NewFence(s.store, e.Number)

@@ -46,7 +46,7 @@ func All() []Peer {
 		}
 	}
 	return []Peer{
-		{Name: "Flink 2.2, state on the heap", folder: "flink", class: "FlinkJob", java: heap("2g", opened("util", "lang", "nio", "time")...), args: flink("hashmap")},
+		{Name: "Flink 2.2, state on the heap", folder: "flink", class: "FlinkJob", java: heap("6g", opened("util", "lang", "nio", "time")...), args: flink("hashmap")},
 		{Name: "Flink 2.2, RocksDB", folder: "flink", class: "FlinkJob", java: heap("2g", opened("util", "lang", "nio", "time")...), args: flink("rocksdb")},
 		{Name: "Kafka Streams 4.3", folder: "kstreams", class: "KafkaStreamsJob", java: heap("2g"), args: func(j Job) []string {
 			return []string{strings.Join(j.Brokers, ","), j.Topic, j.Dir, strconv.FormatInt(j.Records, 10), strconv.Itoa(j.Cores)}
