@@ -220,18 +220,24 @@ func TestPlannedEpochs(t *testing.T) {
 	}
 	for w.step(&d, 40, executors, &old) { //nolint:revive // all work is in the step
 	}
-	if d.epoch != 1 {
-		t.Errorf("the query stands in log epoch %d, want 1", d.epoch)
+	epochs, err := w.store.Epochs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Who finds the log shorter than its commits, before the topic shows its new id,
+	// closes the log epoch first, by one in which nobody works.
+	newest := epochs[len(epochs)-1]
+	if n := len(epochs); newest.TopicID == epochs[0].TopicID || newest.Closing() || n != 2 && (n != 3 || !epochs[1].Closing()) {
+		t.Errorf("log epochs %+v: want one for each topic, and between them at most one in which nobody works", epochs)
+	}
+	if d.epoch != newest.Number {
+		t.Errorf("the query stands in log epoch %d, want %d", d.epoch, newest.Number)
 	}
 	for _, p := range executors {
 		_, err := p.Run(t.Context(), old[0], func() {})
-		if ended := new(worker.EndedError); !errors.As(err, &ended) || ended.Newest != 1 {
+		if ended := new(worker.EndedError); !errors.As(err, &ended) || ended.Newest != newest.Number {
 			t.Errorf("a range of log epoch 0: %v, want that it has ended", err)
 		}
-	}
-	epochs, err := w.store.Epochs(t.Context())
-	if err != nil || len(epochs) != 2 {
-		t.Errorf("%d log epochs (%v), want 2", len(epochs), err)
 	}
 	if before == 0 {
 		t.Error("nothing was counted before")

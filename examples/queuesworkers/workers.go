@@ -34,6 +34,7 @@ type workers struct {
 	db      *pebble.DB // key -> count, 8 bytes big-endian
 	cancel  context.CancelFunc
 	work    *errgroup.Group
+	working context.Context // ends with the first worker that fails
 }
 
 func runWorkers(ctx context.Context, brokers []string, dir string) (_ system, err error) {
@@ -58,6 +59,7 @@ func runWorkers(ctx context.Context, brokers []string, dir string) (_ system, er
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
 	w.work, run = errgroup.WithContext(run)
+	w.working = run
 	for part := range int32(partitions) {
 		w.work.Go(func() error { return w.consume(run, topic, part, w.forward) })
 		w.work.Go(func() error { return w.consume(run, topicValid, part, w.increment) })
@@ -189,6 +191,8 @@ func (w *workers) settle(ctx context.Context) error {
 			}
 			select {
 			case <-time.After(5 * time.Millisecond):
+			case <-w.working.Done():
+				return fmt.Errorf("the workers have ended: %w", context.Cause(w.working))
 			case <-ctx.Done():
 				return fmt.Errorf("waiting for the workers of %s, which are at %v of %v in %v: %w", topic, at, want, slices.Sorted(maps.Keys(want)), ctx.Err())
 			}

@@ -122,7 +122,6 @@ func (b *Broker) start() error {
 	if b.cfg.ListenFunc != nil {
 		listen = b.cfg.ListenFunc
 	}
-	var local *localListener
 	opts := slices.Clone(b.opts)
 	if !b.cfg.Trusted {
 		access, err := restrict(filepath.Join(b.cfg.Dir, "log"), accessRules(b.cfg.Produce, b.cfg.Read))
@@ -131,7 +130,23 @@ func (b *Broker) start() error {
 		}
 		opts = append(opts, access...)
 	}
-	cluster, err := kfake.NewCluster(append(opts,
+	for {
+		err := b.serve(opts, listen)
+		path, why := b.unreadable(err)
+		if path == "" {
+			return err
+		}
+		r := restorer{dir: b.dataDir(), b: b}
+		if err := r.restore(path, why, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// serve starts the broker on a log that is as it must be.
+func (b *Broker) serve(opts []kfake.Opt, listen func(network, address string) (net.Listener, error)) error {
+	var local *localListener
+	cluster, err := kfake.NewCluster(append(slices.Clone(opts),
 		kfake.NumBrokers(1),
 		kfake.ClusterID("speedlayer"),
 		kfake.DefaultNumPartitions(int(b.cfg.Partitions)),

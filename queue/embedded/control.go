@@ -30,7 +30,7 @@ import (
 //   - meta.json always holds the same.
 //   - groups.log and pids.log have a checksum for each entry: damaged ones are left
 //     out, where the broker would leave out all that follow, too.
-//   - What is left of the others is set aside if it is not JSON, and the broker begins
+//   - What is left of the others is set aside if the broker cannot read it, and it begins
 //     without: configurations and quotas of clients, and what it knew of sequences.
 //
 // A file that is corrected is kept as it was, under another name.
@@ -218,6 +218,25 @@ func (r *restorer) others() error {
 		}
 	}
 	return nil
+}
+
+// unreadable tells from a failed start which of the other files the broker cannot read,
+// though it is JSON, and why; "" if it is not that.
+func (b *Broker) unreadable(err error) (path, why string) {
+	if err == nil {
+		return "", ""
+	}
+	names := []string{"broker_configs.json", "quotas.json", "seq_windows.json"}
+	if b.cfg.Trusted { // otherwise they are our own, of this start, and it must not be done without
+		names = append(names, "acls.json", "sasl.json")
+	}
+	for _, name := range names {
+		path := filepath.Join(b.dataDir(), name)
+		if _, gone := os.Stat(path); gone == nil && strings.Contains(err.Error(), "parsing "+name+":") {
+			return path, err.Error()
+		}
+	}
+	return "", ""
 }
 
 // logs leaves out the damaged entries of logs whose entries have checksums.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,51 @@ func TestDamagedControlFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A file that is JSON, but not what the broker reads from it, costs no start either:
+// also on a port that is given, which the failed try must not hold.
+func TestUnreadableControlFiles(t *testing.T) {
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := port.Addr().String()
+	_ = port.Close()
+	dir := filepath.Join(t.TempDir(), "queue")
+	b, err := Start(Config{Dir: dir, Partitions: 2, Trusted: true, Listen: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"seq_windows.json":    `{"version":1,"windows":[{"offsets":[0.0]}]}`,
+		"quotas.json":         `{"quotas":"x"}`,
+		"broker_configs.json": `{"configs":[1]}`,
+		"acls.json":           `{"acls":7}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "log", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	b, err = Start(Config{Dir: dir, Partitions: 2, Trusted: true, Listen: addr, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, name := range []string{"seq_windows.json", "quotas.json", "broker_configs.json", "acls.json"} {
+		if !strings.Contains(log.String(), name) {
+			t.Errorf("the log does not name %s:\n%s", name, &log)
+		}
+	}
+	c, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{b.Addr()}, Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 // damageFileBy reports whether there was anything to damage.
