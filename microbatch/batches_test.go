@@ -10,12 +10,11 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
-	"speedlayer/queue/embedded"
 	"speedlayer/store"
 	"speedlayer/view"
 )
 
-// steps is a store that notes by how many records a commit went on.
+// steps is a store that notes how many records each commit covers.
 type steps struct {
 	store.Store
 	largest, commits atomic.Int64
@@ -33,18 +32,9 @@ func (s *steps) Apply(ctx context.Context, b *store.Batch) error {
 	return s.Store.Apply(ctx, b)
 }
 
-// No commit has more records than MaxBatch, however many lie in the log.
+// No commit covers more than MaxBatch records, however many are in the log.
 func TestBatchesHaveABound(t *testing.T) {
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broker.Close()
-	client, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{broker.Addr()}, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client, _ := embeddedQueue(t, 1)
 	topic, err := client.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 
 	"speedlayer/catalog"
 	"speedlayer/queue"
-	"speedlayer/queue/embedded"
 	"speedlayer/store"
 	"speedlayer/view"
 )
@@ -60,16 +59,7 @@ func (s *closing) Cells(context.Context, store.Shard, []store.Key, func(int, int
 // A batch that failed half-way has moved state on, without its cells: whatever
 // the runner does on its way out, it must not commit it.
 func TestFailedBatchIsNotCommitted(t *testing.T) {
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broker.Close()
-	client, err := queue.Dial(t.Context(), queue.Config{Brokers: []string{broker.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client, _ := embeddedQueue(t, 8)
 	topic, err := client.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)

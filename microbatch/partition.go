@@ -145,8 +145,8 @@ func (p *Partition) run(ctx context.Context, r Range) error {
 	return nil
 }
 
-// process processes records. What is more than one commit may have waits for that
-// commit.
+// process processes records, and commits in between so that no commit covers more
+// than MaxBatch of them.
 func (p *Partition) process(ctx context.Context, recs []*kgo.Record) error {
 	proc := p.own.proc
 	for {

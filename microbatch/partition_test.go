@@ -31,23 +31,30 @@ type ranges struct {
 const rangePartitions = 2
 
 func newRanges(t *testing.T, seed uint64) *ranges {
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = broker.Close() })
-	w := &ranges{t: t, rng: rand.New(rand.NewPCG(seed, 0))}
-	cfg := queue.Config{Brokers: []string{broker.Addr()}, Partitions: rangePartitions}
-	if w.client, err = queue.Dial(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.client.Close)
-	if w.other, err = kgo.NewClient(kgo.SeedBrokers(broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+	client, addr := embeddedQueue(t, rangePartitions)
+	w := &ranges{t: t, rng: rand.New(rand.NewPCG(seed, 0)), client: client}
+	var err error
+	if w.other, err = kgo.NewClient(kgo.SeedBrokers(addr), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.other.Close)
 	w.topic = w.look()
 	return w
+}
+
+// embeddedQueue starts a broker with a topic of so many partitions, for one test.
+func embeddedQueue(t *testing.T, partitions int32) (client *queue.Client, addr string) {
+	t.Helper()
+	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = broker.Close() })
+	if client, err = queue.Dial(t.Context(), queue.Config{Brokers: []string{broker.Addr()}, Partitions: partitions}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client, broker.Addr()
 }
 
 func (w *ranges) look() queue.TopicInfo {

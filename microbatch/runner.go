@@ -275,8 +275,8 @@ func (w *worker) loop(ctx, work context.Context) error {
 	}
 }
 
-// process processes records. What is more than one commit may have waits for that
-// commit.
+// process processes records, and commits in between so that no commit covers more
+// than MaxBatch of them.
 func (w *worker) process(ctx context.Context, recs []*kgo.Record) error {
 	for {
 		begin := time.Now()

@@ -224,8 +224,8 @@ func TestPlannedEpochs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Who finds the log shorter than its commits, before the topic shows its new id,
-	// closes the log epoch first, by one in which nobody works.
+	// An executor may find that the log is shorter than its commits before the topic
+	// shows its new id. It then closes the log epoch first, with one in which nobody works.
 	newest := epochs[len(epochs)-1]
 	if n := len(epochs); newest.TopicID == epochs[0].TopicID || newest.Closing() || n != 2 && (n != 3 || !epochs[1].Closing()) {
 		t.Errorf("log epochs %+v: want one for each topic, and between them at most one in which nobody works", epochs)

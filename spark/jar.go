@@ -39,7 +39,8 @@ func BuildJar(ctx context.Context, jars string, log io.Writer) (string, error) {
 	return filepath.Join(folder, JarName), err
 }
 
-// build has Maven make the jar in the folder temp, and returns a folder with it alone.
+// build has Maven make the jar below the folder temp, and returns a folder that holds
+// only the jar.
 func build(ctx context.Context, temp string) (string, error) {
 	mvn, err := devcluster.FindMaven()
 	if err != nil {

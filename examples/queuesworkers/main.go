@@ -16,10 +16,10 @@ import (
 
 const usage = `usage: queuesworkers [--events N] [--kills N] [--seed N]
 
-Runs the same pageviews through queues and workers, through micro-batches of one
-pageview each, and through micro-batches, on a queue in this process. Each system is
-a process of its own, which is killed with SIGKILL while it works. Prints a table:
-pageviews a second, latency, and what was lost and counted twice.
+Counts pageviews with queues and workers, with micro-batches of one pageview each,
+and with micro-batches, from a queue in this process. Each system is a process of its
+own, which is killed with SIGKILL while it works. Prints a table: pageviews a second,
+latency, and what was lost and counted twice.
 
   --events N   pageviews for queues and workers (default 5000); the other two get
                10 and 100 times as many, since they are faster

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,36 +12,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"speedlayer/examples/internal/program"
 	"speedlayer/queue/embedded"
 )
 
-// build builds the program: a child process is the program itself.
-func build(t *testing.T) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "queuesworkers")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return bin
-}
+var bin string // the program: its child processes are the program itself
+
+func TestMain(m *testing.M) { os.Exit(program.Main(m, func(built string) { bin = built })) }
 
 // Whatever is killed, no system loses a pageview, and micro-batches count none twice.
 // How many the workers count twice is a matter of luck.
 func TestCompare(t *testing.T) {
-	var errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), build(t), "--events", "40", "--kills", "2")
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, errs.String())
+	out, errs, status := program.Run(t, bin, "--events", "40", "--kills", "2")
+	if status != 0 {
+		t.Fatal(errs)
 	}
-	t.Logf("%s%s", errs.String(), out)
+	t.Logf("%s%s", errs, out)
 	for _, want := range []string{
 		`(?m)^queues and workers +\d+ +[\d.]+ ms +[\d.]+ ms +0 +\d+ +\d+$`,
 		`(?m)^micro-batches of one +\d+ +[\d.]+ ms +[\d.]+ ms +0 +0 +\d+$`,
 		`(?m)^micro-batches +\d+ +[\d.]+ ms +[\d.]+ ms +0 +0 +\d+$`,
 	} {
-		if !regexp.MustCompile(want).Match(out) {
+		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("no row %s in\n%s", want, out)
 		}
 	}
@@ -91,6 +83,35 @@ func TestWorkersCountAgain(t *testing.T) {
 	}
 }
 
+// A worker acknowledges after its work, so work that fails is not lost.
+func TestWorkersAcknowledgeLast(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	broker, err := embedded.Start(embedded.Config{Dir: filepath.Join(dir, "queue"), Partitions: 1, Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	w := &workers{brokers: []string{broker.Addr()}, admin: kadm.NewClient(client)}
+	if _, err := w.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.ProduceSync(ctx, (&Pageview{URL: "foo.com/about", Millis: 1}).record()).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("the disk is full")
+	if err := w.consume(ctx, topic, 0, func(context.Context, *kgo.Client, *kgo.Record) error { return full }); !errors.Is(err, full) {
+		t.Errorf("the worker ended with %v", err)
+	}
+	if at, err := w.acknowledged(ctx, topic); err != nil || len(at) != 0 {
+		t.Errorf("acknowledged: %v, %v", at, err)
+	}
+}
+
 // Lost and doubled are told apart.
 func TestOutcome(t *testing.T) {
 	lost, doubled := differences(map[string]uint64{"a": 5, "b": 1, "c": 2}, map[string]uint64{"a": 3, "c": 4, "d": 1})
@@ -100,15 +121,18 @@ func TestOutcome(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	bin := build(t)
-	for _, args := range [][]string{{"x"}, {"--events", "0"}, {"--kills", "-1"}, {"--no-such-flag"}} {
-		out, err := exec.Command(bin, args...).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "usage: queuesworkers") {
-			t.Errorf("%v: %v, %s", args, err, out)
+	for says, args := range map[string][]string{
+		"there are 1 arguments: allowed is none": {"x"},
+		"--events 0: allowed is 1 to 1000000":    {"--events", "0"},
+		"--kills -1: allowed is 0 to 1000":       {"--kills", "-1"},
+		"unknown flag: --no-such-flag":           {"--no-such-flag"},
+	} {
+		if out, errs, status := program.Run(t, bin, args...); status != 2 || out != "" || !strings.Contains(errs, says) || !strings.Contains(errs, usage) {
+			t.Errorf("%v: status %d, %q, %q", args, status, out, errs)
 		}
 	}
-	if out, err := exec.Command(bin, "--help").CombinedOutput(); err != nil || string(out) != usage {
-		t.Errorf("--help: %v, %s", err, out)
+	if out, errs, status := program.Run(t, bin, "--help"); status != 0 || errs != "" || out != usage {
+		t.Errorf("--help: status %d, %q, %q", status, out, errs)
 	}
 }
 

@@ -27,17 +27,18 @@ type system interface {
 
 // variant is a system with its name in the table.
 type variant struct {
-	name  string
-	scale int // so many times --events
-	run   func(ctx context.Context, brokers []string, dir string) (system, error)
+	name   string
+	source string // the file with the code that only it has
+	scale  int    // so many times --events
+	run    func(ctx context.Context, brokers []string, dir string) (system, error)
 }
 
 var variants = []variant{
-	{"queues and workers", 1, runWorkers},
-	{"micro-batches of one", 10, func(ctx context.Context, brokers []string, dir string) (system, error) {
+	{"queues and workers", "workers.go", 1, runWorkers},
+	{"micro-batches of one", "microbatches.go", 10, func(ctx context.Context, brokers []string, dir string) (system, error) {
 		return runBatches(ctx, brokers, dir, 1)
 	}},
-	{"micro-batches", 100, func(ctx context.Context, brokers []string, dir string) (system, error) {
+	{"micro-batches", "microbatches.go", 100, func(ctx context.Context, brokers []string, dir string) (system, error) {
 		return runBatches(ctx, brokers, dir, 0)
 	}},
 }

@@ -17,17 +17,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Topics of the older architecture. Pageviews lie in topic in any order; valid
-// ones lie in topicValid, partitioned by URL, so that one worker alone increments a
-// URL's counts.
+// Topics of the older architecture. The topic pageviews has them in any order. The
+// topic topicValid has the valid ones, partitioned by URL, so that a single worker
+// increments the counts of a URL.
 const (
 	topicValid = "pageviews-valid"
 	partitions = 4
 )
 
 // workers is queues and workers, as people build it: each worker takes one message,
-// does its work, and then acknowledges the message. So a worker that dies between
-// the two does the work again: at least once.
+// does its work, and then acknowledges the message. A worker that dies between the
+// two repeats the work after its restart, so this is at least once.
 type workers struct {
 	brokers []string
 	admin   *kadm.Client
@@ -98,8 +98,8 @@ func (w *workers) consume(ctx context.Context, topic string, part int32, do func
 	}
 }
 
-// acknowledged reports the next message of each partition of a topic of which one was
-// acknowledged.
+// acknowledged returns the offset of the next message by partition. Partitions without
+// an acknowledged message are left out.
 func (w *workers) acknowledged(ctx context.Context, topic string) (map[int32]int64, error) {
 	next := map[int32]int64{}
 	offsets, err := w.admin.FetchOffsets(ctx, "workers-of-"+topic)

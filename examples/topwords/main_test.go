@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"speedlayer/examples/internal/program"
 	"speedlayer/examples/internal/words"
 )
 
 var bin string // the program
 
-func TestMain(m *testing.M) { os.Exit(words.Main(m, func(built string) { bin = built })) }
+func TestMain(m *testing.M) { os.Exit(program.Main(m, func(built string) { bin = built })) }
 
 // The first three lines of what a map counts, or all if there are fewer.
 func TestTop(t *testing.T) {
@@ -28,7 +29,7 @@ func TestTop(t *testing.T) {
 		}
 		all := words.Count([]byte(text))
 		want := strings.Join(all[:min(3, len(all))], "")
-		if out, errs, status := words.Run(t, bin, file); status != 0 || out != want || errs != "" {
+		if out, errs, status := program.Run(t, bin, file); status != 0 || out != want || errs != "" {
 			t.Errorf("%s: status %d, prints %q, want %q\n%s", name, status, out, want, errs)
 		}
 	}
@@ -36,10 +37,10 @@ func TestTop(t *testing.T) {
 
 // Wrong arguments are reported.
 func TestMistakes(t *testing.T) {
-	if out, errs, status := words.Run(t, bin); status != 2 || out != "" || !strings.Contains(errs, usage) {
+	if out, errs, status := program.Run(t, bin); status != 2 || out != "" || !strings.Contains(errs, usage) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
-	if out, errs, status := words.Run(t, bin, "-h"); status != 0 || out != usage || errs != "" {
+	if out, errs, status := program.Run(t, bin, "-h"); status != 0 || out != usage || errs != "" {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 }

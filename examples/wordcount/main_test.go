@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"speedlayer/examples/internal/program"
 	"speedlayer/examples/internal/words"
 )
 
 var bin string // the program
 
-func TestMain(m *testing.M) { os.Exit(words.Main(m, func(built string) { bin = built })) }
+func TestMain(m *testing.M) { os.Exit(program.Main(m, func(built string) { bin = built })) }
 
 // What the program prints is what a map counts, whatever the file holds.
 func TestCounts(t *testing.T) {
@@ -41,7 +42,7 @@ func TestCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := strings.Join(words.Count([]byte(text)), "")
-			if out, errs, status := words.Run(t, bin, file); status != 0 || out != want || errs != "" {
+			if out, errs, status := program.Run(t, bin, file); status != 0 || out != want || errs != "" {
 				t.Errorf("status %d, prints\n%.200q\nwant\n%.200q\n%s", status, out, want, errs)
 			}
 		})
@@ -64,13 +65,13 @@ func TestMistakes(t *testing.T) {
 		{[]string{dir}, 1, "is a directory"},
 		{[]string{"--data", words.Text, words.Text}, 1, "not a directory"},
 	} {
-		out, errs, status := words.Run(t, bin, c.args...)
+		out, errs, status := program.Run(t, bin, c.args...)
 		if status != c.status || out != "" || !strings.Contains(errs, c.says) {
 			t.Errorf("%q: status %d, %q, %q", c.args, status, out, errs)
 		}
 	}
 	for _, flag := range []string{"-h", "--help"} {
-		if out, errs, status := words.Run(t, bin, flag); status != 0 || errs != "" || out != usage {
+		if out, errs, status := program.Run(t, bin, flag); status != 0 || errs != "" || out != usage {
 			t.Errorf("%s: status %d, %q, %q", flag, status, out, errs)
 		}
 	}
@@ -86,14 +87,14 @@ func TestGrowingFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := strings.Join(words.Count([]byte(text)), "")
-		if out, errs, status := words.Run(t, bin, "--data", data, file); status != 0 || out != want {
+		if out, errs, status := program.Run(t, bin, "--data", data, file); status != 0 || out != want {
 			t.Errorf("status %d, prints %q, want %q\n%s", status, out, want, errs)
 		}
 	}
 	if err := os.WriteFile(file, []byte("a"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, errs, status := words.Run(t, bin, "--data", data, file); status != 1 || out != "" || !strings.Contains(errs, "another file") {
+	if out, errs, status := program.Run(t, bin, "--data", data, file); status != 1 || out != "" || !strings.Contains(errs, "another file") {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 }

@@ -87,8 +87,8 @@ func (s jarSet) get(ctx context.Context, o Options) (string, error) {
 	return folder, nil
 }
 
-// download has Maven copy the jars into a part of the folder temp, which it returns
-// when all of them are there and are right.
+// download has Maven copy the jars into a folder below temp, checks them, and returns
+// that folder.
 func (s jarSet) download(ctx context.Context, temp string) (string, error) {
 	mvn, err := findMaven()
 	if err != nil {

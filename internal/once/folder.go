@@ -19,11 +19,11 @@ import (
 // lockPoll is how often a lock that another process holds is tried.
 const lockPoll = 100 * time.Millisecond
 
-// Folder makes sure that a folder is there. If it is not, fill gets an empty folder
-// beside it, writes to it whatever it likes, and returns the part that is to become
-// the folder. The folder appears when fill has returned, with everything in it; the
-// rest is removed. Of several processes one runs fill, and the others wait for it,
-// or until ctx ends.
+// Folder makes sure that a folder exists. If it does not, Folder calls fill with a
+// temporary folder beside it. fill writes there what it needs, and returns the part
+// that becomes the folder. That part is renamed when fill has returned, so nobody sees
+// half of it; the rest is removed. If several processes ask for the same folder, one
+// runs fill, and the others wait for it until ctx ends.
 func Folder(ctx context.Context, folder string, fill func(temp string) (done string, err error)) (err error) {
 	parent := filepath.Dir(folder)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -52,7 +52,7 @@ func Folder(ctx context.Context, folder string, fill func(temp string) (done str
 	return os.Rename(done, folder)
 }
 
-// Sum names a set of files in 16 hex digits: other names or texts are another sum.
+// Sum is a hash of a set of files, in 16 hex digits: it changes with each name and text.
 func Sum(files fs.FS) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {

@@ -11,7 +11,7 @@ import (
 	"testing/fstest"
 )
 
-// Of many that want a folder one makes it, and all see it whole.
+// If several ask for a folder, one makes it, and all see it whole.
 func TestOneMakesIt(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "cache", "lib")
 	var made atomic.Int32
@@ -38,7 +38,7 @@ func TestOneMakesIt(t *testing.T) {
 	}
 }
 
-// A folder whose making failed is not there, nor a part of it, and the next one may try.
+// After a failure no part of the folder exists, and the next caller tries again.
 func TestFailure(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "lib")
 	no := errors.New("no")

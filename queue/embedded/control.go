@@ -220,14 +220,14 @@ func (r *restorer) others() error {
 	return nil
 }
 
-// unreadable tells from a failed start which of the other files the broker cannot read,
-// though it is JSON, and why; "" if it is not that.
+// unreadable reports which of the other files made a start fail, although it is JSON,
+// and why. The path is "" if the start failed for another reason.
 func (b *Broker) unreadable(err error) (path, why string) {
 	if err == nil {
 		return "", ""
 	}
 	names := []string{"broker_configs.json", "quotas.json", "seq_windows.json"}
-	if b.cfg.Trusted { // otherwise they are our own, of this start, and it must not be done without
+	if b.cfg.Trusted { // else this start has just written them, and must not go on without them
 		names = append(names, "acls.json", "sasl.json")
 	}
 	for _, name := range names {

@@ -86,8 +86,8 @@ func TestDamagedControlFiles(t *testing.T) {
 	}
 }
 
-// A file that is JSON, but not what the broker reads from it, costs no start either:
-// also on a port that is given, which the failed try must not hold.
+// The broker also starts if a file is JSON of the wrong shape, and on the same port,
+// which the failed attempt must have released.
 func TestUnreadableControlFiles(t *testing.T) {
 	port, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

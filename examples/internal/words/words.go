@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"speedlayer/examples/internal/program"
 )
 
 // Text is the text of the examples.
@@ -39,36 +41,6 @@ func Count(text []byte) []string {
 		lines[i] = fmt.Sprintf("%d\t%s\n", e.n, e.word)
 	}
 	return lines
-}
-
-// Main is the TestMain of an example: it builds the program in the current directory
-// once for all tests, and calls use with it.
-func Main(m *testing.M, use func(bin string)) int {
-	dir, err := os.MkdirTemp("", "words-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin := filepath.Join(dir, "program")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		return 1
-	}
-	use(bin)
-	return m.Run()
-}
-
-// Run runs a program to its end.
-func Run(t *testing.T, bin string, args ...string) (stdout, stderr string, status int) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := exec.Command(bin, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
 // Killed runs a program over a file with data directories of its own, and kills it
@@ -111,7 +83,7 @@ func Killed(t *testing.T, bin string, kills int, file, want string) {
 
 func check(t *testing.T, bin, data, file, want string) {
 	t.Helper()
-	if out, errs, status := Run(t, bin, "--data", data, file); status != 0 || out != want {
+	if out, errs, status := program.Run(t, bin, "--data", data, file); status != 0 || out != want {
 		t.Fatalf("status %d, prints\n%.300s\nwant\n%.300s\n%s", status, out, want, errs)
 	}
 }
