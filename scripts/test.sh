@@ -3,7 +3,7 @@
 # from Debian, if it may, Chromium, Java, Maven and a C compiler), runs the suites,
 # and prints how long each took and "N passed, N failed". Exit status 0: all passed.
 #
-#   scripts/test.sh             the quick suites: 11 minutes on 2 cores, 20 the first time
+#   scripts/test.sh             the quick suites: 7 to 11 minutes on 2 cores, 20 the first time
 #   scripts/test.sh --all       every suite at full size: hours
 #   scripts/test.sh --rest      what --all does beyond the quick suites
 #   scripts/test.sh SUITE...    some suites at full size
